@@ -61,7 +61,7 @@ unit: unit-programs
 	TEST='$(TEST)' $(RUN_TESTS) unit
 ruby-test: root/lib native
 	TEST='$(TEST)' $(RUN_TESTS) ruby pure-ruby
-integration-programs: all ext/apache2/list_directives$(EXEEXT) test/integration/mod_settings.la
+integration-programs: all script/documents/list_directives$(EXEEXT) test/integration/mod_settings.la
 integration: integration-programs
 	TEST='$(TEST)' $(RUN_TESTS) integration
 

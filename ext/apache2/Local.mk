@@ -58,9 +58,9 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/AppFinder.cpp \
     %D%/request/ClientSocket.cpp \
     %D%/request/DirectoryWalk.cpp \
-    %D%/request/ExtensionFilters.cpp \
     %D%/request/FairnessText.cpp \
     %D%/request/ForgedHeaders.cpp \
+    %D%/request/MimeChoices.cpp \
     %D%/request/RequestBody.cpp \
     %D%/request/RequestContext.cpp \
     %D%/request/RequestEnvironment.cpp \
@@ -97,11 +97,3 @@ libpassenger_httpmessages_la_SOURCES = \
 
 EXTRA_%C%_mod_passenger_la_DEPENDENCIES = %D%/mod_passenger.map
 EXTRA_DIST += %D%/mod_passenger.map
-
-# For doc/CONFIGURATION.md and the tests; not installed.
-EXTRA_PROGRAMS += ext/apache2/list_directives
-ext_apache2_list_directives_SOURCES = \
-    %D%/config/list_directives.cpp
-ext_apache2_list_directives_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
-ext_apache2_list_directives_LDADD = $(PASSENGER_MODULE_LIBS)
-CLEANFILES += ext/apache2/list_directives$(EXEEXT)

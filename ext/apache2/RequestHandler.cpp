@@ -104,7 +104,7 @@ int RequestHandler::run() {
  *  read, and the request is answered */
 bool RequestHandler::bufferBody(ResponseSender &sender) {
     const Settings &settings = Settings::of(r_);
-    if (!body_.present() || !(settings.bufferUpload || body_.isSmall() || body_.lengthMayChange())) {
+    if (!body_.present() || !(settings.bufferUpload || body_.isSmall() || body_.isFiltered())) {
         return true;
     }
     try {
@@ -195,7 +195,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
                            ConnectionTransfer::obstacle(r_) == nullptr;
     request.streamTransferable =
         request.transferable && !request.headRequest && ConnectionTransfer::bodyFilter(r_) == nullptr;
-    request.fairnessKey = fairnessText(r_);
+    request.fairnessHash = fairnessHash(r_);
     request.threads = [&sender] { return sender.threads(); };
     request.bodyFollows = body_.present() && !fitsInline(request.environment.size());
     if (!request.bodyFollows && buffered_) {

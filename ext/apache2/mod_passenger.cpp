@@ -1,9 +1,9 @@
 // The module's entry: the symbol that httpd looks up, and the hooks.
 //
 // httpd's parent unloads this code on each reload and loads it again, perhaps from a new file. So
-// nothing here may outlive pconf: no thread_local, no static with a destructor, no thread (only
-// children have one: ChannelTrimmer). AgentKeeper.cpp keeps the agent's handle over a reload,
-// SpoolMemory.cpp the counts of spool files.
+// nothing here may outlive pconf: no thread_local, no static with a destructor, and no thread in
+// the parent. A child has the threads of ChannelTrimmer and DescriptorCloser. AgentKeeper.cpp keeps
+// the agent's handle over a reload, SpoolMemory.cpp the counts of spool files.
 
 #include <cstring>
 
@@ -20,8 +20,8 @@
 #include "apache2/httpd/Httpd.h"
 #include "apache2/httpd/Retained.h"
 #include "apache2/request/DirectoryWalk.h"
-#include "apache2/request/ExtensionFilters.h"
 #include "apache2/request/ForgedHeaders.h"
+#include "apache2/request/MimeChoices.h"
 #include "apache2/request/Route.h"
 #include "apache2/request/SpoolMemory.h"
 #include "apache2/request/UnknownApplication.h"
@@ -52,7 +52,7 @@ int checkConfiguration(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t
     });
 }
 
-int comeBack(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t * /*ptemp*/) {
+int comeBack(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t * /*ptemp*/) noexcept {
     Directives::forgetNotices();
     AgentKeeper::comeBack();
     SpoolMemory::comeBack();
@@ -100,12 +100,12 @@ int noteForgedHeaders(request_rec *r) {
     return guarded(r, "post_read_request", [&] { return ForgedHeaders::note(r), DECLINED; });
 }
 
-int noteEarlierFilters(request_rec *r) {
-    return guarded(r, "type_checker", [&] { return ExtensionFilters::noteEarlier(r), DECLINED; });
+int noteBeforeMime(request_rec *r) {
+    return guarded(r, "type_checker", [&] { return MimeChoices::noteEarlier(r), DECLINED; });
 }
 
-int noteExtensionFilters(request_rec *r) {
-    return guarded(r, "fixups", [&] { return ExtensionFilters::note(r), DECLINED; });
+int noteMimeChoices(request_rec *r) {
+    return guarded(r, "fixups", [&] { return MimeChoices::note(r), DECLINED; });
 }
 
 int noteUser(request_rec *r) {
@@ -192,8 +192,8 @@ void registerHooks(apr_pool_t * /*pool*/) {
     ap_hook_dirwalk_stat(Route::look, nullptr, nullptr, APR_HOOK_LAST);
     ap_hook_map_to_storage(decideAhead, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_map_to_storage(walkDirectories, nullptr, nullptr, APR_HOOK_LAST);
-    ap_hook_type_checker(noteEarlierFilters, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
-    ap_hook_fixups(noteExtensionFilters, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
+    ap_hook_type_checker(noteBeforeMime, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(noteMimeChoices, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(noteUser, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     // After mod_rewrite, which may turn the request into a proxy request, and before mod_headers.
     ap_hook_fixups(removeForgedHeaders, nullptr, nullptr, APR_HOOK_MIDDLE);

@@ -6,8 +6,8 @@ PASSENGER_MODULE_LIBS = libpassenger_control.la libpassenger_client.la libpassen
     libpassenger_shm.la libpassenger_base.la $(FMT_LIBS)
 
 # The libraries of passenger-prefork.
-PASSENGER_PREFORK_LIBS = libpassenger_standalone.la libpassenger_prefork.la libpassenger_policy.la libpassenger_loop.la \
-    libpassenger_log.la libpassenger_io.la libpassenger_shm.la libpassenger_base.la \
+PASSENGER_PREFORK_LIBS = libpassenger_standalone.la libpassenger_commands.la libpassenger_control.la \
+    libpassenger_prefork.la libpassenger_policy.la libpassenger_loop.la libpassenger_log.la libpassenger_io.la libpassenger_shm.la libpassenger_base.la \
     $(BOOST_LIBS) $(EV_LIBS) $(FMT_LIBS)
 
 # All but the standalone program's own. The linker needs each library before those that it uses.

@@ -1,8 +1,9 @@
 // The headers of other libraries that most of our source files include. The compiler reads them
 // once for a whole build.
 //
-// Each source file still includes what it uses: builds by clang without sanitizers and builds with
-// --disable-precompiled-header have only that. script/lint-includes has the names of each header.
+// Each source file still includes what it uses, or a header that does: builds by clang without
+// sanitizers and builds with --disable-precompiled-header have only that. script/lint-includes has
+// the names of each header.
 
 #include <algorithm>
 #include <array>

@@ -265,6 +265,20 @@ class AgentDeathTest < IntegrationTest
     assert_silence_below limit, silences, "deaths of the anchor"
   end
 
+  def test_an_agent_that_dies_soon_again_is_replaced_after_a_pause_and_requests_get_503_meanwhile
+    with_server(configuration) do |server|
+      server.client.pid
+      began = monotonic
+      kill_anchor(server)
+      server.client.pid
+      Process.kill(:KILL, the_only(ANCHOR, server).pid)
+      assert_refused_soon server
+      eventually("another agent") { server.client.get("/hello").code == "200" }
+      # The pause counts from the start of the agent that died.
+      assert_operator monotonic - began, :>, 10
+    end
+  end
+
   def test_the_agent_after_the_death_of_an_anchor_outlives_its_pool_process_and_its_watchdog
     one_instance = configuration do |made|
       made.site("rack.test", SampleApps.rack, "PassengerMaxInstances 1\n")
@@ -292,7 +306,7 @@ class AgentDeathTest < IntegrationTest
       one.site("rack.test", SampleApps.rack)
     end
     with_server(made) do |server|
-      assert_equal "503", server.client.get("/hello").code
+      assert_refused_soon server
       File.write("#{server.folder}/httpd.conf", "NoSuchDirective\n", mode: "a")
       Dir.mkdir(logs, 0o777)
       eventually("the agent") { server.client.get("/hello").code == "200" }
@@ -431,6 +445,13 @@ class AgentDeathTest < IntegrationTest
     assert_empty failed.map { |answer| "#{answer.code} #{answer.body.to_s[0, 200]}" }
     assert_empty children - server.tree.httpd_children.map(&:pid), "without a reload"
     silence
+  end
+
+  # A request that waits for another agent takes ten seconds.
+  def assert_refused_soon(server)
+    code = nil
+    assert_operator seconds { code = server.client.get("/hello").code }, :<, 7
+    assert_equal "503", code
   end
 
   # Until another agent is there.

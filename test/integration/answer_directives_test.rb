@@ -15,8 +15,9 @@ class AnswerDirectivesTest < IntegrationTest
       env["PATH_INFO"][%r{\A/among/(\d+)(/.*)}] && gather($1.to_i, $2)
       status = env["PATH_INFO"][%r{\A/status/(\d+)}, 1].to_i
       headers = { "Content-Type" => "text/plain", "X-App" => "mine", "Set-Cookie" => "a=1",
-                  "WWW-Authenticate" => "Basic realm=app" }
+                  "WWW-Authenticate" => "Basic realm=app", "Allow" => "GET" }
       headers["Retry-After"] = "3600" if env["QUERY_STRING"] == "later"
+      headers["Allow"] = "PUT, PURGE" if status == 405
       if status.zero?
         [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]]
       else
@@ -28,16 +29,19 @@ class AnswerDirectivesTest < IntegrationTest
   serve do |made|
     made.set("PassengerMaxPoolSize", 10)
     error = "ErrorDocument 404 \"httpd's words\"\nErrorDocument 503 /sorry.html\n" \
-            "ErrorDocument 401 \"who are you\"\n"
+            "ErrorDocument 401 \"who are you\"\nErrorDocument 405 \"not so\"\n"
     made.site("override.test", app, "#{error}PassengerErrorOverride on\n<Location /status/410>\n" \
                                     "  PassengerErrorOverride off\n</Location>\n")
     made.site("own.test", app, error)
-    made.site("pages.test", app, "ErrorDocument 404 /status/404?page\nPassengerErrorOverride on\n")
+    made.site("pages.test", app, "ErrorDocument 404 /status/404?page\nPassengerErrorOverride on\n" \
+                                 "ErrorDocument 405 /sorry.html\n")
     two = "PassengerMinInstances 2\nPassengerStartInstances 2\nPassengerMaxInstances 2\n" \
           "PassengerStickySessions on\n"
     made.site("sticky.test", app, two)
-    made.site("named.test", app, "#{two}PassengerStickySessionsCookieName route\n" \
-                                 "PassengerStickySessionsCookieAttributes SameSite=None\n")
+    named = app
+    made.site("named.test", named, "#{two}PassengerStickySessionsCookieName route\n" \
+                                   "PassengerStickySessionsCookieAttributes SameSite=None\n" \
+                                   "PassengerBaseURI /chat\nAlias /chat #{named}/public\n")
     made.site("threads.test", app, "PassengerThreadCount 4\nPassengerConcurrencyModel process\n")
   end
 
@@ -65,12 +69,21 @@ class AnswerDirectivesTest < IntegrationTest
   def test_headers_that_belong_to_the_status_stay
     response = client("override.test").get("/status/401")
     assert_equal "Basic realm=app", response["WWW-Authenticate"]
-    assert_equal "a=1", response["Set-Cookie"]
+    assert_equal %w[a=1 GET], response.to_hash.values_at("set-cookie", "allow").flatten
     later, soon = %w[?later ?].map do |query|
       client("override.test").get("/status/503#{query}").get_fields("Retry-After")
     end
     assert_equal ["3600"], later
     assert_match(/\A[2-6]\z/, soon.join(" "))
+  end
+
+  # httpd makes this header of a page without a URL itself, and adds the methods that it allows.
+  def test_methods_that_the_application_allows_stay
+    { "override.test" => "not so", "pages.test" => "sorry, says httpd" }.each do |site, words|
+      response = assert_status(405, client(site).get("/status/405"))
+      assert_equal words, response.body
+      assert_equal %w[PURGE PUT], response["Allow"].split(/, ?/).sort - %w[TRACE], site
+    end
   end
 
   # httpd has no ErrorDocument for 418, 499 and 520.
@@ -117,6 +130,7 @@ class AnswerDirectivesTest < IntegrationTest
   def test_the_cookies_name_and_attributes_can_be_set
     assert_match(/\Aroute=\d+; Path=\/; HttpOnly; SameSite=None\z/,
                  client("named.test").get("/")["Set-Cookie"])
+    assert_match(/\Aroute=\d+; Path=\/chat; /, client("named.test").get("/chat/1")["Set-Cookie"])
   end
 
   def test_without_sticky_sessions_there_is_no_cookie

@@ -113,6 +113,16 @@ class AttackRightsTest < IntegrationTest
     assert_status 200, client("victim.test").get("/hello")
   end
 
+  # What the watchdog keeps of drains and pauses has names in lines.
+  def test_no_application_has_a_name_of_several_lines
+    name = "x\n9223372036854775807 #{root("victim")} (production)"
+    eventually("the refusal", every: 1) do
+      ask(evil("lines"), "app_group_name" => name)
+      server.log.text(@position).match?(/attach.refused .*app="x\\n922.*has a control character/)
+    end
+    assert_empty traces
+  end
+
   def test_questions_that_are_refused_harm_no_other_application
     folder = evil("refused")
     @child.close

@@ -5,8 +5,8 @@ require_relative "support/integration_test"
 # Answers of Rack applications that differ from their heads, or end early. httpd cuts, refuses or
 # breaks off each of them; no client takes it for whole.
 class BrokenAnswersTest < IntegrationTest
-  # /KIND/SIZE/LENGTH: a body of SIZE bytes with another Content-Length. /WAY/WHEN: a body that ends
-  # in an error.
+  # /KIND/SIZE/LENGTH: a body of SIZE bytes with another Content-Length. /end/WAY, /cut/WAY: a body
+  # that ends in an error.
   APP = <<~'RUBY'
     class Body
       def initialize(&each) = @each = each
@@ -57,6 +57,12 @@ class BrokenAnswersTest < IntegrationTest
         length = { "Content-Length" => "1000" } if env["QUERY_STRING"].include?("length=yes")
         [200, { "Content-Type" => "text/plain" }.merge(length || {}),
          ending(size, env["QUERY_STRING"][/fifo=([^&]+)/, 1])]
+      when "cut"
+        length = { "Content-Length" => "1000000" } if env["QUERY_STRING"].include?("length=yes")
+        [200, { "Content-Type" => "text/plain" }.merge(length || {}), Body.new do |send|
+          50.times { send.call("x" * 10_000) }
+          ENDS.fetch(size).call
+        end]
       else
         [200, { "Content-Type" => "text/plain", "Content-Length" => length },
          BODIES.fetch(kind).call(size.to_i)]
@@ -64,11 +70,38 @@ class BrokenAnswersTest < IntegrationTest
     end)
   RUBY
 
+  CUTS = %w[raise kill].product(%w[yes no]).map { |way, length| "/cut/#{way}?length=#{length}" }
+
   serve do |made|
-    made.set("PassengerMaxPoolSize", 1)
+    made.set("PassengerMaxPoolSize", 2)
+    made.set("PassengerMaxInstances", 1)
     # Tests wait for the log between two requests on a connection.
     made.main_directives << "KeepAliveTimeout 60\n"
     made.site("app.test", SampleApps.written(APP))
+    cached_site(made)
+  end
+
+  # mod_cache would keep answers and pages that look whole.
+  def self.cached_site(made)
+    %w[cache cache_disk include].each do |name|
+      file = File.join(TestEnvironment.modules_dir, "mod_#{name}.so")
+      made.main_directives << "LoadModule #{name}_module #{file}\n"
+    end
+    app = SampleApps.written(APP)
+    CUTS.each_with_index do |path, i|
+      File.write(File.join(app, "public/#{i}.shtml"), "<!--#include virtual='#{path}' -->\n")
+    end
+    cache = SampleApps.new_folder
+    [app, cache].each { |folder| TestEnvironment.hand_over(folder) }
+    made.site("cached.test", app, <<~CONF)
+      CacheRoot #{cache}
+      CacheEnable disk /
+      Header set Cache-Control max-age=600
+      AddOutputFilter INCLUDES .shtml
+      <Location />
+        Options +Includes
+      </Location>
+    CONF
   end
 
   KINDS = %w[array pieces file].freeze
@@ -129,6 +162,23 @@ class BrokenAnswersTest < IntegrationTest
     end
   end
 
+  def test_httpds_cache_keeps_no_answer_that_breaks_off
+    CUTS.each { |path| 2.times { assert_not_whole("cached.test") { |raw| raw.get(path) } } }
+    assert_equal "xx", Array.new(2) { server.client("cached.test").get("/array/1/1").body }.join
+    assert server.client("cached.test").get("/array/1/1")["Age"]
+  end
+
+  def test_httpds_cache_keeps_no_page_that_includes_an_answer_that_breaks_off
+    CUTS.each_index do |i|
+      2.times do
+        @raw = server.raw("cached.test")
+        # No reset of the connection: the page's last chunk is missing.
+        assert_raises(EOFError, "500001 bytes look whole") { @raw.get("/#{i}.shtml") }
+        @raw.close
+      end
+    end
+  end
+
   def test_an_exception_within_the_body_does_not_end_the_instance
     assert_not_whole { |raw| raw.get("/end/raise?length=no") }
     assert_equal @pid, pid
@@ -167,8 +217,8 @@ class BrokenAnswersTest < IntegrationTest
 
   # Accepts an error status if httpd had sent nothing yet, or a connection that ends within the
   # body.
-  def assert_not_whole
-    raw = server.raw
+  def assert_not_whole(site = "app.test")
+    raw = server.raw(site)
     answer = yield raw
     assert_includes [500, 502], answer.status, "#{answer.body.bytesize} bytes look whole"
   rescue EOFError, Errno::ECONNRESET

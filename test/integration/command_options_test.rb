@@ -114,6 +114,9 @@ class CommandOptionsTest < IntegrationTest
     assert_match(/^Restarting /, succeed(CONFIG, "restart-app", "--ignore-passenger-not-running",
                                          "--all"))
     eventually("the new version") { client("shop.test").get("/").body == "newest" }
+    output, errors, status = command(CONFIG, "restart-app", "--all", "--instance", "nobody",
+                                     "--ignore-passenger-not-running")
+    assert_equal ["", 0], [output, status], errors
     # An agent keeps its name.
     assert_equal name, JSON.parse(succeed(CONFIG, "list-instances", "--json")).first["name"]
     Process.kill(:KILL, server.tree.matching(/passenger-agent pool/).first.pid)

@@ -115,6 +115,20 @@ class CommandsTest < IntegrationTest
     end
   end
 
+  def test_a_watching_status_waits_for_weeks_if_it_is_told_to
+    # As an int, these are 704 milliseconds.
+    PTY.spawn(environment, program(STATUS), "--watch=4294968") do |out, _, pid|
+      shown = out.readpartial(4096)
+      sleep 2
+      Process.kill(:INT, pid)
+      begin
+        loop { shown << out.readpartial(4096) }
+      rescue EOFError, Errno::EIO
+        assert_equal 1, shown.scan("\e[H").size, shown
+      end
+    end
+  end
+
   def test_agents_are_listed
     agents = JSON.parse(succeed(CONFIG, "list-instances", "--json"))
     assert_equal [server.pid], agents.map { |agent| agent["httpd_pid"] }
@@ -210,6 +224,9 @@ class CommandsTest < IntegrationTest
     assert_equal %w[restart-app resume reopen-logs report], completed(CONFIG, "re")
     assert_equal %w[--wait], completed(CONFIG, "drain", "--w")
     assert_equal %w[xml], completed(STATUS, "--show", "x")
+    assert_equal %w[--max-spare --max-clients], completed("passenger-prefork", "--max")
+    # bash offers files instead.
+    assert_empty completed("passenger-prefork", "/srv")
   end
 
   def test_zsh_completes_commands_options_and_their_values

@@ -9,7 +9,7 @@ require_relative "support/integration_test"
 # messages. Most are checked together in one configuration, because each check by httpd takes a
 # while.
 class DirectiveTableTest < IntegrationTest
-  LIST = File.join(TestEnvironment::BUILD_DIR, "ext/apache2/list_directives")
+  LIST = File.join(TestEnvironment::BUILD_DIR, "script/documents/list_directives")
   ROWS = JSON.parse(Open3.capture2(LIST).first)
   NAMES = ROWS.flat_map { |row| [[row["name"], row], *row["aliases"].map { |name| [name, row] }] }
     .to_h.freeze
@@ -108,6 +108,7 @@ class DirectiveTableTest < IntegrationTest
                               [value, "a name without spaces, quotes, backslashes and any of " \
                                       "( ) < > @ , ; : / [ ] ? = { }"]
                             end
+    when "callable" then %w[:app wiki.web:].to_h { |value| [value, "NAME, or MODULE:NAME"] }
     when "address" then %w[localhost 1.2.3 ::g].to_h { |value| [value, "an IP address"] }
     when "warm-up" then ["blog", "/a b", "http://blog.test", "ftp://blog.test/"].to_h do |value|
                           [value, "the path of a URL, which begins with /, or a URL that begins " \
@@ -269,7 +270,12 @@ class DirectiveTableTest < IntegrationTest
 
   def test_passenger_ctl_sets_the_same_and_names_unknown_settings
     made = configuration do |one|
-      one.main_directives = "PassengerCtl max_pool_size 1\nPassengerCtl flux_capacity 2\n"
+      one.main_directives = <<~CONFIG
+        PassengerCtl max_pool_size 1
+        PassengerCtl turbocaching FALSE
+        PassengerCtl flux_capacity 2
+        PassengerCtl hook_spawn_failed /usr/local/bin/page
+      CONFIG
     end
     with_server(made) do |server|
       pids = Array.new(3) { Thread.new { server.client.get("/slow?seconds=0.1").body[/\d+/] } }
@@ -277,7 +283,9 @@ class DirectiveTableTest < IntegrationTest
       assert_equal 1, pids.uniq.size
       assert_equal 1, server.log.text.scan(/PassengerCtl "flux_capacity=2" has no effect/)
                      .size
-      refute_match(/PassengerCtl .*max_pool_size/, server.log.text)
+      refute_match(/PassengerCtl .*(max_pool_size|turbocaching)/, server.log.text)
+      assert_match(/PassengerCtl "hook_spawn_failed=.*" has no effect: PassengerOnEvent/,
+                   server.log.text)
     end
     output, status = check("<VirtualHost *:1>\nPassengerCtl max_pool_size 1\n</VirtualHost>\n")
     assert status.success?, output

@@ -26,7 +26,8 @@ class EnvironmentTest < IntegrationTest
   serve do |made|
     made.tls_port = UnusedPort.find
     rack = SampleApps.rack
-    made.site("rack.test", rack, "SetEnvIf X-Colour (.+) COLOUR=$1\n")
+    made.site("rack.test", rack, "SetEnvIf X-Colour (.+) COLOUR=$1\n" \
+                                 "SetEnvIf X-Session (.+) HTTP_SESSION=$1\n")
     made.site("secure.test", rack, "", tls: true)
     made.site("settings.test", SampleApps.written(AT_LOAD), <<~CONF)
       SetEnv SAMPLE_SETTING "a value with spaces"
@@ -35,10 +36,19 @@ class EnvironmentTest < IntegrationTest
     CONF
     made.site("asked.test", SampleApps.written(AT_LOAD),
               "PassEnv TMPDIR\nSetEnvIf Request_URI ^/loads FROM_REQUEST=yes\n")
+    session_site(made, rack)
     folder = with_htaccess(AT_LOAD, "SetEnv HTA_SETTING first\n")
     made.site("htaccess.test", folder, allowing_htaccess(folder))
     made.site("remembered.test", SampleApps.written(SAVED_AT_LOAD),
               "SetEnv SAMPLE_SETTING remembered\nPassengerSpawnMethod direct\n")
+  end
+
+  def self.session_site(made, app)
+    %w[session session_cookie].each do |name|
+      file = File.join(TestEnvironment.modules_dir, "mod_#{name}.so")
+      made.main_directives << "LoadModule #{name}_module #{file}\n"
+    end
+    made.site("session.test", app, "Session On\nSessionEnv On\nSessionCookieName kept path=/\n")
   end
 
   def self.with_htaccess(config_ru, htaccess)
@@ -162,6 +172,18 @@ class EnvironmentTest < IntegrationTest
 
   def test_a_proxy_header_does_not_become_http_proxy
     assert_nil env("/env", "Proxy" => "http://evil.test/")["HTTP_PROXY"]
+  end
+
+  # SessionEnv of mod_session.
+  def test_the_session_of_httpd_is_in_the_environment_and_cannot_be_forged
+    session = client("session.test").json("/env", "Cookie" => "kept=who=ann",
+                                                  "Session" => "who=bob")["HTTP_SESSION"]
+    assert_includes session, "who=ann"
+    refute_includes session, "bob"
+    refute_includes client("session.test").json("/env", "Session" => "b")["HTTP_SESSION"].to_s, "b"
+    assert_equal %w[b a], [{}, { "X-Session" => "a" }].map { |more|
+      env("/env", more.merge("Session" => "b"))["HTTP_SESSION"]
+    }
   end
 
   def test_set_env_is_in_the_process_before_the_application_loads

@@ -153,7 +153,7 @@ class ErrorPagesTest < IntegrationTest
   def test_a_custom_page_that_is_a_fifo_holds_no_request
     File.mkfifo(custom_page("fifo.test"))
     assert report_id(page("fifo.test"))
-    server.log.wait_for(%r{event=error_page\.unreadable app=".*" file=".*/sorry\.html"})
+    wait_for_unreadable(".*", "it is no regular file")
   end
 
   def test_a_link_of_an_applications_owner_shows_no_file_of_others
@@ -172,6 +172,13 @@ class ErrorPagesTest < IntegrationTest
 
   def test_a_missing_custom_page_is_logged
     assert report_id(page("lost.test"))
-    server.log.wait_for(%r{event=error_page\.unreadable app=".*" file="/nonexistent/sorry\.html"})
+    wait_for_unreadable("/nonexistent", "No such file or directory")
+  end
+
+  private
+
+  def wait_for_unreadable(folder, reason)
+    file = "#{folder}/sorry\\.html"
+    server.log.wait_for(/event=error_page\.unreadable app=".*" file="#{file}" reason="#{reason}"/)
   end
 end

@@ -137,41 +137,45 @@ class HttpAppsLifeTest < IntegrationTest
 
   # Its shell starts it again after two seconds.
   def test_a_request_whose_client_leaves_while_the_application_refuses_is_not_begun
+    held = []
     in_one_of(3) do
       kill_again
-      held = File.join(scratch, "held#{rand(1 << 32)}")
-      raw = server.raw("again.test").request("POST", "/hold?#{held}", "Content-Length" => "0")
+      held << File.join(scratch, "held#{held.size}")
+      raw = server.raw("again.test").request("POST", "/hold?#{held.last}", "Content-Length" => "0")
       sleep 0.3
       raw.abort
       eventually("the application") { client("again.test").get("/").code == "200" }
-      refute_path_exists held
     end
+    held.each { |file| refute_path_exists file }
   end
 
   def test_a_request_does_not_go_to_another_user_s_process_that_takes_the_port
     skip "needs root" unless TestEnvironment.root?
+    bytes = []
     in_one_of(3) do
       kill_again
       answer = Thread.new { client("again.test").post("/", "secret") }
       sleep 0.3 # a connection was refused
-      assert_nil first_byte_at(Integer(File.read(File.join(root("again.test"), "port"))))
+      bytes << first_byte_at(Integer(File.read(File.join(root("again.test"), "port"))))
       # The application may have come back in time.
       assert_includes %w[200 502], answer.value.code
     end
+    assert_empty bytes.compact
   end
 
   # The one that listens there before any request has met the refusal.
   def test_no_request_goes_to_another_user_s_process_that_has_taken_the_port_already
     skip "needs root" unless TestEnvironment.root?
+    bytes = []
     in_one_of(3) do
       kill_again
       answer = nil
-      byte = first_byte_at(Integer(File.read(File.join(root("again.test"), "port")))) do
+      bytes << first_byte_at(Integer(File.read(File.join(root("again.test"), "port")))) do
         answer = Thread.new { client("again.test").post("/", "secret") }
       end
-      assert_nil byte
       assert_includes %w[200 502], answer.value.code
     end
+    assert_empty bytes.compact
   end
 
   def test_a_post_whose_application_is_killed_is_a_502

@@ -8,7 +8,7 @@ require_relative "support/integration_test"
 # Each row of the table of directives, set at one place of the configuration, at another, and at
 # both. A module for this test (settings/mod_settings.cpp) tells which value a request gets.
 class MergingTest < IntegrationTest
-  LIST = File.join(TestEnvironment::BUILD_DIR, "ext/apache2/list_directives")
+  LIST = File.join(TestEnvironment::BUILD_DIR, "script/documents/list_directives")
   MODULE = File.join(TestEnvironment::BUILD_DIR, "test/integration/.libs/mod_settings.so")
   ROWS = JSON.parse(Open3.capture2(LIST).first).reject { |row| row["successor"] || row["notice"] }
     .freeze

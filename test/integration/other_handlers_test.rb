@@ -13,7 +13,7 @@ class OtherHandlersTest < IntegrationTest
   end
 
   serve do |made|
-    load_modules(made, "status", "dav", "dav_fs")
+    load_modules(made, "status", "dav", "dav_fs", "negotiation", "lua")
     @app = SampleApps.written("run proc { |env| [200, {}, ['app ' + env['REQUEST_METHOD']]] }")
     %w[public/dav locks].each do |name|
       FileUtils.mkdir(File.join(@app, name))
@@ -37,6 +37,44 @@ class OtherHandlersTest < IntegrationTest
       AddHandler cgi-script .cgi
     CONF
     dav_sites(made)
+    fast_site(made)
+    lua_site(made)
+  end
+
+  def self.fast_site(made)
+    root = SampleApps.written("run proc { |env| [200, {}, ['app ' + env['PATH_INFO']]] }")
+    FileUtils.mkdir_p(%w[from to].map { |name| File.join(root, "public/dav", name) })
+    File.write(File.join(root, "public/terms.en.html"), "terms")
+    TestEnvironment.hand_over(File.join(root, "public"))
+    made.site("fast.test", root, <<~CONF)
+      PassengerHighPerformance On
+      AddType text/html .html
+      AddLanguage en .en
+      <Location />
+        Options +MultiViews
+      </Location>
+      <Location /dav>
+        Dav On
+      </Location>
+    CONF
+  end
+
+  # A module that chooses its handler in any hook, as mod_jk does, and one of AddHandler.
+  def self.lua_site(made)
+    root = SampleApps.written("run proc { [200, {}, ['app']] }")
+    File.write(File.join(root, "hooks.lua"), <<~LUA)
+      function choose(r, place)
+        if r.uri == place then r.handler = "server-status" end
+        return apache2.DECLINED
+      end
+      function translate(r) return choose(r, "/early") end
+      function fixups(r) return choose(r, "/late") end
+    LUA
+    TestEnvironment.hand_over(root)
+    hooks = "LuaHookTranslateName #{root}/hooks.lua translate\n" \
+            "LuaHookFixups #{root}/hooks.lua fixups\nAddHandler server-status .status\n"
+    made.site("lua.test", root, hooks)
+    made.site("fast-lua.test", root, "#{hooks}PassengerHighPerformance On\n")
   end
 
   # Folders of mod_dav: alone, below an application, and where an application is switched off.
@@ -77,6 +115,36 @@ class OtherHandlersTest < IntegrationTest
     assert_match(/app MKCOL\z/, ask("MKCOL", "/new/"))
   end
 
+  def test_folders_of_web_dav_are_there_with_high_performance
+    one = "Depth: 0\r\n"
+    assert_match(%r{\AHTTP/1\.1 207 }, ask("PROPFIND", "/dav/", server, one, "fast.test"))
+    to = "Destination: http://fast.test:#{server.port}/dav/to/\r\nOverwrite: F\r\n"
+    assert_match(%r{\AHTTP/1\.1 412 }, ask("COPY", "/dav/from/", server, to, "fast.test"))
+    assert_match(%r{\AHTTP/1\.1 405 }, ask("MKCOL", "/dav/to/", server, "", "fast.test"))
+  end
+
+  def test_files_of_multi_views_are_httpds_with_high_performance
+    fast = client("fast.test")
+    assert_equal "terms", fast.get("/terms").body
+    assert_equal "app /news", fast.get("/news").body
+  end
+
+  def test_a_handler_that_a_module_chooses_in_a_hook_is_not_the_applications
+    %w[lua.test fast-lua.test].each do |site|
+      %w[/early /late].each do |path|
+        assert_match(/Server Status/, client(site).get(path).body, site + path)
+      end
+      %w[/x /x.status].each { |path| assert_equal "app", client(site).get(path).body, site + path }
+    end
+  end
+
+  # The answer 200 would make a tunnel of the connection for a balancer in front of httpd.
+  def test_a_request_for_a_tunnel_does_not_reach_the_application
+    %w[handlers.test fast.test below.test].each do |site|
+      assert_match(%r{\AHTTP/1\.1 405 }, ask("CONNECT", "#{site}:80", server, "", site))
+    end
+  end
+
   # A name with a handler alone is no script.
   def test_a_script_that_is_missing_is_not_the_applications
     %w[/scripts/nope /scripts/x.cgi].each { |path| assert_status 404, client.get(path) }
@@ -88,7 +156,7 @@ class OtherHandlersTest < IntegrationTest
 
   # httpd alone refuses such names. mod_dav must not see the folder above instead of the file.
   def test_a_name_that_is_too_long_never_means_the_folder_above_it
-    server.configuration.sites.drop(1).each do |site|
+    server.configuration.sites[1..6].each do |site|
       folder = make_dav_folders(site)
       requests_with_long_names.each do |method, path, to|
         to &&= "Destination: http://#{site.name}:#{server.port}#{to}\r\n"

@@ -147,7 +147,9 @@ class PreforkCommandTest < PreforkTestCase
     @command.stop
     { %w[--bogus] => /--bogus/, %w[--listen ::1:80] => /write IPv6 in brackets/,
       %w[--listen x] => /write ADDRESS:PORT/,
-      %w[--socket-mode 9] => /octal digits/ }.each do |arguments, message|
+      %w[--socket-mode 9] => /octal digits/, %w[--start x] => /--start x is not a number/,
+      %w[--answer-timeout 0] => /write seconds above 0/, %w[--grace x] => /--grace x is not a time/,
+      %w[/srv /srv2] => /is too much/ }.each do |arguments, message|
       status, text = ended_by_itself(*arguments)
       assert_equal 2, status
       assert_match message, text

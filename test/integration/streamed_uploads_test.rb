@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require "stringio"
+require "zlib"
 require_relative "uploads_test"
 
 # The tests of UploadsTest for an application that reads bodies while they arrive.
@@ -52,6 +54,30 @@ class StreamedUploadsTest < UploadsTest
         body = "#{'a' * 99}\n" * 200
         assert_equal "#{size} #{size}", own.client("#{filter}.test").post("/", body).body
         assert_equal size, own.client("#{filter}-http.test").post("/echo", body).body.bytesize
+      end
+    end
+  end
+
+  # mod_deflate removes Content-Encoding when the body is read.
+  def test_a_body_that_a_filter_inflates_arrives_without_its_encoding
+    made = configuration do |one|
+      file = File.join(TestEnvironment.modules_dir, "mod_deflate.so")
+      one.main_directives << "LoadModule deflate_module #{file}\n"
+      one.site("inflated.test", SampleApps.written(<<~'RUBY'), <<~CONF)
+        run(lambda do |env|
+          [200, {}, [env["HTTP_CONTENT_ENCODING"].inspect, " ", env["rack.input"].read]]
+        end)
+      RUBY
+        PassengerBufferUpload off
+        SetInputFilter DEFLATE
+      CONF
+    end
+    body = Zlib.gzip("text")
+    with_server(made) do |own|
+      [nil, body.bytesize].each do |length|
+        answer = own.client.post_stream("/", StringIO.new(body), length: length,
+                                        headers: { "Content-Encoding" => "gzip" })
+        assert_equal "nil text", answer.body, length.inspect
       end
     end
   end

@@ -15,8 +15,10 @@ class TurbocachingKeysTest < IntegrationTest
   RUBY
 
   # A variable for each kind of name that applications get, by the header that sets it.
-  VARIABLES = %w[TENANT REQUEST_TENANT SERVER_VARIANT REMOTE_TENANT SSL_TENANT tenant-id tenant.id
-                 1st].each_with_index.to_h { |name, index| ["X-Set-#{index}", name] }.freeze
+  VARIABLES = %w[
+    TENANT REQUEST_TENANT SERVER_VARIANT REMOTE_TENANT SSL_TENANT tenant-id tenant.id 1st
+    HTTP_SESSION
+  ].each_with_index.to_h { |name, index| ["X-Set-#{index}", name] }.freeze
 
   # By these an application may know the client, or what it has asked for.
   FROM_THE_FRONT = %w[X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Prefix X-Forwarded-User

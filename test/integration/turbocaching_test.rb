@@ -28,14 +28,16 @@ class TurbocachingTest < IntegrationTest
     }
   RUBY
   # Counts its requests and makes its answers public. It answers a change with the header that the
-  # request names.
-  NAMES = <<~RUBY
+  # request names, or not at all.
+  NAMES = <<~'RUBY'
     count = 0
     run proc { |env|
+      File.open(env["HTTP_X_WAIT"], &:gets) if env["HTTP_X_WAIT"]
+      Process.kill(:KILL, Process.pid) if env["HTTP_X_DIE"]
       headers = { "Content-Type" => "text/plain", "Cache-Control" => "max-age=600" }
       named, value = env["HTTP_X_NAMED"]&.split(": ", 2)
       headers[named] = value.to_s if named
-      [named ? 302 : 200, headers, [(count += 1).to_s]]
+      [named ? 302 : 200, headers, ["#{Process.pid} #{count += 1}"]]
     }
   RUBY
   CACHED = "Cache-Control: max-age=600, public"
@@ -50,6 +52,8 @@ class TurbocachingTest < IntegrationTest
     made.site("again.test", counts, "PassengerMaxInstances 1\n")
     protected_site(made, counts)
     made.site("named.test", SampleApps.written(NAMES), "PassengerMaxInstances 1\n")
+    made.site("limited.test", SampleApps.written(NAMES),
+              "PassengerMaxInstances 1\nPassengerMaxRequestTime 1\n")
     made.site("overridden.test", counts,
               "PassengerMaxInstances 1\nPassengerErrorOverride on\nErrorDocument 404 ours\n")
     made.site("sticky.test", counts, "PassengerMaxInstances 1\nPassengerStickySessions on\n")
@@ -243,6 +247,28 @@ class TurbocachingTest < IntegrationTest
     assert_equal first, ask(*lines).body
   end
 
+  # The application may have made the change all the same.
+  def test_a_change_whose_client_leaves_drops_the_answer
+    first = count(@path)
+    raw = server.raw("named.test")
+    position = server.log.position
+    raw.request("POST", @path, { "Content-Length" => "0", "X-Wait" => fifo })
+    raw.close
+    server.log.wait_for(/request\.given_up .*the client left/, from: position)
+    release(File.join(scratch, "fifo"))
+    refute_equal first, count(@path)
+  end
+
+  def test_a_change_that_overruns_its_time_or_dies_drops_the_answer
+    { "X-Wait" => fifo, "X-Die" => "1" }.each do |header, value|
+      first = count(@path, "limited.test")
+      assert_equal first, count(@path, "limited.test")
+      status = client("limited.test").post(@path, "", { header => value }).code
+      assert_operator Integer(status), :>=, 500
+      refute_equal first, count(@path, "limited.test"), header
+    end
+  end
+
   def test_a_new_version_of_the_application_drops_all_answers
     app = server.configuration.sites.first.root
     first = ask(CACHED).body
@@ -302,8 +328,8 @@ class TurbocachingTest < IntegrationTest
     client(site).get(url(lines, path), headers)
   end
 
-  def count(path)
-    client("named.test").get(path).body
+  def count(path, site = "named.test")
+    client(site).get(path).body
   end
 
   # Returns the status of the answer.

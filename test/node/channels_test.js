@@ -1,6 +1,7 @@
 "use strict";
 
-// The agent learns of a channel that the kernel does not watch, and no request waits for it.
+// The agent learns of a channel that the kernel does not watch. No request waits for it, nor for an
+// agent that does not answer.
 const assert = require("assert");
 const { errno } = require("os").constants;
 const { join } = require("path");
@@ -24,3 +25,17 @@ channels.add(7n, 5);
 assert.deepStrictEqual(told, [[frames.FETCH, 7n], [frames.NO_CHANNEL, 7n]]);
 assert.deepStrictEqual([found, closed, channels.find(7n)], [[null], [5], undefined]);
 assert.deepStrictEqual(logged, ["channel.not_watched descriptor 5 cannot be watched: ENOSPC"]);
+
+const silent = new Channels({ write: (...frame) => told.push(frame) }, 10);
+told.length = 0;
+found.length = 0;
+silent.ask(8n, (channel) => found.push(channel));
+setTimeout(() => {
+    assert.deepStrictEqual([found, told], [[null], [[frames.FETCH, 8n]]]);
+    // The late answer.
+    silent.ask(8n, (channel) => found.push(channel));
+    native.addon.watch = () => 0;
+    silent.add(8n, 6);
+    assert.deepStrictEqual([found.length, found[1].id, told.length], [2, 8n, 1]);
+    assert.strictEqual(silent.find(8n), found[1]);
+}, 50);

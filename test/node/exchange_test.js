@@ -1,7 +1,9 @@
 "use strict";
 
-// What an exchange tells the application of room for its answer, and asks it about upgrades.
+// What an exchange tells the application of room for its answer, and asks it about upgrades; and
+// which clients' sockets an instance takes.
 const assert = require("assert");
+const { execFileSync } = require("child_process");
 const http = require("http");
 const { join } = require("path");
 
@@ -12,6 +14,7 @@ const { Exchange } = require(join(LIBRARY, "exchange"));
 const { RequestBody } = require(join(LIBRARY, "request_body"));
 const { NEED_DRAIN } = require(join(LIBRARY, "http_server"));
 const { RequestHead } = require(join(LIBRARY, "request_head"));
+const { Service } = require(join(LIBRARY, "service"));
 
 const heard = [];
 const response = {
@@ -92,6 +95,22 @@ const short = { channel: {}, ticket: 1, flags: layout.BODY_IN_FILE, clientLeft: 
 short.reply = { waits: false, fail: (...parts) => failed.push(...parts) };
 new RequestBody(short, 200000, 0, null, true).resume();
 assert.deepStrictEqual(failed, [503, "Service Unavailable", "left"]);
+
+// Half of the process's descriptors are for other things than the sockets of clients.
+const room = Object.create(Service.prototype, { streams: { value: new Set() }, upgraded: { value: new Set() } });
+execFileSync("prlimit", ["--pid", process.pid, "--nofile=100:"]);
+for (let i = 0; i < 50; i++) {
+    assert.strictEqual(room.hasRoomForClient, true);
+    (i % 2 === 0 ? room.streams : room.upgraded).add(i);
+}
+assert.strictEqual(room.hasRoomForClient, false);
+const kept = [];
+const stream = Object.assign(new Exchange(room, {}, 0, {}, 1, layout.STREAM_TRANSFERABLE), {
+    reply: { respond: (...parts) => kept.push(parts) },
+    response: { _header: "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" },
+});
+stream.flush(false);
+assert.deepStrictEqual(kept, [[200, "Content-Type: text/event-stream\r\n", undefined, false]]);
 
 // The application may decide by the request whether it takes an upgrade. A refused one is a
 // usual request.

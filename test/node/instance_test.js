@@ -1,7 +1,7 @@
 "use strict";
 
-// Ends of an instance: SIGTERM and SIGINT, also beside listeners of the application; and a start
-// without the thread that the signs of life need.
+// Ends of an instance: SIGTERM and SIGINT, also beside listeners of the application, and with a
+// request that hangs; and a start without the thread that the signs of life need.
 const assert = require("assert");
 const { join } = require("path");
 
@@ -27,6 +27,20 @@ assert.throws(() => new Instance(control, { takeSignal() {} }, {})._begin(null, 
 process.exit = exit;
 assert.deepStrictEqual(told.map((frame) => frame.slice(0, 4)),
     [[frames.FAILED, "starting threads", "Error", reason]]);
+
+// A request that hangs keeps the instance for so long only.
+const { setTimeout: usual } = global;
+const limits = [];
+global.setTimeout = (call, time) => limits.push([call, time]);
+const kept = new Instance(control, { takeSignal() {} }, {});
+kept._service = { finish() {}, busy: 1, streams: new Set() };
+let ends = 0;
+kept._endApplication = () => ends++;
+kept.end();
+global.setTimeout = usual;
+assert.deepStrictEqual([limits.length, limits[0][1], ends], [1, 60_000, 0]);
+limits[0][0]();
+assert.strictEqual(ends, 1);
 
 const SIGNALS = ["SIGTERM", "SIGINT"];
 const calls = [];

@@ -10,6 +10,7 @@ const { join } = require("path");
 
 const LIBRARY = join(process.env.PASSENGER_LIB || join(__dirname, "../../lib/passenger"), "node");
 const { prepareServer } = require(join(LIBRARY, "http_server"));
+const layout = require(join(LIBRARY, "layout"));
 const native = require(join(LIBRARY, "native"));
 const poller = require(join(LIBRARY, "poller"));
 const { upgrade } = require(join(LIBRARY, "upgrade"));
@@ -63,9 +64,14 @@ const closeAtOnce = () => {
         });
     });
     let handedOver = false;
-    const reply = { sendStream: () => true, respond() {} };
-    const taken = { ...exchange, reply, handedOver: () => (handedOver = true) };
-    upgrade({ connected() {}, upgraded }, taken, server, {}, new http.IncomingMessage());
+    // httpd passes the bytes on, since the client's socket would take too many descriptors.
+    const sendStream = (_, flags = 0) => {
+        assert.strictEqual(flags, 0);
+        return true;
+    };
+    const reply = { sendStream, respond() {} };
+    const taken = { ...exchange, flags: layout.TRANSFERABLE, reply, handedOver: () => (handedOver = true) };
+    upgrade({ connected() {}, upgraded, hasRoomForClient: false }, taken, server, {}, new http.IncomingMessage());
 };
 const look = () => {
     // The other ends of these pairs are the Upgrades'.

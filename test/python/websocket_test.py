@@ -49,7 +49,8 @@ def compressed(kind, *messages):
 
 
 class Request:
-    """Plays the request that the child has sent. The child gives the client's own socket away."""
+    """Plays the request that the child has sent. The child gives the client's own socket away, or
+    keeps the stream if the instance does not want that socket."""
 
     finished = skipped = False
     transferable = True
@@ -59,6 +60,10 @@ class Request:
         self._client = client
 
     async def hand_over(self, descriptor, _status, _head):
+        if not self.transferable:
+            self._client.close()
+            self.stream = socket.socket(fileno=os.dup(descriptor))
+            return
         with self._client, socket.socket(fileno=os.dup(descriptor)) as stream:
             stream.sendmsg([b"C"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [self._client.fileno()]))])
 
@@ -240,6 +245,19 @@ class WebSocketTest(unittest.TestCase):
 
         received = self.received_by_an_application_that_listens(talk)
         self.assertEqual([("websocket.disconnect", 1000)], received)
+
+    def test_a_client_whose_socket_takes_too_many_descriptors_stays_with_httpd(self):
+        async def application(_scope, receive, send):
+            await receive()
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.send", "text": "hello"})
+
+        async def talk(loop, _client):
+            with self.request._request.stream as stream:
+                self.assertEqual(b"\x81\5hello", await loop.sock_recv(stream, 7))
+
+        with mock.patch.object(websocket, "has_room", lambda: False):
+            self.converse(application, talk)
 
     def test_a_connection_that_cannot_be_handed_over_is_logged_and_gets_500(self):
         class Full(Request):

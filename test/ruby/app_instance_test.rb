@@ -197,6 +197,20 @@ module PhusionPassenger
       assert_equal 2, group.answered(0).first
     end
 
+    def test_a_channel_that_the_agent_does_not_give_holds_no_place
+      group = serve(@instance)
+      group.send(channel: 7, ticket: 1,
+                 environment: Peers::ENVIRONMENT.merge("PATH_INFO" => "/pid"))
+      assert_equal [57, ["7"]], @instance.read.then { |frame| [frame.type, frame.fields] }
+      assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
+      # The late answer.
+      child, theirs, = new_channel(7)
+      @instance.control.write(58, 7, descriptors: [theirs])
+      group.send(channel: 7, ticket: 2,
+                 environment: Peers::ENVIRONMENT.merge("PATH_INFO" => "/pid"))
+      assert_equal @instance.pid.to_s, in_time { child.answer }[2]
+    end
+
     def test_a_fork_of_the_application_holds_no_descriptor_of_the_instance
       group = serve(@instance)
       assert_match(/^socket:/, get(group, @instance, "/descriptors"))
@@ -263,6 +277,16 @@ module PhusionPassenger
       eventually("the backtraces") { (@seen = "#{@seen}#{read_some}").include?("Thread main of") }
       assert_includes @seen, "Thread Passenger control of process #{@instance.pid}:"
       assert_includes @seen, "request_handler.rb"
+      assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
+    end
+
+    def test_an_instance_outlives_a_hangup
+      group = serve(@instance)
+      get(group, @instance, "/pid")
+      Process.kill("HUP", @instance.pid)
+      # A second signal of the process comes after the first one.
+      Process.kill("QUIT", @instance.pid)
+      eventually("the backtraces") { (@seen = "#{@seen}#{read_some}").include?("Thread ") }
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
     end
 

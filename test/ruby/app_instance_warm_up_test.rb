@@ -7,28 +7,26 @@ require_relative "runs_node"
 require_relative "runs_python"
 
 module PhusionPassenger
-  # The requests of PassengerWarmUp, which a SERVE brings: an instance answers them before it says
-  # READY.
+  # With PassengerWarmUp the first SERVE brings a queue of the agent's own requests. The SERVE that
+  # follows brings that of the application.
   class AppInstanceWarmUpTest < ProcessTestCase
     FAILED = 52
     SERVE = 55
     READY = 56
+    PAUSE = 63
     # Answers with the paths that it was asked for so far.
     APP = <<~'RUBY'
       seen = []
-      body = Struct.new(:text) do
-        def each = yield(text)
-        def close = warn("closed")
-      end
       PhusionPassenger.on_event(:starting_worker_process) { seen << "hook" }
       run(lambda do |env|
-        path = env["PATH_INFO"]
-        seen << "#{path}?#{env['QUERY_STRING']}"
-        raise "on purpose" if path == "/raises"
-        exit if path == "/exits"
-        sleep if path == "/hangs"
-        status = path == "/fails" ? 503 : 200
-        [status, { "content-type" => "text/plain" }, body.new(seen.join(" "))]
+        seen << env["PATH_INFO"]
+        begin
+          sleep if env["PATH_INFO"] == "/hangs"
+        ensure
+          warn "ended" if env["PATH_INFO"] == "/hangs"
+        end
+        exit if env["PATH_INFO"] == "/exits"
+        [200, { "content-type" => "text/plain" }, [seen.join(" ")]]
       end)
     RUBY
     HOOK = "hook "
@@ -47,66 +45,65 @@ module PhusionPassenger
       FileUtils.rm_rf(@root) if @root
     end
 
-    def test_the_requests_are_answered_before_the_instance_is_ready
-      group = warm("/one?a=b", "/two")
-      app = 'app="/srv/probe \(test\)"'
-      assert_match(%r{event=warm_up\.done #{app} path="/one\?a=b" status=200 ms=\d+\n}, said)
-      assert_match(%r{event=warm_up\.done .* path="/two" status=200 ms=\d+\n}, said)
-      assert_equal "#{self.class::HOOK}/one?a=b /two? /pid?", paths(group)
+    def test_requests_of_the_first_queue_come_before_those_of_the_second
+      first = warm
+      assert_equal "#{self.class::HOOK}/one", get(first, @instance, "/one")
+      assert_equal "#{self.class::HOOK}/one /two", get(first, @instance, "/two")
+      first.end_queue
+      second = serve(@instance)
+      assert_equal "#{self.class::HOOK}/one /two /three", get(second, @instance, "/three")
+      eventually("the end of the claims") { [first, second].all? { |one| one.claim(0) == [0, 0] } }
+      assert_equal([2, 1], [first, second].map { |group| group.answered(0).first })
+      second.end_queue
+      assert_match(%r{/three /four\z}, get(serve(@instance), @instance, "/four"))
     end
 
-    def test_an_instance_without_such_requests_has_none
-      group = serve(@instance)
-      assert_equal "#{self.class::HOOK}/pid?", paths(group)
-      refute_includes said, "warm_up"
+    def test_what_the_first_queue_has_brought_is_closed
+      first = warm
+      get(first, @instance, "/one")
+      first.end_queue
+      serve(@instance)
+      held = [first.receiver, first.claims, first.withdrawals].map { |io| io.stat.ino.to_s }
+      eventually("the end of the first queue") do
+        descriptors_of(@instance).values.none? { |target| held.any? { |id| target.include?(id) } }
+      end
     end
 
-    def test_a_request_that_fails_is_logged_and_the_next_one_follows
-      group = warm("/fails", "/two")
-      assert_match(%r{event=warm_up\.failed app=".*" path="/fails" status=503\n}, said)
-      assert_match(%r{event=warm_up\.done .* path="/two" status=200}, said)
-      assert_equal "#{self.class::HOOK}/fails? /two? /pid?", paths(group)
+    def test_a_request_that_hangs_is_given_up
+      hang
+      second = serve(@instance)
+      assert_equal "#{self.class::HOOK}/hangs /two", get(second, @instance, "/two")
+      @instance.control.write(PAUSE, 1)
+      assert_equal [PAUSE, ["1"]], in_time { @instance.read }.then { |f| [f.type, f.fields] }
+      said = read_some
+      assert_includes said, "ended" if self.class::APP.include?("ended")
+      finish(@instance)
+      refute_includes output_of(@instance), "gave_up_waiting"
     end
 
-    def test_an_exception_is_logged_and_the_next_request_follows
-      group = warm("/raises", "/two")
-      assert_match(%r{event=warm_up\.failed .* path="/raises" status=500\n}, said)
-      assert_includes said, "on purpose"
-      assert_match(%r{event=warm_up\.done .* path="/two" status=200}, said)
-      assert_equal "#{self.class::HOOK}/raises? /two? /pid?", paths(group)
+    def test_an_instance_that_stands_by_after_a_request_that_hangs_is_idle
+      hang
+      serve(@instance, paused: true)
+      assert_equal [PAUSE, ["1"]], in_time { @instance.read }.then { |f| [f.type, f.fields] }
     end
 
-    def test_a_request_that_hangs_is_given_up_and_the_instance_serves
-      group = warm("/hangs", "/two", limit: 300)
-      reason = "no answer within 300 ms of the instance's start"
-      assert_match(%r{event=warm_up\.failed .* path="/hangs" reason="#{reason}"\n}, said)
-      refute_match(%r{/two}, said)
-      assert_equal "#{self.class::HOOK}/hangs? /pid?", paths(group)
+    def test_the_requests_count_for_the_limit
+      first = warm(max_requests: 2)
+      get(first, @instance, "/one")
+      first.end_queue
+      get(serve(@instance), @instance, "/two")
+      assert_equal 62, in_time { @instance.read }.type
     end
 
-    def test_the_body_of_an_answer_is_closed
-      skip "bodies are not closed there" unless self.class::APP.include?("closed")
-      warm("/one")
-      assert_equal 1, said.scan("closed").size
-    end
-
-    def test_an_application_that_exits_in_such_a_request_serves
-      skip "the process ends there" if self.class::FILE == "warm.js"
-      group = warm("/exits")
-      assert_match(%r{event=warm_up\.failed .* path="/exits" }, said)
-      assert_equal "#{self.class::HOOK}/exits? /pid?", paths(group)
+    def test_an_application_that_exits_in_a_request_has_not_started
+      request(warm, @instance, "/exits", id: 7)
+      assert_nil in_time { @instance.read }
     end
 
     def test_an_instance_ends_if_the_agent_goes_during_a_request
-      write_serve(closing(Peers::Group.new), ["/hangs"], 600_000)
+      hang
       @instance.control.close
       in_time { @instance.output.read }
-    end
-
-    def test_the_next_pool_process_gets_no_further_warm_up
-      warm("/one").end_queue
-      group = warm("/two")
-      assert_equal "#{self.class::HOOK}/one? /pid?", paths(group)
     end
 
     private
@@ -115,36 +112,22 @@ module PhusionPassenger
       {}
     end
 
-    def warm(*targets, limit: 60_000)
+    def warm(max_requests: 0)
       closing(Peers::Group.new).tap do |group|
-        write_serve(group, targets, limit)
-        frame = @instance.read
-        assert_equal READY, frame&.type, -> { @instance.output.read }
+        @instance.control.write(SERVE, 0, 1, "/srv/probe (test)", max_requests, 0, 0, 0, 0, 1,
+                                descriptors: [group.receiver, group.claims, group.withdrawals])
+        assert_equal READY, @instance.read&.type, -> { @instance.output.read }
       end
     end
 
-    def write_serve(group, targets, limit)
-      @instance.control.write(SERVE, 0, 1, "/srv/probe (test)", 0, 0, 0, 0, 0, limit,
-                              *targets.map { |target| environment(target) },
-                              descriptors: [group.receiver, group.claims, group.withdrawals])
-    end
-
-    def environment(target)
-      path, query = target.split("?")
-      { "REQUEST_METHOD" => "GET", "SCRIPT_NAME" => "", "PATH_INFO" => path,
-        "QUERY_STRING" => query.to_s, "REQUEST_URI" => target, "SERVER_PROTOCOL" => "HTTP/1.1",
-        "SERVER_NAME" => "localhost", "SERVER_PORT" => "80", "REMOTE_ADDR" => "127.0.0.1",
-        "HTTP_HOST" => "localhost" }.flat_map { |pair| pair }.map { |text| "#{text}\0" }.join
-    end
-
-    # What the application was asked for, up to a request for /pid.
-    def paths(group)
-      get(group, @instance, "/pid").strip
-    end
-
-    # The output up to now.
-    def said
-      @said = "#{@said}#{read_some}"
+    # The agent gives up a request that is in work.
+    def hang
+      warm.tap do |group|
+        child = request(group, @instance, "/hangs", id: 7)
+        eventually("the claim") { group.claim(0) == [7, 1] }
+        child.io.close
+        group.end_queue
+      end
     end
   end
 
@@ -156,22 +139,14 @@ module PhusionPassenger
       import sys, time
       seen = []
 
-      class Body(list):
-          def close(self):
-              print("closed", file=sys.stderr)
-
       def application(env, start_response):
-          path = env["PATH_INFO"]
-          seen.append("%s?%s" % (path, env.get("QUERY_STRING", "")))
-          if path == "/raises":
-              raise ValueError("on purpose")
-          if path == "/exits":
-              sys.exit()
-          while path == "/hangs":
+          seen.append(env["PATH_INFO"])
+          while env["PATH_INFO"] == "/hangs":
               time.sleep(1)
-          status = "503 No" if path == "/fails" else "200 OK"
-          start_response(status, [("Content-Type", "text/plain")])
-          return Body([" ".join(seen).encode()])
+          if env["PATH_INFO"] == "/exits":
+              sys.exit()
+          start_response("200 OK", [("Content-Type", "text/plain")])
+          return [" ".join(seen).encode()]
     PYTHON
     HOOK = ""
     FILE = "warm.py"
@@ -191,50 +166,35 @@ module PhusionPassenger
       import asyncio, sys
       seen = []
 
-      async def exits():
-          sys.exit()
-
       async def application(scope, receive, send):
           if scope["type"] != "http":
               return
-          path = scope["path"]
-          seen.append("%s?%s" % (path, scope["query_string"].decode()))
-          if path == "/raises":
-              raise ValueError("on purpose")
-          if path == "/exits":
+          seen.append(scope["path"])
+          try:
+              while scope["path"] == "/hangs":
+                  await asyncio.sleep(1)
+          except asyncio.CancelledError:
+              print("ended", file=sys.stderr)
+              raise
+          if scope["path"] == "/exits":
               sys.exit()
-          if path == "/exits_in_a_task":
-              await asyncio.create_task(exits())
-          while path == "/hangs":
-              await asyncio.sleep(1)
-          assert not (await receive())["more_body"]
-          gone = asyncio.ensure_future(receive())
-          status = 503 if path == "/fails" else 200
-          await send({"type": "http.response.start", "status": status, "headers": []})
+          await send({"type": "http.response.start", "status": 200, "headers": []})
           await send({"type": "http.response.body", "body": " ".join(seen).encode()})
-          assert (await gone)["type"] == "http.disconnect"
-          if path == "/background":
-              while len(seen) < 3:
-                  await asyncio.sleep(0.001)
-              seen.append("background")
-          while path == "/last" and len(seen) < 4:
+          while scope["path"] == "/background" and len(seen) < 2:
               await asyncio.sleep(0.001)
+          if scope["path"] == "/background":
+              seen.append("background")
     PYTHON
     HOOK = ""
     FILE = "warm.py"
 
-    def test_what_the_application_does_behind_its_answer_goes_on_meanwhile
-      group = warm("/background", "/two", limit: 600_000)
-      assert_match(%r{event=warm_up\.done .* path="/background" status=200}, said)
-      assert_match(%r{event=warm_up\.done .* path="/two" status=200}, said)
-      assert_equal "/background? /two? /last?", get(group, @instance, "/last").strip
-      assert_match(/ background /, "#{paths(group)} ")
-    end
-
-    def test_an_application_that_exits_in_a_task_of_such_a_request_serves
-      group = warm("/exits_in_a_task", "/two")
-      assert_match(%r{event=warm_up\.failed .* path="/exits_in_a_task" }, said)
-      assert_equal "/exits_in_a_task? /pid?", paths(group)
+    def test_what_the_application_does_behind_its_answer_goes_on
+      first = warm
+      assert_equal "/background", get(first, @instance, "/background")
+      first.end_queue
+      second = serve(@instance)
+      get(second, @instance, "/two")
+      assert(eventually("the background") { get(second, @instance, "/pid").include?("background") })
     end
 
     private
@@ -251,28 +211,36 @@ module PhusionPassenger
     APP = <<~'JAVASCRIPT'
       const seen = [];
       require("http").createServer((request, response) => {
-          const [path, query] = request.url.split("?");
-          seen.push(`${path}?${query || ""}`);
-          if (path === "/raises") {
+          seen.push(request.url);
+          if (request.url === "/raises") {
               throw new Error("on purpose");
           }
-          if (path !== "/hangs") {
-              response.writeHead(path === "/fails" ? 503 : 200).end(seen.join(" "));
+          if (request.url === "/exits") {
+              process.exit();
+          }
+          if (request.url !== "/hangs") {
+              response.end(seen.join(" "));
           }
       }).listen(3000);
     JAVASCRIPT
     HOOK = ""
     FILE = "warm.js"
 
-    # It ends the process in requests of clients, too.
-    def test_an_exception_is_logged_and_the_next_request_follows
-      write_serve(closing(Peers::Group.new), ["/raises", "/two"], 60_000)
+    def test_an_exception_that_nothing_catches_fails_the_start
+      request(warm, @instance, "/raises", id: 7)
       failed = @instance.read
       assert_equal FAILED, failed&.type
       assert_equal ["warm-up", "Error", "on purpose"], failed.fields.first(3)
       assert_match(/\AError: on purpose\n +at .*warm\.js/, failed.fields[3])
       assert_nil @instance.read
-      assert_match(/event=instance\.start_failed .* step="warm-up" exception="Error" /, said)
+      assert_match(/event=instance\.start_failed .* step="warm-up" exception="Error" /, read_some)
+    end
+
+    def test_an_exception_later_is_no_failure_of_the_start
+      warm.end_queue
+      request(serve(@instance), @instance, "/raises", id: 7)
+      assert_nil @instance.read
+      refute_includes output_of(@instance), "start_failed"
     end
   end
 end

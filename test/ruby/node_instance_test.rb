@@ -49,11 +49,19 @@ module PhusionPassenger
     end
 
     def test_an_instance_stops_waiting_for_a_request_in_work_after_a_time_limit
-      skip "a time limit of 60 s"
+      skip "test/node/instance_test.js has this test"
     end
 
     def test_a_failing_stopping_hook_is_logged_and_the_others_are_called
       skip "Node has no hooks"
+    end
+
+    # The longest PassengerStartTimeout has more milliseconds than a timer of Node.
+    def test_an_application_that_listens_late_starts_with_the_longest_start_timeout
+      late = 'setTimeout(() => require("http").createServer().listen(3000), 200);'
+      in_folder("late.js" => late) do |root|
+        loaded("instance", "late.js", { app_root: root, start_timeout: 31_536_000 })
+      end
     end
 
     def test_an_instance_that_is_ended_before_it_listens_reports_no_failure

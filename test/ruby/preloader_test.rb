@@ -4,6 +4,20 @@ require_relative "process_test_case"
 
 module PhusionPassenger
   class PreloaderTest < ProcessTestCase
+    ENDINGS = [->(it) { it.control.write(FINISH) }, ->(it) { Process.kill("TERM", it.pid) },
+               ->(it) { Process.kill("INT", it.pid) }].freeze
+
+    # Answers whether a file of the import is there.
+    SHARED_FILE = {
+      "config.ru" => <<~RUBY
+        require "tempfile"
+
+        SHARED = Tempfile.new
+        at_exit { puts "at exit" }
+        run ->(_env) { [200, {}, [File.exist?(SHARED.path).to_s]] }
+      RUBY
+    }.freeze
+
     def test_instances_serve_the_application_that_their_preloader_has_loaded
       preloader = loaded("preloader", "hello.ru")
       instances = Array.new(2) { forked_from(preloader) }
@@ -25,7 +39,21 @@ module PhusionPassenger
       serve(instance = forked_from(preloader))
       finish(instance)
       preloader.control.close
-      assert_equal "at exit\n", output_of(preloader)
+      assert_equal "", output_of(preloader)
+      assert_includes output_of(instance), "at exit\n"
+    end
+
+    def test_the_end_of_a_preloader_takes_nothing_from_its_instances
+      [*ENDINGS, ->(it) { it.control.close }].each do |ending|
+        with_shared_file do |preloader, instance|
+          group = serve(instance)
+          ending.call(preloader)
+          refute_includes output_of(preloader), "at exit"
+          assert_equal "true", get(group, instance, "/")
+          finish(instance)
+          assert_includes output_of(instance), "at exit"
+        end
+      end
     end
 
     def test_process_warmup_is_called_once_before_the_first_instance
@@ -61,9 +89,7 @@ module PhusionPassenger
     end
 
     def test_finish_and_signals_end_a_preloader
-      endings = [->(it) { it.control.write(FINISH) }, ->(it) { Process.kill("TERM", it.pid) },
-                 ->(it) { Process.kill("INT", it.pid) }]
-      endings.each do |ending|
+      ENDINGS.each do |ending|
         preloader = loaded("preloader")
         ending.call(preloader)
         assert_equal "at exit\n", output_of(preloader)
@@ -129,6 +155,17 @@ module PhusionPassenger
       @instance = preloader
       eventually("the backtrace") { (@seen = "#{@seen}#{read_some}").include?("preloader.rb") }
       forked_from(preloader)
+    end
+
+    private
+
+    # A preloader and its instance.
+    def with_shared_file
+      files = self.class::SHARED_FILE
+      in_folder(files) do |root|
+        preloader = loaded("preloader", files.keys.first, { app_root: root })
+        yield preloader, forked_from(preloader)
+      end
     end
   end
 end

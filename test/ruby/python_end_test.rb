@@ -9,7 +9,7 @@ module PhusionPassenger
     prepend RunsPython
 
     WSGI = <<~'PYTHON'
-      import os, threading, time
+      import multiprocessing, os, threading, time
 
       def work():
           time.sleep(0.5)
@@ -24,9 +24,17 @@ module PhusionPassenger
           threading.Thread(target=work).start()
           return "started"
 
+      def starts_a_process():
+          process = multiprocessing.get_context("fork").Process(target=starts_a_thread)
+          process.start()
+          process.join()
+          return str(process.exitcode)
+
+      PAGES = {"/fork": forks, "/thread": starts_a_thread, "/process": starts_a_process}
+
       def application(environ, start_response):
           start_response("200 OK", [])
-          page = {"/fork": forks, "/thread": starts_a_thread}[environ["PATH_INFO"]]
+          page = PAGES[environ["PATH_INFO"]]
           return [page().encode()]
     PYTHON
 
@@ -116,6 +124,14 @@ module PhusionPassenger
     def test_the_end_waits_for_a_thread_of_a_request
       with_instance(WSGI, "wsgi") do |instance, group|
         assert_equal "started", get(group, instance, "/thread")
+        finish(instance)
+        assert_includes output_of(instance), "work done\n"
+      end
+    end
+
+    def test_a_process_of_multiprocessing_waits_for_its_thread_and_succeeds
+      with_instance(WSGI, "wsgi") do |instance, group|
+        assert_equal "0", get(group, instance, "/process")
         finish(instance)
         assert_includes output_of(instance), "work done\n"
       end

@@ -35,7 +35,14 @@ module PhusionPassenger
     end
 
     def test_an_instance_stops_waiting_for_a_request_in_work_after_a_time_limit
-      skip "a time limit of 60 s"
+      group = serve(@instance)
+      child = request(group, @instance, "/hang", id: 1)
+      assert(in_time { @instance.output.each_line.find { |line| line == "hangs\n" } })
+      finish(@instance)
+      assert_match(/event=instance\.gave_up_waiting .*requests=1\n.*stopping\n/m,
+                   output_of(@instance))
+      assert_equal [1, 1], group.claim(0)
+      assert_equal :wait_readable, child.io.recv_nonblock(1, exception: false)
     end
 
     def test_a_failing_stopping_hook_is_logged_and_the_others_are_called

@@ -8,6 +8,19 @@ module PhusionPassenger
   class PythonPreloaderTest < PreloaderTest
     prepend RunsPython
 
+    SHARED_FILE = {
+      "app.py" => <<~PYTHON
+        import atexit, os, tempfile
+
+        FOLDER = tempfile.TemporaryDirectory(dir=".")
+        atexit.register(print, "at exit")
+
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [str(os.path.isdir(FOLDER.name)).lower().encode()]
+      PYTHON
+    }.freeze
+
     def test_process_warmup_is_called_once_before_the_first_instance
       skip "of Ruby"
     end
@@ -18,42 +31,6 @@ module PhusionPassenger
 
     def test_a_preloader_that_gets_no_task_reports_it_and_forks_the_next_instance
       skip "of Ruby"
-    end
-
-    # A preloader that has forked calls no handlers of its end.
-    def test_the_output_of_an_instance_is_its_own
-      preloader = loaded("preloader")
-      serve(instance = forked_from(preloader))
-      finish(instance)
-      preloader.control.close
-      assert_equal "", output_of(preloader)
-      assert_includes output_of(instance), "at exit\n"
-    end
-
-    def test_the_end_of_a_preloader_takes_nothing_from_its_instances
-      application = <<~PYTHON
-        import atexit, os, tempfile, threading, time
-
-        FOLDER = tempfile.TemporaryDirectory(dir=".")
-        atexit.register(print, "at exit")
-        threading.Thread(target=time.sleep, args=(3600,), name="Jobs", daemon=True).start()
-
-        def application(environ, start_response):
-            start_response("200 OK", [])
-            return [str(os.path.isdir(FOLDER.name)).encode()]
-      PYTHON
-      in_folder("app.py" => application) do |root|
-        preloader = loaded("preloader", "app.py", { app_root: root })
-        instance = forked_from(preloader)
-        group = serve(instance)
-        finish(preloader)
-        output = output_of(preloader)
-        assert_match(/event=preloader.shared .*what="thread Jobs"/, output)
-        refute_includes output, "at exit"
-        assert_equal "True", get(group, instance, "/")
-        finish(instance)
-        assert_includes output_of(instance), "at exit"
-      end
     end
 
     # As gevent's, whose loop does not run in a preloader.

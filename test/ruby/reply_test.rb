@@ -93,6 +93,22 @@ module PhusionPassenger
       assert_raises(IO::WaitReadable) { @io.recv_nonblock(1) }
     end
 
+    # A thread of an earlier request sends it, while the handler waits for room.
+    def test_a_late_interim_answer_leaves_the_messages_of_the_next_request_whole
+      buffer = String.new(capacity: Layout::MESSAGE_LIMIT + 1, encoding: Encoding::BINARY)
+      left = Reply.new(Channel.new(1, @theirs), 1, buffer)
+      ours, theirs = seqpacket_pair
+      answer = Reply.new(Channel.new(2, theirs), 2, buffer)
+      pieces = [*"A".."T"].map { |byte| byte * 60_000 }
+      answer.respond(200, "")
+      sender = Thread.new { pieces.each { |piece| answer.data(piece) } }
+      eventually("the waiting") { sender.status == "sleep" }
+      left.interim(103, "A: 1\r\n")
+      child = Peers::Child.new(ours)
+      assert_equal ["", *pieces], in_time { Array.new(21) { child.receive.body } }
+      sender.join
+    end
+
     def test_nothing_follows_aborted
       @reply.respond(200, "")
       @reply.abort

@@ -66,7 +66,6 @@ endif
     %D%/base/ProcessStatTest.cpp \
     %D%/base/ProcessTreeTest.cpp \
     %D%/base/ReportTest.cpp \
-    %D%/base/SipHashTest.cpp \
     %D%/base/SplitTest.cpp \
     %D%/bridge/AcceptProbeTest.cpp \
     %D%/bridge/AnswerFieldsTest.cpp \
@@ -236,6 +235,7 @@ endif
     %D%/pool/StickySessionsTest.cpp \
     %D%/pool/SystemCpuLoadTest.cpp \
     %D%/pool/VersionsTest.cpp \
+    %D%/pool/WarmUpRunTest.cpp \
     %D%/prefork/ListeningTest.cpp \
     %D%/prefork/OutputWriterTest.cpp \
     %D%/prefork/PreForkEndingTest.cpp \
@@ -263,7 +263,6 @@ endif
     %D%/rights/RightsServerTest.cpp \
     %D%/rights/SilentFilesTest.cpp \
     %D%/rights/SocketFoldersTest.cpp \
-    %D%/rights/UnsentSignalsTest.cpp \
     %D%/rights/UserResolverTest.cpp \
     %D%/server/AttachRefusalsTest.cpp \
     %D%/server/PoolServerTest.cpp \
@@ -342,8 +341,8 @@ endif
 # the fuzzers which branches run.
 $(%C%_unit_tests_OBJECTS) $(PRECOMPILED_FOR_TESTS): CXXFLAGS += -O0 -U_FORTIFY_SOURCE $(UNFUZZED_CXXFLAGS)
 $(%C%_unit_tests_OBJECTS): | $(PRECOMPILED_FOR_TESTS)
-%C%_unit_tests_LDADD = libpassenger_httpmessages.la libpassenger_commands.la libpassenger_standalone.la \
-    $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
+%C%_unit_tests_LDADD = libpassenger_httpmessages.la libdocuments.la libpassenger_standalone.la \
+    libpassenger_commands.la $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
 
 # The agent with an engine for tests. The unit tests start it.
 %C%_fake_agent_SOURCES = %D%/FakeAgent.cpp

@@ -56,7 +56,7 @@ const Directives::Field &fieldOf(std::string_view directive) {
 /** The largest PassengerStopTimeout of the configuration. It is read from httpd's tree, which has
  *  all sections of all virtual hosts, and no .htaccess file. */
 std::chrono::seconds stopTimeout(apr_pool_t *pool, const ap_directive_t *directive) {
-    std::chrono::seconds longest(Options().stopTimeout);
+    std::chrono::seconds longest = Options().stopTimeout;
     for (; directive != nullptr; directive = directive->next) {
         if (strcasecmp(directive->directive, STOP_TIMEOUT) == 0) {
             const char *arguments = directive->args;

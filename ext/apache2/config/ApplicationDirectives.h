@@ -42,7 +42,8 @@ inline constexpr std::array APPLICATION{
         "rack. With another end, as bin/www, it is node if its first line names node (#!/usr/bin/env node), or if "
         "it has no such line and app.js is the folder's usual startup file; else rack"},
     Directive{"PassengerAppCallable", Context::APPLICATION,
-              text(&Settings::appCallable).sets(&Options::appCallable).granted("app_callable"), "application",
+              text(&Settings::appCallable, Form::CALLABLE).sets(&Options::appCallable).granted("app_callable"),
+              "application",
               "what a Python startup file calls the WSGI or ASGI application: app; an attribute, web.app; or a "
               "function without arguments that makes it, create_app(). mysite.asgi:application is in a module, "
               "which is imported in place of a startup file. No effect on applications of other kinds"},
@@ -142,7 +143,7 @@ inline constexpr std::array APPLICATION{
         "half as much as an application with 100. Needs a control group (OPERATIONS.md). 0: 100"},
     Directive{
         "PassengerTasksMax", Context::APPLICATION,
-        number(&Settings::tasksMax, 0, INT_MAX).sets(&Options::tasksMax).limiting("tasks_max"), "0",
+        number(&Settings::tasksMax, 0, MOST_TASKS).sets(&Options::tasksMax).limiting("tasks_max"), "0",
         "processes and threads that the application may have together; a further one cannot be made (EAGAIN). Needs "
         "a control group (OPERATIONS.md). 0: no limit"},
     Directive{"PassengerMaxRequestQueueSize", Context::APPLICATION,

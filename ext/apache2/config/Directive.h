@@ -42,6 +42,8 @@ enum class Form {
     URL,
     /** The name of a cookie (RFC 6265, cookie-name). */
     COOKIE_NAME,
+    /** A name in a Python module, perhaps with that module: `app`, `wiki.web:app`. */
+    CALLABLE,
     /** An IP address. */
     ADDRESS,
     /** A request of class WarmUp. */
@@ -194,6 +196,8 @@ struct Directive {
 };
 
 inline constexpr int MANY = 1'000'000;
+/** Of the kernel, on 64 bits: the largest number in pids.max. */
+inline constexpr int MOST_TASKS = 4'194'304;
 inline constexpr int LONG_TIME = 365 * 24 * 3600;
 
 }  // namespace Passenger::Directives

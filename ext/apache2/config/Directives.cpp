@@ -199,6 +199,8 @@ constexpr std::array CHECKS{
     Check{Form::URI, [](const char *value) { return *value == '/'; }, "the path of a URL, which begins with /"},
     Check{Form::COOKIE_NAME, [](const char *value) { return *value != '\0' && *ap_scan_http_token(value) == '\0'; },
           "a name without spaces, quotes, backslashes and any of ( ) < > @ , ; : / [ ] ? = { }"},
+    Check{Form::CALLABLE, [](const char *value) { return *value != ':' && !std::string_view(value).ends_with(':'); },
+          "NAME, or MODULE:NAME"},
     Check{Form::ADDRESS, isAddress, "an IP address"},
     Check{Form::WARM_UP, [](const char *value) { return WarmUp::parse(value).has_value(); },
           "the path of a URL, which begins with /, or a URL that begins with http:// or https:// and has a path"},
@@ -341,13 +343,28 @@ bool isCalled(const Directive &directive, std::string_view name) {
     return rest.empty();
 }
 
+/** The value of a pair: Phusion Passenger also takes the truth values of JSON and YAML there. */
+const char *withoutSynonyms(const Field &field, const char *value) {
+    if (std::holds_alternative<Settings::Flag Settings::*>(field.member)) {
+        for (const auto &[on, off] : {std::pair{"true", "false"}, std::pair{"yes", "no"}}) {
+            if (strcasecmp(value, on) == 0) {
+                return "On";
+            }
+            if (strcasecmp(value, off) == 0) {
+                return "Off";
+            }
+        }
+    }
+    return value;
+}
+
 /** PassengerCtl. Pairs that name no directive are stored for logNotices(). */
 const char *applyPair(cmd_parms *cmd, void *place, const char *first, const char *second) noexcept {
     for (const Directive &directive : TABLE) {
         if (isCalled(directive, first)) {
             remarkPlace(cmd, *static_cast<const Name *>(cmd->cmd->cmd_data));
             Origins::note(cmd, directive, mainSettings());
-            return set(cmd, directive.field, mainSettings(), second);
+            return set(cmd, directive.field, mainSettings(), withoutSynonyms(directive.field, second));
         }
     }
     return apply(cmd, place, apr_pstrcat(cmd->pool, first, "=", second, nullptr));
@@ -416,8 +433,9 @@ void forgetNotices() noexcept {
 
 void logNotices(const server_rec *server) noexcept {
     for (const char *pair : Settings::items(mainSettings().ctl)) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, server,
-                     "PassengerCtl \"%s\" has no effect: there is no setting with this name", pair);
+        const bool isHook = std::string_view(pair).starts_with("hook_");
+        ap_log_error(APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, server, "PassengerCtl \"%s\" has no effect: %s", pair,
+                     isHook ? "PassengerOnEvent runs a program at an event" : "there is no setting with this name");
     }
     for (std::size_t index = 0; index < NAMES.size(); ++index) {
         const Name &name = NAMES[index];

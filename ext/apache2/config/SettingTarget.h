@@ -13,34 +13,49 @@
  *  it. */
 namespace Passenger::Directives {
 
-inline void assign(std::string &target, const char *given) {
+inline void assign(std::string &target, const char *given, Form /*form*/) {
     target = given;
 }
-inline void assign(std::string &target, const apr_array_header_t *given) {
+inline void assign(std::string &target, const apr_array_header_t *given, Form /*form*/) {
     target = Settings::lines(given);
 }
-template <typename Same> void assign(Same &target, const std::same_as<Same> auto &given) {
+template <typename Same> void assign(Same &target, const std::same_as<Same> auto &given, Form /*form*/) {
     target = given;
 }
-inline void assign(unsigned &target, const std::same_as<int> auto &given) {
+inline void assign(unsigned &target, const std::same_as<int> auto &given, Form /*form*/) {
     target = static_cast<unsigned>(given);
 }
 template <typename Unit>
-void assign(std::chrono::duration<std::int64_t, Unit> &target, const std::same_as<int> auto &given) {
-    target = std::chrono::seconds(given);
+void assign(std::chrono::duration<std::int64_t, Unit> &target, const std::same_as<int> auto &given, Form form) {
+    const std::chrono::milliseconds time =
+        form == Form::TIME ? std::chrono::milliseconds(given) : std::chrono::seconds(given);
+    target = std::chrono::duration_cast<std::chrono::duration<std::int64_t, Unit>>(time);
 }
 
 /** False if the target is a member of another class than T, or of none. */
 template <typename T, typename Target, typename Member>
 constexpr bool CAN_ASSIGN = requires(T taker, const Settings settings, Target target, Member member) {
-    assign(taker.*target, (settings.*member).fallback);
+    assign(taker.*target, (settings.*member).fallback, Form::PLAIN);
 };
+
+constexpr bool takesForm(std::monostate /*target*/, Form /*form*/) {
+    return true;
+}
+/** A time has a duration as its target, and milliseconds are not rounded. */
+template <typename T, typename Value> constexpr bool takesForm(Value T::* /*target*/, Form form) {
+    constexpr bool isMilliseconds = std::is_same_v<Value, std::chrono::milliseconds>;
+    return isMilliseconds ||
+           (form != Form::TIME && (form != Form::SECONDS || std::is_same_v<Value, std::chrono::seconds>));
+}
 
 constexpr bool suits(const Field &field) {
     return std::visit(
         [&field](auto target, auto member) {
             using Target = decltype(target);
             using Member = decltype(member);
+            if (!takesForm(target, field.form)) {
+                return false;
+            }
             switch (field.reader) {
                 case Reader::OPTION: return CAN_ASSIGN<Options, Target, Member>;
                 case Reader::AGENT:
@@ -59,7 +74,7 @@ template <typename T> void take(T &taker, const Field &field, const Settings &se
         [&](auto target, auto member) {
             if constexpr (CAN_ASSIGN<T, decltype(target), decltype(member)>) {
                 if ((settings.*member).given) {
-                    assign(taker.*target, *(settings.*member).given);
+                    assign(taker.*target, *(settings.*member).given, field.form);
                 }
             }
         },

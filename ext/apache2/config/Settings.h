@@ -35,7 +35,8 @@ template <typename T> struct Setting {
  *
  * Plain data in an APR pool: no destructor runs, and the pool of the configuration owns the texts.
  * The table in DirectiveTable.h says which directive sets which member, and how two places are
- * merged.
+ * merged. It also says the unit of a Number: seconds (Form::SECONDS), milliseconds (Form::TIME), MB
+ * (Form::MEMORY) or bytes (Form::BYTES).
  */
 struct Settings {
     using Text = Setting<const char *>;
@@ -77,9 +78,7 @@ struct Settings {
     Flag turbocaching{.fallback = true};
     Flag showVersionInHeader{.fallback = true};
     Text dataBufferDir{.fallback = "/var/tmp"};
-    /** Bytes. */
     Number responseBufferHighWatermark{.fallback = 128 * 1024 * 1024};
-    /** MB. */
     Number maxDataBufferSize;
     Number maxDataBufferSizePerApp;
     Number minDataBufferFreeSpace;
@@ -132,25 +131,19 @@ struct Settings {
     Number startInstances;
     Number minSpareInstances;
     Number maxSpareInstances;
-    /** Seconds. */
     Number heartbeatTimeout;
     Number startTimeout;
-    /** Seconds. */
     Number stopTimeout;
     Number maxBootProcesses;
     Text concurrencyModel{.fallback = "thread"};
     Number threadCount{.fallback = 1};
     Number maxRequests;
-    /** Seconds. */
     Number maxPreloaderIdleTime;
     Number reforkAfter;
     List warmUp;
-    /** MB. */
     Number memoryLimit;
     Number hardMemoryLimit;
-    /** MB. */
     Number memoryBudget;
-    /** MB. */
     Number memoryMax;
     Number cpuWeight;
     Number tasksMax;
@@ -179,19 +172,15 @@ struct Settings {
     Flag transferConnections{.fallback = true};
     Flag answerFiles;
     Flag requestStart;
-    /** Seconds. */
     Number healthQueueAge{.fallback = 5};
     Number maxRequestTime;
-    /** Milliseconds. */
     Number slowRequestLog;
     Number maxRequestQueueSize;
     Number requestQueueOverflowStatusCode{.fallback = 503};
-    /** Milliseconds. */
     Number queueTarget;
     Text priority{.fallback = nameOf(Priority::NORMAL)};
     Flag priorityQueue;
     Text fairnessKey{.fallback = "off"};
-    /** Seconds. */
     Number maxRequestQueueTime;
 
     /** Exceptions of an application are shown only to its developers. */

@@ -102,7 +102,7 @@ void addHooks() {
     }
     // Subrequests of mod_dir and of cached pages pass all phases. mod_mime reads its types only in
     // a serving httpd, and no client has to be authenticated.
-    const auto accept = [](request_rec *) { return OK; };
+    const auto accept = [](request_rec *) noexcept { return OK; };
     ap_hook_type_checker(accept, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_access_checker_ex(accept, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
 }

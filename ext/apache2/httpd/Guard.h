@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "apache2/httpd/Httpd.h"
+#include "apache2/httpd/RequestSubject.h"
 
 namespace Passenger {
 
@@ -15,10 +16,11 @@ template <typename Body> int guarded(request_rec *where, const char *hook, Body 
     try {
         return std::forward<Body>(body)();
     } catch (const std::exception &problem) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, where, "event=hook.failed hook=%s uri=\"%s\" reason=\"%s\"", hook,
-                      where->uri, problem.what());
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, where, "event=hook.failed hook=%s uri=\"%s\" reason=\"%s\" %s", hook,
+                      where->uri, problem.what(), RequestSubject::fields(where));
     } catch (...) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, where, "event=hook.failed hook=%s uri=\"%s\"", hook, where->uri);
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, where, "event=hook.failed hook=%s uri=\"%s\" %s", hook, where->uri,
+                      RequestSubject::fields(where));
     }
     return HTTP_INTERNAL_SERVER_ERROR;
 }

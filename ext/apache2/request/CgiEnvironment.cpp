@@ -40,6 +40,8 @@ static_assert(std::is_sorted(RESERVED.begin(), RESERVED.end()));
 constexpr std::array<std::string_view, 10> PER_REQUEST_PREFIXES{
     "HTTP_", "REQUEST_", "REMOTE_", "SERVER_", "REDIRECT_", "SSL_", "CONTEXT_", "SCRIPT_", "AUTHENTICATE_", "H2_",
 };
+// Where OpenSSL looks for certificates: mod_ssl has no variables of these names.
+constexpr std::array<std::string_view, 2> PROCESS_NAMES{"SSL_CERT_DIR", "SSL_CERT_FILE"};
 constexpr std::array<std::string_view, 7> PER_REQUEST_NAMES{"UNIQUE_ID", "GEOIP_ADDR", "nokeepalive", "proxy",
                                                             "is_subreq", "HTTP2",      "H2PUSH"};
 
@@ -93,7 +95,8 @@ void CgiEnvironment::appendToHeader(std::string_view name, std::string_view valu
 }
 
 bool CgiEnvironment::isReserved(std::string_view name) noexcept {
-    return name.empty() || name.starts_with("HTTP_") || std::binary_search(RESERVED.begin(), RESERVED.end(), name);
+    return name.empty() || (name.starts_with("HTTP_") && name != SESSION) ||
+           std::binary_search(RESERVED.begin(), RESERVED.end(), name);
 }
 
 bool CgiEnvironment::isIdentifier(std::string_view name) noexcept {
@@ -101,6 +104,9 @@ bool CgiEnvironment::isIdentifier(std::string_view name) noexcept {
 }
 
 bool CgiEnvironment::isForProcess(std::string_view name) noexcept {
+    if (std::ranges::find(PROCESS_NAMES, name) != PROCESS_NAMES.end()) {
+        return true;
+    }
     if (isReserved(name) || isDigit(name.front())) {
         return false;
     }

@@ -14,6 +14,9 @@ namespace Passenger {
  */
 class CgiEnvironment {
 public:
+    /** The variable of mod_session with `SessionEnv On`, in place of a header of the client. */
+    static constexpr const char *SESSION = "HTTP_SESSION";
+
     explicit CgiEnvironment(std::string &buffer) : buffer_(buffer) { buffer_.clear(); }
 
     /** @param value is cut at its first NUL */

@@ -1,6 +1,10 @@
 #include "apache2/request/FairnessText.h"
 
+#include <apr_siphash.h>
+
 #include <cstring>
+#include <string_view>
+#include <tuple>
 
 #include "apache2/config/FairnessSource.h"
 #include "apache2/config/Settings.h"
@@ -44,13 +48,18 @@ std::string_view marked(const request_rec *r, char mark, std::string_view value)
 
 }  // namespace
 
-std::string_view fairnessText(const request_rec *r) {
+std::function<std::uint64_t(const FairnessKey::Secret &)> fairnessHash(const request_rec *r) {
     const auto source = FairnessSource::parse(Settings::of(r).fairnessKey);
     if (!source || source->kind == Kind::OFF) {
         return {};
     }
+    static_assert(std::tuple_size_v<FairnessKey::Secret> == APR_SIPHASH_KSIZE);
     const char *value = valueOf(r, *source);
-    return value != nullptr && *value != '\0' ? marked(r, 'v', value) : marked(r, 'a', clientNetwork(addressOf(r)));
+    const std::string_view text =
+        value != nullptr && *value != '\0' ? marked(r, 'v', value) : marked(r, 'a', clientNetwork(addressOf(r)));
+    return [text](const FairnessKey::Secret &secret) {
+        return std::uint64_t{apr_siphash24(text.data(), text.size(), secret.data())};
+    };
 }
 
 }  // namespace Passenger

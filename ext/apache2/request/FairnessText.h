@@ -1,13 +1,15 @@
 #pragma once
 
-#include <string_view>
+#include <cstdint>
+#include <functional>
 
 #include "apache2/httpd/Httpd.h"
+#include "shm/FairnessKey.h"
 
 namespace Passenger {
 
-/** MessageSession::Request::fairnessKey as PassengerFairnessKey has it for this request, which is
- *  authenticated. Lives as long as the request. Empty: the directive is off. */
-std::string_view fairnessText(const request_rec *r);
+/** MessageSession::Request::fairnessHash as PassengerFairnessKey has it for this request, which is
+ *  authenticated. Valid as long as the request. Empty: the directive is off. */
+std::function<std::uint64_t(const FairnessKey::Secret &)> fairnessHash(const request_rec *r);
 
 }  // namespace Passenger

@@ -168,7 +168,7 @@ Options RequestContext::makeOptions(const Settings &settings, const Settings &gl
     for (const Directives::Field &field : POOLS_FIELDS) {
         Directives::take(options, field, settings);
     }
-    if (options.queueTarget > 0 && !settings.maxRequestQueueSize.given) {
+    if (options.queueTarget > std::chrono::milliseconds(0) && !settings.maxRequestQueueSize.given) {
         // The target decides how many may wait: a burst that is served in time is not refused.
         options.maxQueueSize = 0;
     }

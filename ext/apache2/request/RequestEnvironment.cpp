@@ -110,7 +110,7 @@ const char *httpsOf(const request_rec *r, const char *scheme) {
     }
     const char *value = apr_table_get(r->subprocess_env, "HTTPS");
     // Applications' processes know "on" alone.
-    constexpr std::array VALUES{"on", "yes", "1"};
+    constexpr std::array VALUES{"on", "yes", "true", "1"};
     const auto isValue = [value](const char *known) { return strcasecmp(value, known) == 0; };
     return value != nullptr && std::ranges::any_of(VALUES, isValue) ? "on" : value;
 }
@@ -163,7 +163,9 @@ void build(request_rec *r, const Route &route, const Body &body, std::string &bu
     // A body with a known length is not chunked for the application, even if the client sent it
     // chunked.
     const bool chunked = body.present && body.length == nullptr;
-    addHeaders(environment, r, {chunked ? "" : "Transfer-Encoding", body.expect ? "" : "Expect"});
+    const bool session = apr_table_get(r->subprocess_env, CgiEnvironment::SESSION) != nullptr;
+    addHeaders(environment, r,
+               {chunked ? "" : "Transfer-Encoding", body.expect ? "" : "Expect", session ? "Session" : ""});
     if (Settings::of(r).requestStart && apr_table_get(r->headers_in, REQUEST_START) == nullptr) {
         // The form of mod_headers' %t. Programs that read it see by its size that it is in
         // microseconds.

@@ -4,14 +4,12 @@
 #include <string_view>
 
 #include "apache2/httpd/PoolText.h"
+#include "apache2/httpd/RequestSubject.h"
 #include "apache2/request/RequestId.h"
 
 namespace Passenger::RequestNotes {
 
 namespace {
-
-constexpr const char *APP = "PASSENGER_APP";
-constexpr const char *ID = "PASSENGER_REQUEST_ID";
 
 std::string_view valueOf(const apr_table_t *table, const char *name) {
     const char *value = apr_table_get(table, name);
@@ -25,12 +23,12 @@ void setTime(request_rec *r, const char *name, std::chrono::nanoseconds time) {
 }  // namespace
 
 void begin(request_rec *r, const char *app) {
-    apr_table_setn(r->notes, APP, app);
+    apr_table_setn(r->notes, RequestSubject::APP, app);
     const std::string_view id =
         RequestId::choose(valueOf(r->headers_in, "X-Request-Id"), valueOf(r->headers_in, "traceparent"),
                           valueOf(r->subprocess_env, "UNIQUE_ID"));
     if (!id.empty()) {
-        apr_table_setn(r->notes, ID, copyInto(r->pool, id));
+        apr_table_setn(r->notes, RequestSubject::ID, copyInto(r->pool, id));
     }
 }
 
@@ -49,14 +47,11 @@ void setTransferred(request_rec *r) {
 }
 
 const char *id(const request_rec *r) {
-    return apr_table_get(r->notes, ID);
+    return apr_table_get(r->notes, RequestSubject::ID);
 }
 
 const char *subject(const request_rec *r) {
-    const char *app = apr_table_get(r->notes, APP);
-    const char *known = id(r);
-    return known == nullptr ? apr_pstrcat(r->pool, "app=\"", app, "\"", nullptr)
-                            : apr_pstrcat(r->pool, "app=\"", app, "\" request=\"", known, "\"", nullptr);
+    return RequestSubject::fields(r);
 }
 
 }  // namespace Passenger::RequestNotes

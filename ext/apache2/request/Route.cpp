@@ -8,8 +8,8 @@
 
 #include "apache2/httpd/PoolText.h"
 #include "apache2/request/AppFinder.h"
-#include "apache2/request/ExtensionFilters.h"
 #include "apache2/request/LocationView.h"
+#include "apache2/request/MimeChoices.h"
 #include "apache2/request/SetHandler.h"
 #include "apache2/request/UnknownApplication.h"
 
@@ -27,9 +27,10 @@ bool leaves(const request_rec *r) {
 
 /** @return whether another module answers the request, whatever is on the disk */
 bool belongsToAnother(request_rec *r) {
-    // mod_dav has the methods of WebDAV where `Dav On` is. The note is of ScriptAlias.
-    return leaves(r) || (r->handler != nullptr && std::strcmp(r->handler, "dav-handler") == 0) ||
-           apr_table_get(r->notes, "alias-forced-type") != nullptr || SetHandler::choosesModule(r);
+    // mod_mime may have replaced the handler of ScriptAlias. The note stays. CONNECT asks for a
+    // tunnel, which the answer 200 would open at a balancer in front of httpd.
+    return leaves(r) || r->method_number == M_CONNECT || apr_table_get(r->notes, "alias-forced-type") != nullptr ||
+           MimeChoices::anotherChoseHandler(r) || SetHandler::choosesModule(r);
 }
 
 /** The name of Options::groupName(), with the user and group if the configuration sets them:
@@ -142,7 +143,7 @@ const Route *Route::of(const request_rec *r) noexcept {
     return mutableOf(r);
 }
 
-apr_status_t Route::look(apr_finfo_t *file, request_rec *r, apr_int32_t wanted) {
+apr_status_t Route::look(apr_finfo_t *file, request_rec *r, apr_int32_t wanted) noexcept {
     // The first look is at the whole path, and httpd goes on whatever it finds.
     if (file == &r->finfo) {
         return AP_DECLINED;
@@ -175,6 +176,7 @@ Route &Route::take(request_rec *r, const AppFinder &app, const Settings &setting
         route->problem =
             apr_psprintf(r->pool, "%s: %s", app.path(r->pool), apr_strerror(app.error, text, sizeof(text)));
     }
+    route->fileType = r->finfo.filetype;
     claim(r);
     return *route;
 }
@@ -213,9 +215,17 @@ int Route::decideUnseen(request_rec *r, StartupFileCache &startupFiles) {
 
 int Route::decide(request_rec *r, StartupFileCache &startupFiles) {
     const Route *route = of(r);
-    if (route != nullptr && route->ahead) {
+    if (route != nullptr && route->ahead && !belongsToAnother(r) && !isRealFile(r)) {
         // mod_mime may have derived a handler from the name meanwhile.
-        return belongsToAnother(r) ? DECLINED : (claim(r), OK);
+        claim(r);
+        return OK;
+    }
+    if (route != nullptr && route->ahead) {
+        // Another module has chosen its handler meanwhile, or mod_negotiation a file.
+        if (r->finfo.filetype == APR_NOFILE) {
+            r->finfo.filetype = route->fileType;
+        }
+        return DECLINED;
     }
     int decision = decideApplication(r, startupFiles, false);
     route = of(r);
@@ -277,7 +287,7 @@ void Route::claim(request_rec *r) {
     r->handler = HANDLER;
     // Keeps mod_dir from a redirect or an index, and mod_autoindex from a list of the folder.
     r->finfo.filetype = APR_NOFILE;
-    ExtensionFilters::remove(r);
+    MimeChoices::removeFilters(r);
 }
 
 }  // namespace Passenger

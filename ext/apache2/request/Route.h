@@ -30,6 +30,8 @@ struct Route {
     bool beyondFiles = false;
     /** decideAhead() has decided. */
     bool ahead = false;
+    /** What the URL names, before the application took the request. */
+    apr_filetype_e fileType = APR_NOFILE;
     /** The reason why the application cannot be served, or null. */
     const char *problem = nullptr;
     /** The application has no startup file that the module looks for, and the client is told so.
@@ -49,7 +51,7 @@ struct Route {
     /** A hook for dirwalk_stat, right before httpd's own. httpd answers 403 for a name that is too
      *  long for a file, but an application may accept the name. So httpd is told that there is no
      *  such file, and decide() refuses what no application takes. */
-    static apr_status_t look(apr_finfo_t *file, request_rec *r, apr_int32_t wanted);
+    static apr_status_t look(apr_finfo_t *file, request_rec *r, apr_int32_t wanted) noexcept;
 
     /**
      * A hook for fixups. Decides whether an application or httpd answers. httpd answers for real

@@ -23,9 +23,11 @@ std::uint32_t instanceIn(std::string_view header, std::string_view name) noexcep
     return 0;
 }
 
-std::string make(std::string_view name, std::uint32_t instance, std::string_view attributes) {
+std::string make(std::string_view name, std::uint32_t instance, std::string_view baseUri, std::string_view attributes) {
     std::string cookie(name);
-    cookie += '=' + std::to_string(instance) + "; Path=/; HttpOnly";
+    cookie += '=' + std::to_string(instance) + "; Path=";
+    cookie += baseUri.empty() ? "/" : baseUri;
+    cookie += "; HttpOnly";
     if (!attributes.empty()) {
         cookie += "; ";
         cookie += attributes;

@@ -72,7 +72,7 @@ std::uint32_t UsageLedger::takeRow() {
             return number;
         }
     }
-    throw IOException("4,096 httpd children count spool files already; no more can");
+    throw IOException("4,096 httpd children count spool files already, the most that can: lower ServerLimit");
 }
 
 /** Locks or unlocks a row, without waiting. @return false: another process has the lock */

@@ -6,7 +6,7 @@ namespace {
 
 constexpr const char *FILTER = "PASSENGER_BREAK";
 
-apr_status_t filter(ap_filter_t *self, apr_bucket_brigade *brigade) {
+apr_status_t filter(ap_filter_t *self, apr_bucket_brigade *brigade) noexcept {
     apr_bucket *last = APR_BRIGADE_LAST(brigade);
     if (last == APR_BRIGADE_SENTINEL(brigade) || !APR_BUCKET_IS_EOS(last)) {
         return ap_pass_brigade(self->next, brigade);
@@ -23,8 +23,10 @@ apr_bucket *bucket(request_rec *r) {
 }
 
 void set(request_rec *r) {
+    r->no_cache = 1;
     while (r->main != nullptr) {
         r = r->main;
+        r->no_cache = 1;
     }
     ap_add_output_filter(FILTER, nullptr, r, r->connection);
 }

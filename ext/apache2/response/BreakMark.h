@@ -13,7 +13,8 @@ namespace Passenger::BreakMark {
 apr_bucket *bucket(request_rec *r);
 
 /** Called before the end of the answer is passed on: adds a filter behind those of contents, which
- *  inserts the bucket before the end. The answer that includes this one becomes incomplete, too. */
+ *  inserts the bucket before the end, and tells httpd's caches. The answer that includes this one
+ *  becomes incomplete, too. */
 void set(request_rec *r);
 
 /** Called while httpd loads the module. */

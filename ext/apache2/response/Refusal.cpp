@@ -37,12 +37,12 @@ Report reportFor(request_rec *r, const Reply &reply, ApplicationPool *pool, cons
 
 /** The administrator's page. Empty: it cannot be read, which is logged. */
 std::string customPage(request_rec *r, const char *path) {
-    std::string page = ownersFileContent(path, LARGEST_CUSTOM_PAGE);
-    if (page.empty()) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "event=error_page.unreadable %s file=\"%s\"",
-                      RequestNotes::subject(r), path);
+    tl::expected<std::string, std::string> page = ownersFileContent(path, LARGEST_CUSTOM_PAGE);
+    if (!page || page->empty()) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "event=error_page.unreadable %s file=\"%s\" reason=\"%s\"",
+                      RequestNotes::subject(r), path, page ? "it is empty" : page.error().c_str());
     }
-    return page;
+    return std::move(page).value_or("");
 }
 
 ErrorPage::Cause causeOf(const Reply &reply, int status) {

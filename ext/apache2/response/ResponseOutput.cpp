@@ -320,9 +320,14 @@ void ResponseOutput::handOver() {
     }
 }
 
-/** @return whether the end of the connection ends the answer (HTTP/1.0) */
+/** @return whether the end of the connection ends the answer (HTTP/1.0), or the page that includes
+ *  it */
 bool ResponseOutput::isUnframed() const noexcept {
-    return pace_.hasSocket() && r_->chunked == 0 && apr_table_get(r_->headers_out, "Content-Length") == nullptr;
+    const request_rec *whole = r_;
+    while (whole->main != nullptr) {
+        whole = whole->main;
+    }
+    return pace_.hasSocket() && whole->chunked == 0 && apr_table_get(whole->headers_out, "Content-Length") == nullptr;
 }
 
 /** Resets the connection: an orderly end would look like the end of a whole answer. */
@@ -339,8 +344,6 @@ void ResponseOutput::insertEnd() {
         APR_BRIGADE_INSERT_TAIL(passing_, apr_bucket_flush_create(allocator));
     }
     if (end_ == End::BROKEN) {
-        // Caches discard the answer.
-        r_->no_cache = 1;
         r_->connection->keepalive = AP_CONN_CLOSE;
         APR_BRIGADE_INSERT_TAIL(passing_, BreakMark::bucket(r_));
         BreakMark::set(r_);

@@ -8,6 +8,8 @@
 #include "apache2/config/Settings.h"
 #include "apache2/httpd/PoolText.h"
 #include "apache2/request/RequestNotes.h"
+#include "apache2/request/RequestUri.h"
+#include "apache2/request/Route.h"
 #include "apache2/request/StickyCookie.h"
 #include "apache2/response/Refusal.h"
 #include "apache2/response/ResponseTrailers.h"
@@ -25,6 +27,18 @@ const char *retryAfter(request_rec *r) {
     constexpr unsigned LEAST = 2;
     constexpr unsigned MOST = 6;
     return apr_psprintf(r->pool, "%u", ap_random_pick(LEAST, MOST));
+}
+
+/** httpd makes the header Allow of a page without a URL itself, of the methods that it knows to be
+ *  allowed. */
+void noteAllowed(request_rec *r) {
+    char *place = nullptr;
+    char *list = apr_pstrdup(r->pool, orEmpty(apr_table_getm(r->pool, r->headers_out, "Allow")));
+    while (const char *method = apr_strtok(std::exchange(list, nullptr), ", \t", &place)) {
+        ap_method_list_add(r->allowed_methods, method);
+    }
+    // Names that httpd does not know count, too.
+    r->allowed_methods->method_mask |= AP_METHOD_BIT << M_INVALID;
 }
 
 /** @return false: httpd has no ErrorDocument for this status, and would answer 500 */
@@ -107,7 +121,9 @@ void ResponseSender::takeHead(Reply &reply) {
 
 void ResponseSender::setStickyCookie(std::uint32_t instance) {
     const Settings &settings = Settings::of(r_);
-    const std::string cookie = StickyCookie::make(settings.stickySessionsCookieName.value(), instance,
+    std::string path;
+    RequestUri::escape(path, Route::of(r_)->baseUri);
+    const std::string cookie = StickyCookie::make(settings.stickySessionsCookieName.value(), instance, path,
                                                   settings.stickySessionsCookieAttributes.value());
     apr_table_addn(r_->headers_out, "Set-Cookie", copyInto(r_->pool, cookie));
 }
@@ -134,6 +150,7 @@ bool ResponseSender::leaveToErrorDocument() {
     if (!isOverridden(status)) {
         return false;
     }
+    noteAllowed(r_);
     for (const char *name : {"WWW-Authenticate", "Retry-After", "Allow", "Set-Cookie"}) {
         std::pair<const char *, apr_table_t *> kept{name, r_->err_headers_out};
         apr_table_do(

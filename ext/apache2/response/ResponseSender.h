@@ -121,9 +121,10 @@ private:
     const int statusBefore_ = r_->status;
     const char *app_;
     AnswerLimits &limits_;
-    /** The request's, while it is in flight, if it is one of an HTTP/2 stream. */
+    /** The place of this request among mod_http2's threads. Empty: it is not in flight, or no
+     *  stream. */
     std::optional<ThreadUse::Place> stream_;
-    /** This thread's, while it works for the application without a request in flight. */
+    /** The place of this thread, while it works for the application without a request in flight. */
     std::optional<ThreadUse::Place> reader_;
     ConnectionTakeover takeover_;
     InterimAnswers interim_;

@@ -54,7 +54,7 @@ void insertFields(request_rec *r, apr_bucket_brigade *brigade, apr_bucket *end) 
 }
 
 /** Stands behind httpd's filter of chunks. */
-apr_status_t filter(ap_filter_t *self, apr_bucket_brigade *brigade) {
+apr_status_t filter(ap_filter_t *self, apr_bucket_brigade *brigade) noexcept {
     for (apr_bucket *bucket = APR_BRIGADE_FIRST(brigade); bucket != APR_BRIGADE_SENTINEL(brigade);
          bucket = APR_BUCKET_NEXT(bucket)) {
         if (APR_BUCKET_IS_EOS(bucket)) {

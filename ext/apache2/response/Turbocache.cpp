@@ -236,8 +236,8 @@ void Turbocache::note(const Reply &reply, const MessageSession &session, Respons
         cache_.changes().add(url_);
         noteLocations(sender.readHead(reply));
     }
-    if (use_ == Use::CHANGE && reply.kind == Reply::Kind::CLIENT_LEFT) {
-        // The application may work at the request all the same.
+    if (use_ == Use::CHANGE && reply.ends() && !reply.last && reply.kind != Reply::Kind::REFUSED) {
+        // There is no whole answer, but the application may have made the change all the same.
         cache_.changes().add(url_);
     }
     if (use_ == Use::ANSWER && isHead && r_->header_only == 0) {

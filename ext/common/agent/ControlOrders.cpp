@@ -17,6 +17,8 @@
 #include "io/ReportFrame.h"
 #include "log/Log.h"
 #include "log/RecentEvents.h"
+#include "pool/DescriptorStore.h"
+#include "pool/QueuePauses.h"
 #include "server/PoolStatus.h"
 
 namespace Passenger {
@@ -29,10 +31,9 @@ using std::chrono::system_clock;
 /** Answers within this time tell the same state, so that askers do not cost the pool much. */
 constexpr milliseconds SAME_STATE{100};
 /** The lengths of points: of one application, and of all. */
-constexpr std::chrono::minutes QUARTER{15};
+constexpr std::chrono::minutes QUARTER_OF_AN_HOUR{15};
 constexpr std::chrono::minutes HOUR{60};
-/** In seconds. Requests that wait hold threads of httpd. */
-constexpr std::uint64_t LONGEST_PAUSE = 3600;
+constexpr std::uint64_t LONGEST_PAUSE = std::chrono::seconds(QueuePauses::LONGEST).count();
 /** Requests of an application in a status. */
 constexpr std::size_t MOST_REQUESTS = 500;
 constexpr std::uint64_t MOST_WEIGHT = 100;
@@ -188,10 +189,11 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
     const Applications &groups = applications();
     ServerStatus status = server_;
     const bool health = detail == ControlVerb::HEALTH;
-    const bool past = !health && detail != ControlVerb::FIGURES;
+    const bool present = health || detail == ControlVerb::FIGURES;
+    const Detail past = present ? Detail::NOTHING : name.empty() ? Detail::HOURS : Detail::WHOLE;
     for (const GroupSnapshot &group : groups) {
         if ((name.empty() || name == group.name) && (asker.isHttpd || owns(asker, group.name))) {
-            AppStatus &app = status.apps.emplace_back(describe(group, now, !name.empty(), past));
+            AppStatus &app = status.apps.emplace_back(describe(group, now, past));
             if (health && group.failing) {
                 parts_.pool.tryAgain(group.name);
             }
@@ -248,18 +250,16 @@ std::vector<AppStatus> ControlOrders::unknownToPool(const Applications &groups) 
     return all;
 }
 
-/** @param whole with its events, and with points for each quarter of an hour
- *  @param past whether it has points and windows */
-AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time_point now, bool whole, bool past) {
+AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time_point now, Detail detail) {
     AppStatus status = statusOf(group);
     Known &known = this->known(group, now);
     // What came since the last tick.
     known.note(now, group);
     status.since = known.since;
     status.lastUsed = known.lastUsed;
-    if (past) {
+    if (detail != Detail::NOTHING) {
         status.windows = known.history.windows(now);
-        status.points = known.history.points(now, whole ? QUARTER : HOUR);
+        status.points = known.history.points(now, detail == Detail::WHOLE ? QUARTER_OF_AN_HOUR : HOUR);
     }
     status.draining = allDrain_ || draining_.contains(group.name);
     const CgroupEvents limited = parts_.resources.groups.eventsOf(group.name);
@@ -282,7 +282,7 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
             instance.lastUsed = secondsSinceEpoch(now) - inSeconds(*ago);
         }
     }
-    if (whole) {
+    if (detail == Detail::WHOLE) {
         for (RecentEvents::Event &event : Log::recentEvents().of(group.name)) {
             status.events.push_back({secondsSinceEpoch(event.at), std::move(event.name), std::move(event.text)});
         }
@@ -411,6 +411,9 @@ Frame ControlOrders::drain(const Asker &asker, const std::string &name, bool dra
         if (!drains && allDrain_) {
             throw IOException(
                 "the whole server drains, with all its applications: `passenger-config undrain --all` ends that");
+        }
+        if (drains && !draining_.contains(name)) {
+            DescriptorStore::demandRoom(drainsNote(), name);
         }
         changed = drains ? draining_.insert(name).second : draining_.erase(name) > 0;
     }

@@ -25,7 +25,8 @@ namespace Passenger {
 /**
  * Carries out the orders that commands and httpd's children send (doc/PROTOCOLS.md, section 5).
  * Root and the agent's own user may order everything, an application's user what concerns that
- * application. A child of httpd may only ask questions.
+ * application. A child of httpd may only ask questions. The question HEALTH may start an instance
+ * of an application that fails (Pool::tryAgain).
  *
  * Owned by the engine; ControlService calls answer() and tick() in its thread. Only reopening logs
  * may wait: for a file system.
@@ -57,6 +58,14 @@ public:
     void tick();
 
 private:
+    /** How much of an application's past a status tells. */
+    enum class Detail {
+        NOTHING,
+        /** For a list of applications: windows, and a point for each hour. */
+        HOURS,
+        /** Of one application: its events, windows, and a point for each quarter of an hour. */
+        WHOLE
+    };
     /** What is known of an application beside the pool. */
     struct Known {
         /** The time at which the pool made its Group, in seconds since 1970: its counters begin
@@ -86,7 +95,7 @@ private:
     Frame drain(const Asker &asker, const std::string &name, bool drains);
     Frame weight(const Asker &asker, const std::string &question, std::uint64_t measured);
     Frame reopenLogs(const Asker &asker);
-    AppStatus describe(const GroupSnapshot &group, std::chrono::system_clock::time_point now, bool whole, bool past);
+    AppStatus describe(const GroupSnapshot &group, std::chrono::system_clock::time_point now, Detail detail);
     std::vector<AppStatus> unknownToPool(const Applications &groups) const;
     std::vector<RequestStatus> requestsOf(const std::string &name, bool queries) const;
     bool owns(const Asker &asker, const std::string &name) const;

@@ -18,9 +18,9 @@ namespace Passenger {
  *
  * Owned by PoolProcess. The main thread calls all methods and the destructor. The order is:
  * restore() for each store entry of earlier pool processes, begin() once, update() at each reload,
- * stop() once (also after a failed begin()). The engine may start threads in the constructor and
- * later: the signals that PoolProcess receives are blocked by then. Each method may throw the
- * exceptions of ApplicationPoolServer's constructor.
+ * stop() once. After a begin() that has failed the process exits without stop(). The engine may
+ * start threads in the constructor and later: the signals that PoolProcess receives are blocked by
+ * then. Each method may throw the exceptions of ApplicationPoolServer's constructor.
  */
 class PoolEngine {
 public:

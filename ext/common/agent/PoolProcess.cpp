@@ -48,22 +48,23 @@ PoolProcess::~PoolProcess() {
 int PoolProcess::run() {
     // Before any thread is made, so that all threads have the signals blocked.
     signals_ = makeSignalDescriptor({SIGTERM, SIGINT});
-    const Log::Writer logWriter;
+    std::optional<Log::Writer> logWriter(std::in_place);
     try {
         store_ = std::make_unique<DescriptorStoreClient>(socket_.descriptor());
     } catch (const std::exception &exception) {
         socket_.send(describeFailure(exception), FrameSocket::in(REPORT_TIMEOUT));
         return EXIT_FAILURE;
     }
-    const bool started = startEngine();
-    if (started) {
-        updater_.emplace([this](const Frame &settings) { update(settings); });
-        serve();
-        stop();
+    if (!startEngine()) {
+        // The next pool process takes the instances over, so they must not be told to end.
+        logWriter.reset();
+        ::_exit(EXIT_FAILURE);
     }
+    serve();
+    stop();
     stopEngine();
     store_.reset();
-    return started ? EXIT_SUCCESS : EXIT_FAILURE;
+    return EXIT_SUCCESS;
 }
 
 bool PoolProcess::startEngine() {
@@ -116,6 +117,7 @@ void PoolProcess::begin(Frame begin) {
         engine_->restore(std::move(entry));
     }
     engine_->begin(settings, std::move(serverSocket));
+    updater_.emplace([this](const Frame &frame) { update(frame); });
 
     store_->send(Frame::of(FrameType::POOL_READY, ::getpid(), engine_->spawnServerPid(), engine_->warning()));
 }
@@ -213,9 +215,6 @@ void PoolProcess::stop() {
 }
 
 void PoolProcess::stopEngine() noexcept {
-    if (engine_ == nullptr) {
-        return;
-    }
     try {
         engine_->stop();
     } catch (const std::exception &exception) {

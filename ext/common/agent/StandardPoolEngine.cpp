@@ -88,6 +88,16 @@ Options optionsIn(const std::string &name) {
     return options;
 }
 
+/** Texts that the watchdog keeps, and what tools print, have a name in each line. */
+constexpr const char *CONTROL_CHARACTER =
+    "the name has a control character, as a line break is one. Rename the application's folder, or set "
+    "PassengerAppGroupName";
+
+bool hasControlCharacter(const std::string &name) {
+    return std::any_of(name.begin(), name.end(),
+                       [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+}
+
 void prepareSpawnDir(const AgentSettings &settings) {
     try {
         Rights::ofThisProcess().prepareSpawnDir(settings.spawnDir);
@@ -294,7 +304,9 @@ std::string StandardPoolEngine::warning() const {
 /** Fills in the settings that the options leave open. @return why the options are refused */
 std::optional<std::string> StandardPoolEngine::complete(Options &options) {
     fillIn(options);
-    auto refusal = resources_->grants.refusal(options, std::chrono::steady_clock::now());
+    auto refusal = hasControlCharacter(options.appGroupName)
+                       ? std::optional<std::string>(CONTROL_CHARACTER)
+                       : resources_->grants.refusal(options, std::chrono::steady_clock::now());
     attachesRefused_ += refusal ? 1 : 0;
     options.removed = !refusal && isRemoved(options);
     if (!refusal && !options.monitoredFiles.empty()) {

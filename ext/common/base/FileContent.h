@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <string>
 
+#include <tl/expected.hpp>
+
 namespace Passenger {
 
 /**
@@ -22,8 +24,8 @@ std::string regularFileContent(const std::string &path, std::size_t most);
 /**
  * The same, of a file in a folder whose owner may not choose among the files that the caller can
  * read: a link in the file's own place counts only if it leads to a file of the folder's owner, or
- * if root owns the folder.
+ * if root owns the folder. Or the reason why there is none, for people.
  */
-std::string ownersFileContent(const std::string &path, std::size_t most);
+tl::expected<std::string, std::string> ownersFileContent(const std::string &path, std::size_t most);
 
 }  // namespace Passenger

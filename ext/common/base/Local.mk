@@ -33,7 +33,6 @@ libpassenger_base_la_SOURCES = \
     %D%/Report.cpp \
     %D%/SeccompMode.cpp \
     %D%/SignalDescriptor.cpp \
-    %D%/SipHash.cpp \
     %D%/Split.cpp \
     %D%/StandardDescriptors.cpp \
     %D%/SystemClock.cpp \

@@ -7,6 +7,8 @@
 #include <array>
 #include <cerrno>
 
+#include <fmt/format.h>
+
 #include "base/Exceptions.h"
 
 namespace Passenger {
@@ -54,7 +56,10 @@ void switchUser(const FileRights &rights) {
         throw SystemException("setresuid", errno);
     }
     if (!lasts(rights)) {
-        throw IOException("the change did not last");
+        throw IOException(
+            fmt::format("this process did not become user {} and group {} for good: something outside, "
+                        "such as a user namespace or a security module, keeps or returns its rights",
+                        rights.uid, rights.gid));
     }
 }
 

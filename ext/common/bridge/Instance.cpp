@@ -33,9 +33,6 @@ using std::chrono::steady_clock;
 /** The name of a step in reports. */
 constexpr const char *STARTING_THREADS = "starting threads";
 constexpr auto FOREVER = std::chrono::hours(24 * 365);
-/** The kernel reports a process's end so much later than the end of its connections, at most. */
-constexpr auto DEATH_NOTICE = 50ms;
-
 /** The time that clients have for the bytes that are left at the end. */
 constexpr auto REST_WITHIN = 2s;
 
@@ -81,7 +78,6 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
       count_(static_cast<std::uint32_t>(serve.number(1))),
       maxRequests_(numberOrZero(serve, 3)),
       heartbeatInterval_(numberOrZero(serve, 6)),
-      warmUp_(serve),
       channels_([this](std::uint64_t id) { control_.sendIfRoom(Frame(FrameType::FETCH, {std::to_string(id)})); },
                 [this] { intake_->noteChannels(); }),
       relays_(
@@ -103,10 +99,6 @@ Instance::~Instance() = default;
 
 void Instance::run() {
     startThreads();
-    if (!warmUp_.run(application_.address(), application_.isNode())) {
-        // An application that has ended of it has not started.
-        awaitEvent(steady_clock::now() + DEATH_NOTICE);
-    }
     // Before any request: the agent supposes that an instance has none before READY.
     control_.send(Frame(FrameType::READY));
     gate_.count_down();

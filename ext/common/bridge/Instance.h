@@ -15,7 +15,7 @@
 #include "bridge/Intake.h"
 #include "bridge/Place.h"
 #include "bridge/Relays.h"
-#include "bridge/WarmUpRequests.h"
+#include "io/FinishLimit.h"
 
 namespace Passenger::Bridge {
 
@@ -30,15 +30,12 @@ public:
     /** Sets up signals. Call it before there are threads. */
     static void prepareProcess();
 
-    /** Time for requests in work at the end. */
-    static constexpr std::chrono::seconds FINISH_WITHIN{60};
-
     /** @throws ProtocolException when SERVE is malformed */
     Instance(ControlSocket &control, Application &application, Frame serve,
-             std::chrono::milliseconds finishWithin = FINISH_WITHIN);
+             std::chrono::milliseconds finishWithin = FINISH_LIMIT);
     ~Instance();
 
-    /** Does not return before all requests are answered, or FINISH_WITHIN is over. */
+    /** Does not return before all requests are answered, or finishWithin is over. */
     void run();
 
 private:
@@ -68,7 +65,6 @@ private:
     std::uint64_t maxRequests_;
     /** Between two HEARTBEATs; zero: the agent wants none. */
     std::chrono::milliseconds heartbeatInterval_;
-    const WarmUpRequests warmUp_;
     Channels channels_;
     Relays relays_;
     const Place::Tools tools_;

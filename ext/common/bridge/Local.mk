@@ -32,6 +32,5 @@ libpassenger_bridge_la_SOURCES = \
     %D%/RequestFields.cpp \
     %D%/RequestHead.cpp \
     %D%/SocketDiag.cpp \
-    %D%/WarmUpRequests.cpp \
     %D%/Watch.cpp
 libpassenger_bridge_la_LIBADD = $(HTTP_PARSER_LIBS)

@@ -59,7 +59,8 @@ std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instance
     return ChannelId(answer.number(0));
 }
 
-bool AppLink::isSlow(const QueueLink &link, ChannelId channel, Ticket ticket, std::chrono::milliseconds time) noexcept {
+bool AppLink::tellSlow(const QueueLink &link, ChannelId channel, Ticket ticket,
+                       std::chrono::milliseconds time) noexcept {
     try {
         return client_.tell(Frame::of(FrameType::SLOW, link.groupSlot, channel, ticket, time.count()));
     } catch (const std::bad_alloc &) {
@@ -67,8 +68,8 @@ bool AppLink::isSlow(const QueueLink &link, ChannelId channel, Ticket ticket, st
     }
 }
 
-void AppLink::overran(const QueueLink &link, ChannelId channel, Ticket ticket,
-                      std::chrono::milliseconds time) noexcept {
+void AppLink::tellOverrun(const QueueLink &link, ChannelId channel, Ticket ticket,
+                          std::chrono::milliseconds time) noexcept {
     try {
         // The frame has an answer, so the agent has looked before this process drops the channel.
         client_.ask(Frame::of(FrameType::OVERRAN, link.groupSlot, channel, ticket, time.count()));

@@ -19,10 +19,10 @@ public:
     std::uint32_t childSlot() const override { return client_.childSlot(); }
     const GenerationTableView &generations() const override { return client_.generations(); }
     void wakeAgent() noexcept override { client_.wakeAgent(); }
-    void overran(const QueueLink &link, ChannelId channel, Ticket ticket,
-                 std::chrono::milliseconds time) noexcept override;
-    bool isSlow(const QueueLink &link, ChannelId channel, Ticket ticket,
-                std::chrono::milliseconds time) noexcept override;
+    void tellOverrun(const QueueLink &link, ChannelId channel, Ticket ticket,
+                     std::chrono::milliseconds time) noexcept override;
+    bool tellSlow(const QueueLink &link, ChannelId channel, Ticket ticket,
+                  std::chrono::milliseconds time) noexcept override;
     int agentLife() const noexcept override { return client_.agentLife(); }
     std::optional<MonotonicTime> endOfWaiting() const noexcept override { return client_.endOfWaiting(); }
 

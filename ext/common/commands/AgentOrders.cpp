@@ -230,14 +230,20 @@ int waitAndTell(RestartWait &wait, const Ordered &ordered, AgentConnection &agen
     return status;
 }
 
-/** Whether no agent is found, and the caller does not mind. Tells where it was looked for: one may
- *  run elsewhere. */
+/** Whether the agent does not run, and the caller does not mind. Tells where it was looked for: it
+ *  may run elsewhere. */
 bool needsNoAgent(const Arguments &arguments) {
-    const AgentFinder finder(arguments);
-    if (!arguments.has("ignore-passenger-not-running") || !finder.list().empty()) {
+    if (!arguments.has("ignore-passenger-not-running")) {
         return false;
     }
-    fmt::print(stderr, "passenger-config: {}\n", finder.nothingFound());
+    const AgentFinder finder(arguments);
+    const std::string name = arguments.value("instance");
+    const std::vector<RunningAgent> all = finder.list();
+    if (std::ranges::any_of(all, [&name](const RunningAgent &agent) { return agent.name.starts_with(name); })) {
+        return false;
+    }
+    fmt::print(stderr, "passenger-config: {}\n",
+               all.empty() ? finder.nothingFound() : fmt::format("no agent has a name that begins with {}", name));
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include <getopt.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 
@@ -44,6 +45,7 @@ std::vector<option> tableOf(const CommandSpec &command, std::string &letters) {
         table.push_back({spec.name, argumentOf(spec), nullptr, FIRST_CODE + static_cast<int>(table.size())});
         if (spec.letter != '\0') {
             letters += spec.letter;
+            letters += spec.argument == OptionSpec::Argument::REQUIRED ? ":" : "";
         }
     }
     table.push_back({});
@@ -102,7 +104,7 @@ Arguments Arguments::parse(const CommandSpec &command, const std::vector<std::st
         if (value != nullptr) {
             checkChoice(command, spec, value);
         }
-        result.options_[spec.name] = value == nullptr ? "" : value;
+        result.options_[spec.name].emplace_back(value == nullptr ? "" : value);
     }
     for (int index = ::optind; index < count; index++) {
         result.operands_.emplace_back(pointers[static_cast<std::size_t>(index)]);
@@ -116,7 +118,12 @@ Arguments Arguments::parse(const CommandSpec &command, const std::vector<std::st
 
 std::string Arguments::value(const std::string &option) const {
     const auto found = options_.find(option);
-    return found == options_.end() ? "" : found->second;
+    return found == options_.end() ? "" : found->second.back();
+}
+
+std::vector<std::string> Arguments::all(const std::string &option) const {
+    const auto found = options_.find(option);
+    return found == options_.end() ? std::vector<std::string>() : found->second;
 }
 
 std::optional<std::chrono::milliseconds> Arguments::seconds(const std::string &option) const {
@@ -133,7 +140,7 @@ std::optional<std::chrono::milliseconds> Arguments::seconds(const std::string &o
         throw CommandFailureException(
             fmt::format("--{} {} is not a time: write seconds, from 0 to a year (31536000)", option, text));
     }
-    return std::chrono::milliseconds(static_cast<std::int64_t>(number * MILLISECONDS));
+    return std::chrono::milliseconds(static_cast<std::int64_t>(std::ceil(number * MILLISECONDS)));
 }
 
 }  // namespace Passenger

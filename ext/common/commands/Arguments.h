@@ -20,14 +20,17 @@ public:
     static Arguments parse(const CommandSpec &command, const std::vector<std::string> &words);
 
     bool has(const std::string &option) const { return options_.contains(option); }
-    /** The option's argument; empty: the option or its argument is missing. */
+    /** The option's arguments, if it is repeated, in their order. */
+    std::vector<std::string> all(const std::string &option) const;
+    /** The option's last argument; empty: the option or its argument is missing. */
     std::string value(const std::string &option) const;
-    /** @return nothing: the option is missing @throws CommandFailureException: it is no number */
+    /** Rounds up: a tiny time does not become zero.
+     *  @return nothing: the option is missing @throws CommandFailureException: it is no number */
     std::optional<std::chrono::milliseconds> seconds(const std::string &option) const;
     const std::vector<std::string> &operands() const noexcept { return operands_; }
 
 private:
-    std::map<std::string, std::string> options_;
+    std::map<std::string, std::vector<std::string>> options_;
     std::vector<std::string> operands_;
 };
 

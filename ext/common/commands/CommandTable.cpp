@@ -92,6 +92,37 @@ std::vector<CommandSpec> makeTable() {
                  flag("no-nginx", "Without effect: accepted for scripts."), JSON, REGISTRY, VERSION, HELP},
                 {DONE, {1, "The command line is wrong."}}),
         command(
+            "passenger-prefork", "", "[APPDIR]", "serve a Rack application with preforked workers",
+            "Serves the application in APPDIR, by default in the current folder, over HTTP/1.1 without httpd.\n"
+            "TERM, INT and QUIT end the server after it has answered its requests. HUP restarts the workers one by "
+            "one. USR2 starts a successor with the same sockets. TTIN and TTOU add and remove a worker. USR1 writes "
+            "the status to the log.\n",
+            {{"listen", 'l', Argument::REQUIRED, "ADDR:PORT",
+              "Listen there; may be repeated. By default 127.0.0.1:3000.", ""},
+             {"unix", 'u', Argument::REQUIRED, "PATH", "Listen on a Unix socket; may be repeated.", ""},
+             option("socket-mode", "MODE", "Permissions of Unix sockets. By default 0666."),
+             option("backlog", "NUMBER", "Connections that may wait for a worker. By default 1024."),
+             option("min-spare", "NUMBER", "Free workers, at least. By default 1."),
+             option("max-spare", "NUMBER", "Free workers, at most. By default 2."),
+             option("start", "NUMBER", "Workers at the beginning. By default 5."),
+             option("max-clients", "NUMBER", "Workers, at most. By default 50."),
+             option("timeout", "SECONDS", "How long a worker may take for one request. By default 0: no limit."),
+             option("grace", "SECONDS", "How long a worker may take to end. By default 30."),
+             option("keep-alive", "SECONDS", "How long a connection may be idle. By default 20."),
+             option("request-timeout", "SECONDS", "How long a client may take to send a request. By default 30."),
+             option("answer-timeout", "SECONDS", "How long a client may take to receive an answer. By default 300."),
+             {"environment", 'e', Argument::REQUIRED, "NAME",
+              "RACK_ENV and RAILS_ENV. By default their values, else development.", ""},
+             option("rackup", "FILE", "The file in APPDIR that makes the application. By default config.ru."),
+             option("ruby", "PROGRAM", "The program that runs the workers. By default ruby."),
+             option("pid-file", "PATH", "Write the pid of the process to signal into this file."),
+             flag("early-hints", "Offer rack.early_hints."),
+             VERSION,
+             HELP},
+            {{0, "The server was told to end."},
+             {1, "The application does not load, or the server cannot listen."},
+             {2, "The command line is wrong, or there is no such application."}}),
+        command(
             CONFIG, "restart-app", PATH, "restart applications",
             "The old version serves "
             "until the new one is ready, unless PassengerRollingRestarts is Off. Root and the agent's user may restart "

@@ -110,13 +110,13 @@ std::optional<Finding> checkNodeCode() {
 }
 
 void checkLimits(const RunningAgent &agent, std::vector<Finding> &findings) {
-    constexpr unsigned long FEW = 4096;
+    constexpr unsigned long ENOUGH = 4096;
     const std::string limit = afterLabel(fileContent(fmt::format("/proc/{}/limits", agent.poolPid)), "Max open files");
     if (limit.empty()) {
         return;
     }
     const unsigned long number = std::strtoul(limit.c_str(), nullptr, 10);
-    if (number < FEW) {
+    if (number < ENOUGH) {
         findings.push_back({Level::WARNING, "descriptors", fmt::format("the agent may open {} files", number),
                             "raise LimitNOFILE of httpd's systemd unit, on Debian also APACHE_ULIMIT_MAX_FILES in "
                             "/etc/apache2/envvars, and restart httpd"});

@@ -14,7 +14,6 @@ libpassenger_commands_la_SOURCES = \
     %D%/BalancerWeight.cpp \
     %D%/CommandHelp.cpp \
     %D%/CommandTable.cpp \
-    %D%/Completion.cpp \
     %D%/ConfigProgram.cpp \
     %D%/ConfiguredApps.cpp \
     %D%/EventForm.cpp \
@@ -24,7 +23,6 @@ libpassenger_commands_la_SOURCES = \
     %D%/HttpdAnswer.cpp \
     %D%/InstallCheck.cpp \
     %D%/JsonResult.cpp \
-    %D%/ManPage.cpp \
     %D%/MemoryForm.cpp \
     %D%/MemoryProgram.cpp \
     %D%/MemorySections.cpp \
@@ -64,24 +62,3 @@ passenger_status_SOURCES = %D%/passenger_status.cpp
 passenger_status_CXXFLAGS = $(AM_CXXFLAGS) $(PIE_CXXFLAGS)
 passenger_status_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
 passenger_status_LDADD = $(PASSENGER_COMMAND_LIBS)
-
-# Man pages and completions come from CommandTable.
-noinst_PROGRAMS += ext/common/commands/document_commands
-ext_common_commands_document_commands_SOURCES = %D%/document_commands.cpp
-ext_common_commands_document_commands_LDADD = $(PASSENGER_COMMAND_LIBS)
-DOCUMENT_COMMAND = $(AM_V_GEN)$(MKDIR_P) $(@D) && ext/common/commands/document_commands$(EXEEXT)
-
-man1_MANS = man/passenger-config.1 man/passenger-memory-stats.1 man/passenger-status.1
-bashcompletiondir = $(datadir)/bash-completion/completions
-nodist_bashcompletion_DATA = completion/bash/passenger-config completion/bash/passenger-memory-stats \
-    completion/bash/passenger-status
-zshcompletiondir = $(datadir)/zsh/site-functions
-nodist_zshcompletion_DATA = completion/zsh/_passenger-config completion/zsh/_passenger-memory-stats \
-    completion/zsh/_passenger-status
-man/%.1: ext/common/commands/document_commands$(EXEEXT)
-	$(DOCUMENT_COMMAND) man $* >$@.new && mv $@.new $@
-completion/bash/%: ext/common/commands/document_commands$(EXEEXT)
-	$(DOCUMENT_COMMAND) bash $* >$@.new && mv $@.new $@
-completion/zsh/_%: ext/common/commands/document_commands$(EXEEXT)
-	$(DOCUMENT_COMMAND) zsh $* >$@.new && mv $@.new $@
-CLEANFILES += $(man1_MANS) $(nodist_bashcompletion_DATA) $(nodist_zshcompletion_DATA)

@@ -17,6 +17,7 @@
 
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
+#include "base/Poll.h"
 #include "base/ProcessMemory.h"
 #include "base/SignalDescriptor.h"
 #include "commands/AgentFinder.h"
@@ -145,8 +146,7 @@ void watch(const StatusQuestion &question, std::chrono::milliseconds interval) {
             text = fmt::format("{}: {}\n", PROGRAM, error.what());
         }
         print(terminal ? "\x1b[H\x1b[J" + clipped(text, TerminalSize::now()) : text);
-        pollfd entry{signals.get(), POLLIN, 0};
-        if (::poll(&entry, 1, static_cast<int>(interval.count())) > 0 || std::ferror(stdout) != 0) {
+        if (pollUntil(signals.get(), POLLIN, deadlineIn(interval)) || std::ferror(stdout) != 0) {
             break;
         }
     }

@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <sstream>
 
@@ -21,7 +22,16 @@ namespace {
 constexpr double PER_CENT = 100;
 constexpr std::uint64_t KILOBYTE = 1024;
 
-using Part = std::uint64_t SystemMetrics::Processor::*;
+using Processor = SystemMetrics::Processor;
+using Part = std::uint64_t Processor::*;
+
+constexpr std::array<Part, 6> PARTS{&Processor::user, &Processor::nice, &Processor::system,
+                                    &Processor::idle, &Processor::wait, &Processor::stolen};
+
+/** The wait for disks sometimes falls (proc(5)). */
+double growth(std::uint64_t before, std::uint64_t after) {
+    return after > before ? static_cast<double>(after - before) : 0;
+}
 
 /** Per cent of a processor's time between two moments. */
 double share(const SystemMetrics &before, const SystemMetrics &after, std::size_t index, Part part) {
@@ -30,12 +40,14 @@ double share(const SystemMetrics &before, const SystemMetrics &after, std::size_
     }
     const auto &begin = before.processors[index];
     const auto &end = after.processors[index];
-    const auto total = static_cast<double>(end.total() - begin.total());
-    return total > 0 ? static_cast<double>(end.*part - begin.*part) / total * PER_CENT : 0;
+    double total = 0;
+    for (const Part each : PARTS) {
+        total += growth(begin.*each, end.*each);
+    }
+    return total > 0 ? growth(begin.*part, end.*part) / total * PER_CENT : 0;
 }
 
 double usage(const SystemMetrics &before, const SystemMetrics &after, std::size_t index) {
-    using Processor = SystemMetrics::Processor;
     return share(before, after, index, &Processor::user) + share(before, after, index, &Processor::nice) +
            share(before, after, index, &Processor::system);
 }
@@ -102,7 +114,6 @@ void SystemMetrics::readMemory(std::string_view text) {
 }
 
 std::string metricsForm(const SystemMetrics &before, const SystemMetrics &after, double seconds) {
-    using Processor = SystemMetrics::Processor;
     const auto part = [&](Part one) { return share(before, after, 0, one); };
     std::string text = "------------- General -------------\n";
     text += fmt::format(
@@ -125,7 +136,6 @@ std::string metricsForm(const SystemMetrics &before, const SystemMetrics &after,
 }
 
 std::string metricsJson(const SystemMetrics &before, const SystemMetrics &after, double seconds) {
-    using Processor = SystemMetrics::Processor;
     auto processors = nlohmann::ordered_json::array();
     for (std::size_t index = 1; index < after.processors.size(); index++) {
         processors.push_back(usage(before, after, index));

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -31,42 +30,41 @@ public:
         /** Requests that the serving instances can run at once, beside those whose senders have
          *  left. */
         unsigned capacity = 0;
-        /** Requests in flight of this one's FairnessKey, this one included; 0: it has none. */
-        unsigned ofKey = 0;
-        /** Answers so far, and the time that they took: QueueDelay::Load. Needed where requests
-         *  wait and Options::queueTarget is set. */
-        std::uint64_t answers = 0;
-        std::chrono::microseconds service{0};
         HttpdThreads httpd{};
-        /** Requests in flight that instances work at, also those instances that are to end. The
-         *  instances claim so; the caller believes no more than there are places. Needed where more
-         *  requests are in flight than the capacity. */
-        unsigned atWork = 0;
         /** An instance has started. */
         bool serves = false;
         /** The instances take no request until they are told to. */
         bool paused = false;
-        /** Requests of high priority in flight. Needed where this one waits and is not one of
-         *  them. */
-        unsigned high = 0;
 
-        bool exceedsCapacity() const noexcept { return inFlight > capacity; }
-        /** Requests that wait, this one included. Those that free threads are about to take count
-         *  if instances that are to end work at others. */
-        unsigned waiting() const noexcept {
-            const unsigned places = std::max(capacity, atWork);
-            return inFlight > places ? inFlight - places : 0;
-        }
-        bool waits() const noexcept { return waiting() > 0; }
-        /** This request is alone with others of high priority, or its like are a fifth of the
-         *  requests in flight at most. Those that run count like those that wait. */
-        bool leavesMostToHigh() const noexcept {
-            return inFlight - std::min(high, inFlight) <= std::max(inFlight / FIFTH, 1U);
-        }
         /** Threads of the MPM that the application holds. */
         std::uint64_t threads() const noexcept { return httpd.held(inFlight); }
         /** The threads of the MPM that the application may hold when all instances are taken. */
         std::uint64_t mostThreads() const noexcept { return httpd.most(capacity); }
+    };
+
+    /** Further counts of the application. To read them costs more than the rest of the decision. So
+     *  each is read once at most, where the decision depends on it. */
+    class Figures {
+    public:
+        struct Answers {
+            std::uint64_t count = 0;
+            std::chrono::microseconds service{0};
+        };
+
+        Figures() = default;
+        virtual ~Figures() = default;
+        Figures(const Figures &) = delete;
+        Figures &operator=(const Figures &) = delete;
+
+        /** Requests in flight that instances work at, also those instances that are to end. The
+         *  instances claim so; the answer is no more than there are places. */
+        virtual unsigned atWork() const = 0;
+        /** Requests in flight of this one's FairnessKey, this one included; 0: it has none. */
+        virtual unsigned ofKey() const = 0;
+        /** Requests of high priority in flight. */
+        virtual unsigned high() const = 0;
+        /** Answers so far, and the time that they took: QueueDelay::Load. */
+        virtual Answers answers() const = 0;
     };
 
     struct Refusal {
@@ -76,34 +74,35 @@ public:
         bool overShare = false;
     };
 
-    Admission(const Options &options, const Load &load, QueueDelay &delay, MonotonicTime now) noexcept
-        : options_(options), load_(load), delay_(delay), now_(now) {}
-
-    /** Whether the key's count matters for this load. Reading it costs more than the rest. */
-    static bool sharesPlaces(const AdmissionLimits &limits, const Load &load) noexcept {
-        return load.waits() || (limits.inFlight > 0 && load.mostThreads() > limits.inFlight) ||
-               (limits.streams > 0 && load.capacity > limits.streams);
-    }
+    Admission(const Options &options, const Load &load, const Figures &figures, QueueDelay &delay, MonotonicTime now);
 
     /** Nothing: the request has its place. */
     std::optional<Refusal> refusal();
 
 private:
-    static constexpr unsigned FIFTH = 5;
-
-    bool keepsItsPart(Priority priority) const noexcept;
+    bool waits() const noexcept { return waiting_ > 0; }
+    unsigned ofKey();
+    unsigned heldByKey();
+    bool leavesMostToHigh();
+    bool keepsItsPart(Priority priority);
     std::optional<Refusal> refusalAs(Priority priority);
-    bool keyHasItsShare(const AdmissionLimits &limits) const noexcept;
+    bool sharesPlaces(const AdmissionLimits &limits) const noexcept;
+    bool keyHasItsShare(const AdmissionLimits &limits);
     std::string held(const AdmissionLimits &limits) const;
     std::optional<Refusal> refusalForDelay(const AdmissionLimits &limits, Priority priority);
-    bool mayWait(unsigned ofKeyBesides, std::chrono::milliseconds within) noexcept;
-    unsigned waiting() const noexcept { return load_.waiting(); }
-    unsigned heldByKey() const noexcept;
+    bool mayWait(unsigned ofKeyBesides, std::chrono::milliseconds within);
 
     const Options &options_;
     const Load load_;
+    const Figures &figures_;
     QueueDelay &delay_;
     const MonotonicTime now_;
+    /** Requests that wait, this one included. Those that free threads are about to take count if
+     *  instances that are to end work at others. */
+    const unsigned waiting_;
+    std::optional<unsigned> ofKey_;
+    std::optional<unsigned> high_;
+    std::optional<Figures::Answers> answers_;
 };
 
 }  // namespace Passenger

@@ -100,7 +100,7 @@ Exchange::Event Exchange::receive(std::span<char> buffer, const MessageSession::
         std::optional<Event> event = attempt([&] {
             std::optional<Event> found = nextMessage(buffer, std::exchange(waiting, ReplyChannel::Waiting::NEVER));
             while (!found) {
-                found = waitOnce(wait, buffer, false);
+                found = waitOnce(wait, buffer, For::REPLY);
             }
             return found;
         });
@@ -113,10 +113,10 @@ Exchange::Event Exchange::receive(std::span<char> buffer, const MessageSession::
 
 /**
  * Waits for a message, the client's leaving or a limit. Nothing: the caller looks and waits again.
- * @param forRoom room for the request's body ends the wait, too, and a message waits while there is
- * room. An instance that answers before it has read the body may never read the rest.
+ * @param purpose ROOM: room for the request's body ends the wait, too, and a message waits while
+ * there is room. An instance that answers before it has read the body may never read the rest.
  */
-std::optional<Exchange::Event> Exchange::waitOnce(ReplyWait &wait, std::span<char> buffer, bool forRoom) {
+std::optional<Exchange::Event> Exchange::waitOnce(ReplyWait &wait, std::span<char> buffer, For purpose) {
     const milliseconds queueTime = timeLeft(queueDeadline());
     if (queueTime == milliseconds(0) || progress_.times().workIsUp()) {
         return ready(buffer);
@@ -136,7 +136,7 @@ std::optional<Exchange::Event> Exchange::waitOnce(ReplyWait &wait, std::span<cha
     }
     const milliseconds time = std::min({queueTime, patience, timeLeft(progress_.times().workDeadline())});
     RequestSender &sender = progress_.sender();
-    const bool awaitsRoom = forRoom || owedBodyWaits();
+    const bool awaitsRoom = purpose == For::ROOM || owedBodyWaits();
     const ReplyWait::Found found = wait.poll({.channel = sender.channel()->descriptor(),
                                               .room = awaitsRoom,
                                               .agentLife = progress_.waits() ? sender.agentLife() : -1},
@@ -153,7 +153,7 @@ std::optional<Exchange::Event> Exchange::waitOnce(ReplyWait &wait, std::span<cha
         }
         return progress_.look(buffer);
     }
-    if (found.message && !(forRoom && found.room)) {
+    if (found.message && !(purpose == For::ROOM && found.room)) {
         return nextMessage(buffer);
     }
     return found.clientLeft ? progress_.clientLeft(buffer) : std::nullopt;
@@ -233,7 +233,7 @@ std::size_t Exchange::sendBody(std::string_view block, bool last) {
     std::size_t taken = 0;
     ReplyWait wait(client_, std::nullopt);
     while (!progress_.over() && !pending_ && !sendBlock(block, last, taken)) {
-        pending_ = attempt([&] { return waitOnce(wait, lookBuffer(), true); });
+        pending_ = attempt([&] { return waitOnce(wait, lookBuffer(), For::ROOM); });
     }
     return taken;
 }

@@ -75,6 +75,8 @@ public:
 private:
     /** Why collect() is called: a message may be there, or none came for a while. */
     enum class Cause { MESSAGE, LOOK };
+    /** What waitOnce() waits for: a message, or room for the request's body, too. */
+    enum class For { REPLY, ROOM };
 
     std::optional<MonotonicTime> queueDeadline() const noexcept;
     std::chrono::milliseconds lookInterval() const noexcept;
@@ -84,7 +86,7 @@ private:
                                      ReplyChannel::Waiting waiting = ReplyChannel::Waiting::NEVER);
     template <typename Step> std::optional<Event> attempt(const Step &step);
     std::optional<Event> ready(std::span<char> buffer);
-    std::optional<Event> waitOnce(ReplyWait &wait, std::span<char> buffer, bool forRoom);
+    std::optional<Event> waitOnce(ReplyWait &wait, std::span<char> buffer, For purpose);
     Event takePending(std::span<char> buffer);
     bool collect(Cause cause);
     std::span<char> lookBuffer();

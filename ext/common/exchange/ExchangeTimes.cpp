@@ -29,13 +29,21 @@ void ExchangeTimes::queuedUntilNow() noexcept {
 
 void ExchangeTimes::begunNow() noexcept {
     if (!begunAt_) {
-        begunAt_ = now();
+        begin(now());
     }
 }
 
 void ExchangeTimes::begunAfterQueue() noexcept {
     if (!begunAt_) {
-        begunAt_ = std::min<MonotonicTime>(sentAt_ + queued_, now());
+        begin(std::min<MonotonicTime>(sentAt_ + queued_, now()));
+    }
+}
+
+void ExchangeTimes::begin(MonotonicTime at) noexcept {
+    begunAt_ = at;
+    if (pausedUntil_ <= at) {
+        // The pause was in the queue.
+        excused_ = {};
     }
 }
 
@@ -50,6 +58,7 @@ void ExchangeTimes::waited(MonotonicTime since, std::chrono::nanoseconds meant) 
     const std::chrono::nanoseconds late = now() - since - meant;
     if (late > LONGEST_DELAY) {
         excused_ += late;
+        pausedUntil_ = now();
     }
 }
 
@@ -67,7 +76,7 @@ std::optional<MonotonicTime> ExchangeTimes::workDeadline() const noexcept {
 }
 
 std::optional<MonotonicTime> ExchangeTimes::slowDate() const noexcept {
-    const milliseconds limit(options_.slowRequestTime);
+    const milliseconds limit = options_.slowRequestTime;
     return limit > milliseconds(0) ? std::optional(waitingSince_ + limit) : std::nullopt;
 }
 

@@ -67,6 +67,8 @@ public:
     Durations durations() const noexcept;
 
 private:
+    void begin(MonotonicTime at) noexcept;
+
     const QueueHost &host_;
     const Options &options_;
     MonotonicTime sentAt_;
@@ -75,6 +77,8 @@ private:
     std::optional<MonotonicTime> begunAt_;
     /** See excuse(). */
     std::chrono::nanoseconds excused_{0};
+    /** The end of this process's last pause. */
+    MonotonicTime pausedUntil_{};
 };
 
 }  // namespace Passenger

@@ -6,9 +6,9 @@
 namespace Passenger {
 
 /**
- * Which threads of httpd an application holds, beside what its requests in flight tell. Such a
- * request holds a thread of the MPM (MaxRequestWorkers). But that of an HTTP/2 stream holds one of
- * mod_http2's (H2MaxWorkers), and only its connection holds one of the MPM's. A plain value.
+ * Which threads of httpd an application holds, beside what its requests in flight tell. A request
+ * in flight holds a thread of the MPM (MaxRequestWorkers). A request of an HTTP/2 stream holds a
+ * thread of mod_http2 (H2MaxWorkers); its connection holds one of the MPM. A plain value.
  */
 struct HttpdThreads {
     /** Connections that threads of the MPM serve, and that are no requests in flight: relayed ones,

@@ -4,10 +4,40 @@
 
 namespace Passenger {
 
+using std::chrono::milliseconds;
+
 namespace {
 
-/** Requests of high priority are counted as if they had this FairnessKey. No client has it. */
-constexpr std::string_view HIGH = "high";
+/** Requests of high priority are counted as if they had this FairnessKey. */
+constexpr FairnessKey HIGH(0);
+
+/** The counts that all children share. They are sums over children that take no lock. The error of
+ *  a sum is at most the number of requests that begin or end at this moment. At most this number is
+ *  wrongly admitted or refused. */
+class SharedFigures final : public Admission::Figures {
+public:
+    SharedFigures(const GenerationTableView &generations, const QueueLink &link,
+                  const std::optional<FairnessKey> &key) noexcept
+        : generations_(generations), link_(link), key_(key) {}
+
+    unsigned atWork() const override {
+        const InstanceCounts instances = generations_.instances(link_.groupSlot);
+        const unsigned taken = std::min(link_.memory->claims.taken(), instances.places);
+        return taken - std::min(taken, instances.abandoned);
+    }
+    unsigned ofKey() const override { return key_ ? senders().inFlight(*key_, generations_.childSlots()) : 0; }
+    unsigned high() const override { return senders().inFlight(HIGH, generations_.childSlots()); }
+    Answers answers() const override {
+        return {senders().completed(generations_.childSlots()), senders().serviceTime(generations_.childSlots())};
+    }
+
+private:
+    const SenderMemoryView &senders() const noexcept { return link_.memory->senders; }
+
+    const GenerationTableView &generations_;
+    const QueueLink &link_;
+    const std::optional<FairnessKey> &key_;
+};
 
 }  // namespace
 
@@ -17,14 +47,12 @@ void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Tic
     entry_ = channel.inFlightEntry();
     overShare_ = false;
     key_.reset();
-    if (!request.fairnessKey.empty()) {
-        key_.emplace(request.fairnessKey, host_.generations().secret());
+    if (request.fairnessHash) {
+        key_.emplace(request.fairnessHash(host_.generations().secret()));
         link.memory->senders.add(childSlot_, *key_);
     }
-    highKey_.reset();
     if (options_.request.priority == Priority::HIGH) {
-        highKey_.emplace(HIGH, host_.generations().secret());
-        link.memory->senders.add(childSlot_, *highKey_);
+        link.memory->senders.add(childSlot_, HIGH);
     }
     inFlight_ = link.memory->senders.add(childSlot_, host_.generations().childSlots());
     counted_ = true;
@@ -41,48 +69,28 @@ void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Tic
     host_.inFlightTable().sending(entry_, channel.id(), ticket, link.groupSlot, times.waitingSince());
 }
 
-/**
- * The counts are sums over children that take no lock. The error of a sum is at most the number of
- * requests that begin or end at this moment. At most this number is wrongly admitted or refused.
- */
 std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink &link,
                                                                  const MessageSession::Request &request,
                                                                  const ExchangeTimes &times) const {
-    const SenderMemoryView &senders = link.memory->senders;
-    const std::uint32_t children = host_.generations().childSlots();
     Admission::Load load;
     load.inFlight = inFlight_;
     const InstanceCounts instances = host_.generations().instances(link.groupSlot);
     load.capacity = instances.capacity;
     load.serves = instances.serving > 0;
     load.paused = times.now() < host_.generations().pausedUntil(link.groupSlot);
-    if (load.exceedsCapacity()) {
-        const unsigned taken = std::min(link.memory->claims.taken(), instances.places);
-        load.atWork = taken - std::min(taken, instances.abandoned);
-    }
     // Read after the requests in flight: a request counts there until its connection counts here.
     if (options_.request.maxInFlight > 0 && request.threads) {
         load.httpd = request.threads();
     }
-    if (key_ && Admission::sharesPlaces(AdmissionLimits::of(options_, options_.request.priority, load.httpd.maxStreams),
-                                        load)) {
-        load.ofKey = senders.inFlight(*key_, children);
-    }
-    if (load.waits() && options_.request.priority != Priority::HIGH) {
-        load.high = senders.inFlight(FairnessKey(HIGH, host_.generations().secret()), children);
-    }
-    if (load.waits() && options_.queueTarget > 0) {
-        load.answers = senders.completed(children);
-        load.service = senders.serviceTime(children);
-    }
-    return Admission(options_, load, host_.queueDelay(), times.now()).refusal();
+    const SharedFigures figures(host_.generations(), link, key_);
+    return Admission(options_, load, figures, host_.queueDelay(), times.now()).refusal();
 }
 
 /** The short wait of a request that overtakes others does not show that theirs are short. Nor does
  *  a wait for the end of a pause show an overload. */
 void InFlightRecord::tellWaited(const QueueLink &link, std::chrono::nanoseconds time) noexcept {
-    const std::chrono::milliseconds target(options_.queueTarget);
-    if (options_.queueTarget > 0 && !(options_.overtakes() && time <= target) &&
+    const milliseconds target = options_.queueTarget;
+    if (target > milliseconds(0) && !(options_.overtakes() && time <= target) &&
         waitingSince_ >= host_.generations().pausedUntil(link.groupSlot)) {
         host_.queueDelay().waited(time, target, host_.clock().now());
     }
@@ -105,8 +113,8 @@ void InFlightRecord::remove(const QueueLink &link) noexcept {
         if (key_) {
             link.memory->senders.remove(childSlot_, *key_);
         }
-        if (highKey_) {
-            link.memory->senders.remove(childSlot_, *highKey_);
+        if (options_.request.priority == Priority::HIGH) {
+            link.memory->senders.remove(childSlot_, HIGH);
         }
     }
 }
@@ -125,7 +133,7 @@ void InFlightRecord::countRefused(const QueueLink &link) noexcept {
     } else {
         link.memory->senders.refused(childSlot_);
     }
-    if (options_.queueTarget > 0 && link.memory->senders.askForMore()) {
+    if (options_.queueTarget > milliseconds(0) && link.memory->senders.askForMore()) {
         host_.wakeAgent();
     }
 }

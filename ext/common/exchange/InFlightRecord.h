@@ -60,8 +60,6 @@ private:
     std::uint32_t entry_ = 0;
     /** The key of the request in flight. */
     std::optional<FairnessKey> key_;
-    /** In the place of a second key: the request is of high priority. */
-    std::optional<FairnessKey> highKey_;
     bool admitted_ = false;
     MonotonicTime waitingSince_;
     /** The request was refused for its key. */

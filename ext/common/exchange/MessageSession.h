@@ -13,6 +13,7 @@
 #include "base/FileDescriptor.h"
 #include "exchange/AppVersion.h"
 #include "exchange/HttpdThreads.h"
+#include "shm/FairnessKey.h"
 #include "shm/Layouts.h"
 #include "shm/RequestLabel.h"
 
@@ -145,10 +146,10 @@ public:
         std::function<void()> bodyInPieces{};
         /** What the agent tells people about the request. Same lifetime; may be empty. */
         RequestLabel label{};
-        /** Requests with the same text are those of one client, which may not take the places of
-         *  others (FairnessKey). Same lifetime. Empty: the request has no key, and such requests
-         *  may take all places. */
-        std::string_view fairnessKey{};
+        /** Hashes with the secret whose request it is. Requests with the same hash are those of one
+         *  client, which may not take the places of others (FairnessKey). Empty: the request has no
+         *  key, and such requests may take all places. Called by start(). Never waits. */
+        std::function<std::uint64_t(const FairnessKey::Secret &)> fairnessHash{};
         /** What RequestOptions::maxInFlight is compared with, beside the requests in flight. May be
          *  empty: nothing is. Called by start(). Never waits. */
         std::function<HttpdThreads()> threads{};

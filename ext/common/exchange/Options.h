@@ -84,9 +84,9 @@ struct Options {
      *  and httpd rarely has as many. */
     static constexpr unsigned NO_THREAD_LIMIT = 8192;
     std::chrono::seconds startTimeout{90};
-    /** Seconds that an application behind a bridge has from SIGTERM to SIGKILL, and a Node instance
-     *  for its end. */
-    unsigned stopTimeout = 5;
+    /** The time that an application behind a bridge has from SIGTERM to SIGKILL, and a Node
+     *  instance for its end. */
+    std::chrono::seconds stopTimeout{5};
     /** A preloader that has forked no instance for this time is ended; 0: never. */
     std::chrono::seconds maxPreloaderIdleTime{300};
     /** Bundler is set up before any other library is loaded. */
@@ -115,16 +115,16 @@ struct Options {
     unsigned maxBootProcesses = 1000;
     /** Requests that may wait; a further request is refused. 0: no limit. */
     unsigned maxQueueSize = 100;
-    /** Milliseconds that requests should wait at most. While all wait for longer, further requests
-     *  are refused that cannot be begun in this time (QueueDelay). 0: requests wait in any case. */
-    unsigned queueTarget = 0;
+    /** The time that requests should wait at most. While all wait for longer, further requests are
+     *  refused that cannot be begun in this time (QueueDelay). 0: requests wait in any case. */
+    std::chrono::milliseconds queueTarget{0};
     /** A request that waited longer is refused; 0: never. */
     std::chrono::milliseconds maxQueueTime{0};
     /** An instance that works longer on a request is killed, and the request gets 504; 0:
      *  never. */
     std::chrono::milliseconds maxRequestTime{0};
-    /** A request without the beginning of an answer for so many milliseconds is logged; 0: none. */
-    unsigned slowRequestTime = 0;
+    /** A request without the beginning of an answer for this time is logged; 0: none. */
+    std::chrono::milliseconds slowRequestTime{0};
     /** An instance without a heartbeat for this time is killed; 0: instances send none. */
     std::chrono::seconds heartbeatTimeout{0};
     /** A restart keeps the old version until the new one serves. Off: old instances finish, and

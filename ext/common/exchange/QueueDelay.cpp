@@ -40,7 +40,7 @@ bool QueueDelay::mayWait(const Load &load, Time target, Time within, MonotonicTi
         return true;
     }
     // The first answers of instances are often slow, and show little of those that follow.
-    if (!overloaded_ && (load.waiting <= FEW || load.answers < ANSWERS)) {
+    if (!overloaded_ && (load.waiting <= MAX_UNPREDICTED || load.answers < ANSWERS)) {
         return true;
     }
     const double usual = overloaded_ ? meanSeconds_ : usualSeconds_;

@@ -16,10 +16,10 @@ namespace Passenger {
  * by the time without an answer. The application is overloaded when the prediction exceeds twice
  * the target. It is also overloaded when even the request that waited least in an interval waited
  * for longer than the target. CoDel decides likewise (RFC 8289), but here no waiting request is
- * dropped. And it is when requests wait and no answer has come for that time. Then a further
- * request may wait only if it is predicted to be begun within the target. The overload ends when
- * for ten seconds no request waited too long and none was refused. So a burst that is served within
- * the target waits, however many requests it has.
+ * dropped. The application is overloaded, too, when requests wait and no answer comes for the
+ * target and an interval. Then a further request may wait only if it is predicted to be begun
+ * within the target. The overload ends when for ten seconds no request waited too long and none was
+ * refused. So a burst that is served within the target waits, however many requests it has.
  *
  * Owned by QueueCache: each sending process has its own opinion of each application. The counts of
  * requests are those of all processes. Thread-safe.
@@ -52,8 +52,9 @@ public:
     static constexpr std::chrono::seconds CALM{10};
     /** An overload begins with a request that would wait for so many targets. */
     static constexpr int FRESH = 2;
-    /** So many may wait until there is one: the agent may be starting instances for them. */
-    static constexpr unsigned FEW = 8;
+    /** Without an overload so many requests may wait, whatever is predicted: the agent may be
+     *  starting instances for them. */
+    static constexpr unsigned MAX_UNPREDICTED = 8;
     static constexpr std::chrono::seconds TURN{1};
 
     /** A request has waited this long: until an instance began it, or until it was given up. Told

@@ -117,13 +117,13 @@ public:
 
     /** Tells the agent that an instance has worked too long on this request, which ends now. The
      *  agent kills the instance. @param time the limit that the request exceeded */
-    virtual void overran(const QueueLink &link, ChannelId channel, Ticket ticket,
-                         std::chrono::milliseconds time) noexcept = 0;
+    virtual void tellOverrun(const QueueLink &link, ChannelId channel, Ticket ticket,
+                             std::chrono::milliseconds time) noexcept = 0;
 
     /** Tells the agent that the answer to this request has not begun within `time`. The agent logs
      *  it. Waits for 20 ms at most. False: the agent cannot be told now. */
-    virtual bool isSlow(const QueueLink &link, ChannelId channel, Ticket ticket,
-                        std::chrono::milliseconds time) noexcept = 0;
+    virtual bool tellSlow(const QueueLink &link, ChannelId channel, Ticket ticket,
+                          std::chrono::milliseconds time) noexcept = 0;
 
     /** A descriptor that hangs up when the agent has died, and that stays open even then; -1: the
      *  agent cannot die before this process. */

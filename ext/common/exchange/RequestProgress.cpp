@@ -99,13 +99,13 @@ RequestProgress::Event RequestProgress::finish(Event event, State state) noexcep
 }
 
 /** The request has no whole answer, by the instance's fault. */
-RequestProgress::Event RequestProgress::lost(Event event, State state) noexcept {
+RequestProgress::Event RequestProgress::endAsLost(Event event, State state) noexcept {
     sender_.inFlight().countLost(sender_.link());
     return finish(std::move(event), state);
 }
 
 RequestProgress::Event RequestProgress::broken(std::string text) noexcept {
-    return lost(Event::broken(std::move(text)), State::CUT_OFF);
+    return endAsLost(Event::broken(std::move(text)), State::CUT_OFF);
 }
 
 void RequestProgress::giveUp(MessageSession::End why) noexcept {
@@ -217,9 +217,9 @@ bool RequestProgress::mayRepeat() const noexcept {
 
 /** The instance died. @param killed the agent killed the instance for a reason that may recur with
  *  the next instance */
-std::optional<RequestProgress::Event> RequestProgress::lost(bool killed) {
+std::optional<RequestProgress::Event> RequestProgress::instanceDied(bool killed) {
     if (killed || !mayRepeat()) {
-        return lost({Kind::LOST}, State::ENDED);
+        return endAsLost({Kind::LOST}, State::ENDED);
     }
     retried_ = true;
     times_.waitAnew();
@@ -239,7 +239,7 @@ std::optional<RequestProgress::Event> RequestProgress::channelEnded() {
     withdrawal().mark();
     const bool begun = !waits() || claimed();
     if (begun ? !mayRepeat() || withdrawal().killedWith() : !sender_.body().rewind()) {
-        return lost({Kind::LOST}, State::CUT_OFF);
+        return endAsLost({Kind::LOST}, State::CUT_OFF);
     }
     if (begun) {
         retried_ = true;
@@ -285,7 +285,7 @@ std::optional<RequestProgress::Event> RequestProgress::lookForEnd(std::span<char
     if (!withdrawn(buffer, event) && (event || !withdrawal().diedWith())) {
         return event;
     }
-    return lost(withdrawal().killedWith());
+    return instanceDied(withdrawal().killedWith());
 }
 
 /** Instances have the agent's end of the channel, too. */
@@ -295,7 +295,7 @@ std::optional<RequestProgress::Event> RequestProgress::agentsMessage(const Messa
         return broken("an instance sent a message of type " + std::to_string(static_cast<unsigned>(header.type)) +
                       ", which only the agent may send, on the reply channel");
     }
-    return header.type == MessageType::LOST ? lost(header.status != 0) : hint(header, buffer);
+    return header.type == MessageType::LOST ? instanceDied(header.status != 0) : hint(header, buffer);
 }
 
 /** RECHECK and REFUSED count only when the request is withdrawn. */
@@ -356,12 +356,11 @@ RequestProgress::Event RequestProgress::timedOut(std::span<char> buffer) {
 }
 
 void RequestProgress::tellSlow() noexcept {
-    slowTold_ = host_->isSlow(sender_.link(), sender_.channel()->id(), sender_.ticket(),
-                              milliseconds(options_.slowRequestTime));
+    slowTold_ = host_->tellSlow(sender_.link(), sender_.channel()->id(), sender_.ticket(), options_.slowRequestTime);
 }
 
 RequestProgress::Event RequestProgress::overran() noexcept {
-    host_->overran(sender_.link(), sender_.channel()->id(), sender_.ticket(), options_.maxRequestTime);
+    host_->tellOverrun(sender_.link(), sender_.channel()->id(), sender_.ticket(), options_.maxRequestTime);
     sender_.inFlight().countOverran(sender_.link());
     return finish(Event::workedTooLong(options_.maxRequestTime), State::CUT_OFF);
 }

@@ -98,13 +98,13 @@ private:
     bool withdrawn(std::span<char> buffer, std::optional<Event> &event);
     std::optional<Event> resendUnlessBegun(std::span<char> buffer);
     std::optional<Event> resend();
-    std::optional<Event> lost(bool killed);
+    std::optional<Event> instanceDied(bool killed);
     std::optional<Event> lookForEnd(std::span<char> buffer);
     std::optional<Event> agentsMessage(const MessageHeader &header, std::span<char> buffer);
     std::optional<Event> hint(const MessageHeader &header, std::span<char> buffer);
     std::optional<Event> answer(const MessageHeader &header, std::span<char> buffer) noexcept;
     Event finish(Event event, ExchangeState state) noexcept;
-    Event lost(Event event, ExchangeState state) noexcept;
+    Event endAsLost(Event event, ExchangeState state) noexcept;
 
     const QueueHostPtr host_;
     const Options &options_;

@@ -68,7 +68,7 @@ std::optional<WarmUp> WarmUp::parse(std::string_view text) {
     return made;
 }
 
-std::vector<std::string> WarmUp::environmentsFor(const Options &options, std::size_t most) {
+std::vector<std::string> WarmUp::environmentsFor(const Options &options) {
     std::vector<std::string> environments;
     std::string_view lines = options.warmUp;
     if (lines.empty()) {
@@ -76,16 +76,9 @@ std::vector<std::string> WarmUp::environmentsFor(const Options &options, std::si
     }
     const Options::Variables variables = options.variables ? options.variables() : Options::Variables();
     while (!lines.empty() && environments.size() < MOST_REQUESTS) {
-        const auto request = parse(takePiece(lines, '\n'));
-        if (!request) {
-            continue;
+        if (const auto request = parse(takePiece(lines, '\n'))) {
+            environments.push_back(request->environmentFor(options.baseUri, variables));
         }
-        std::string environment = request->environmentFor(options.baseUri, variables);
-        if (environment.size() > most) {
-            break;
-        }
-        most -= environment.size();
-        environments.push_back(std::move(environment));
     }
     return environments;
 }

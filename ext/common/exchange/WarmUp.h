@@ -29,10 +29,8 @@ struct WarmUp {
     /** The most requests for one instance. Further requests are left out. */
     static constexpr std::size_t MOST_REQUESTS = 16;
     /** The environments of the requests of `options`, in their order. A text that is no request has
-     *  none: httpd refuses it in its configuration.
-     *  @param most bytes of all of them; a request that has no room, and those behind it, are left
-     *      out */
-    static std::vector<std::string> environmentsFor(const Options &options, std::size_t most);
+     *  none: httpd refuses it in its configuration. */
+    static std::vector<std::string> environmentsFor(const Options &options);
 
     /** Names and values as httpd's children send them with a request; each ends with a NUL.
      *  @param variables of SetEnv */

@@ -104,7 +104,7 @@ ScalingSnapshot Demand::look(MonotonicTime now) {
         return snapshot;
     }
     const bool more = exceedsCapacity();
-    if (snapshot.serving > 0 && (more || options_.queueTarget > 0)) {
+    if (snapshot.serving > 0 && (more || options_.queueTarget > std::chrono::milliseconds(0))) {
         readStatistics(now);
     }
     if (queue_.current() && (snapshot.serving == 0 || more)) {
@@ -148,7 +148,7 @@ void Demand::addRefused(ScalingSnapshot &snapshot, MonotonicTime now) {
 void Demand::noteRefused(const GroupStatistics &fresh, MonotonicTime now) {
     const std::uint64_t refused = fresh.refused + fresh.overShare;
     const std::uint64_t before = read_.refused + read_.overShare;
-    if (options_.queueTarget == 0 || refused <= before) {
+    if (options_.queueTarget == std::chrono::milliseconds(0) || refused <= before) {
         return;
     }
     if (!refusals_ || now - refusals_->last > REFUSAL_PAUSE) {

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
+
+#include "base/Exceptions.h"
 
 namespace Passenger {
 
@@ -15,6 +18,18 @@ public:
     /** Leaves copies under `key`, replacing what was there. */
     virtual void put(const std::string &key, const std::string &note, const std::vector<int> &descriptors) = 0;
     virtual void remove(const std::string &key) = 0;
+
+    /** Whether a note of lines with names may get one with this name. Two such notes are in one
+     *  frame for the next agent. @throws IOException: it may not */
+    static void demandRoom(const std::string &note, const std::string &name) {
+        constexpr std::size_t MOST_OF_A_NOTE = 384 * std::size_t{1024};
+        if (name.find('\n') != std::string::npos) {
+            throw IOException("a name with a line break is not possible");
+        }
+        if (note.size() + name.size() > MOST_OF_A_NOTE) {
+            throw IOException("too many applications drain or are paused: passenger-status lists them");
+        }
+    }
 };
 
 }  // namespace Passenger

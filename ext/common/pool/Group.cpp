@@ -236,9 +236,7 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     }
     if (process->version() == versions_.current()) {
         preloader_.joined(*process, task.options);
-        if (!process->former()) {
-            demand_.loaded(process->parts().isAsgi);
-        }
+        demand_.loaded(process->parts().isAsgi);
     }
     roomCame();
 }

@@ -180,7 +180,8 @@ public:
         restartFiles_.follow(options.appRoot, options.restartDir);
         hangs_.noteLimit(options.maxRequestTime);
         room_.memory().optionsCame(scaler_);
-        if (startupFiles_.follow(options, versions_.deployment() != nullptr, versions_.failure().has_value())) {
+        if (startupFiles_.follow(
+                options, {.deploying = versions_.deployment() != nullptr, .failed = versions_.failure().has_value()})) {
             beginVersion("it has another startup file");
             startupFiles_.tried();
         }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "log/Log.h"
+#include "pool/DrainLimit.h"
 
 namespace Passenger {
 
@@ -17,9 +18,6 @@ constexpr std::chrono::seconds BACKTRACE_LIMIT{1};
 
 /** For a child to give up a request that has reached its limit. */
 constexpr std::chrono::milliseconds CHILD_GIVES_UP_WITHIN{1000};
-
-/** More than an instance gives its requests when it is told to finish (lib/passenger: 60 s). */
-constexpr std::chrono::seconds DRAIN_LIMIT{90};
 
 /** The number of checks within the heartbeat time-out. Heartbeats notices a pause of this process
  *  that is longer than two checks. So an unread sign of life is never as old as the time-out. */
@@ -159,7 +157,7 @@ void HangWatch::killUnfinished(MonotonicTime now) {
         std::optional<MonotonicTime> &since = watched_[process->id()].drainingSince;
         if (!since) {
             since = now;
-        } else if (now - *since > DRAIN_LIMIT + std::chrono::seconds(options_.stopTimeout)) {
+        } else if (now - *since > DRAIN_LIMIT + options_.stopTimeout) {
             Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"", app_,
                       process->pid());
             process->kill();

@@ -52,6 +52,23 @@ Frame InstanceLink::receiveAnswer(unsigned threads, bool servesAlready, FrameSoc
     return frame;
 }
 
+std::optional<Frame> InstanceLink::answerFetches(const std::function<int(ChannelId)> &endOf,
+                                                 FrameSocket::Deadline deadline) {
+    std::size_t room = MAX_BYTES_AT_ONCE;
+    while (std::optional<Frame> frame = parts_.control.tryReceive(room)) {
+        if (!maySend(frame->type)) {
+            return frame;
+        }
+        if (frame->type == FrameType::FETCH) {
+            const ChannelId channel(frame->number(0));
+            const int end = endOf(channel);
+            parts_.control.send(Frame::of(end < 0 ? FrameType::NO_CHANNEL : FrameType::CHANNEL, channel),
+                                end < 0 ? std::vector<int>() : std::vector<int>{end}, deadline);
+        }
+    }
+    return std::nullopt;
+}
+
 void InstanceLink::watch(EventLoop &loop, unsigned threads, std::function<void()> died,
                          std::function<void(Frame)> frame) {
     if (!parts_.pidFd && !parts_.control) {
@@ -200,8 +217,14 @@ void InstanceLink::sendIfRoom(const Frame &frame) {
 }
 
 void InstanceLink::signal(int number) {
-    if (parts_.pidFd && parts_.pid > 0) {
+    if (!parts_.pidFd || parts_.pid <= 0) {
+        return;
+    }
+    try {
         Rights::ofThisProcess().signal(parts_.pidFd, number);
+    } catch (const SystemException &error) {
+        // The process has changed its user. Callbacks of the loop call this.
+        Log::warn("event=process.kill_failed pid={} error=\"{}\"", parts_.pid, error.what());
     }
 }
 

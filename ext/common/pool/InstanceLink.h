@@ -3,6 +3,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_set>
 #include <vector>
 
@@ -20,7 +21,7 @@ namespace Passenger {
  *
  * Owned by its Process. The loop calls back without the pool's lock, and destroys this object
  * (Instances::bury()). Once the instance has joined, frames are sent with that lock held, which
- * guards the channels. Only receiveAnswer() and watch() wait.
+ * guards the channels. Only receiveAnswer(), answerFetches() and watch() wait.
  */
 class InstanceLink {
 public:
@@ -36,6 +37,16 @@ public:
      * @throws std::exception
      */
     Frame receiveAnswer(unsigned threads, bool servesAlready, FrameSocket::Deadline deadline);
+    /**
+     * Gives the instance the channels that it has asked for. Between two answers to SERVE, in place
+     * of watch(). Waits only for room in the control socket.
+     * @param endOf the instance's end of a channel; -1: there is no such channel
+     * @return a frame that no serving instance sends; nothing: none has come
+     * @throws std::exception
+     */
+    std::optional<Frame> answerFetches(const std::function<int(ChannelId)> &endOf, FrameSocket::Deadline deadline);
+    /** The control socket, to wait for frames. */
+    int control() const noexcept { return parts_.control.descriptor().get(); }
     /**
      * Begins to watch the process. `died` is called when it has ended, `frame` for each frame from
      * its control socket; both on the loop. Once.
@@ -56,7 +67,7 @@ public:
     bool lostChannel(ChannelId channel) { return channels_.erase(channel) > 0; }
     /** Tells the instance to close those of the channels that it has. */
     void dropChannels(const std::vector<ChannelId> &channels);
-    /** Sends a signal, if there is a process. */
+    /** Sends a signal, if there is a process. A signal that the kernel refuses is logged. */
     void signal(int number);
 
 private:

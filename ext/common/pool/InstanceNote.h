@@ -24,6 +24,8 @@ struct InstanceNote {
     /** The value of Options::stopTimeout when the instance was started. */
     std::chrono::seconds stopTimeout{0};
     bool hasDescendants = false;
+    /** See SpawnResult::isAsgi. */
+    bool isAsgi = false;
     /** It takes requests, and was not told to end. */
     bool serves = false;
     /** RestartFiles::seen() before it was started, or RestartFiles::ASKED. */

@@ -208,10 +208,10 @@ unsigned InstanceStarter::concurrencyOf(const Process &process, const Options &o
 /** An adopted instance has as many threads as before, and one of Ruby or WSGI as many as are set. A
  *  bridge and an event loop do with fewer. */
 std::uint32_t InstanceStarter::cellsAtLeast(const Process &process, const Options &options) {
-    constexpr unsigned FEW = 32;
+    constexpr unsigned CELLS_OF_AN_EVENT_LOOP = 32;
     const unsigned wanted = process.socket.concurrency;
     const bool doesWithFewer = options.startsByBridge() || options.isAsync() || process.parts().isAsgi;
-    return process.former() || !doesWithFewer ? wanted : std::min(wanted, FEW);
+    return process.former() || !doesWithFewer ? wanted : std::min(wanted, CELLS_OF_AN_EVENT_LOOP);
 }
 
 /** In a background thread: gives the instance its queue, and takes it into service. The

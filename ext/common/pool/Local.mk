@@ -42,4 +42,5 @@ libpassenger_pool_la_SOURCES = \
     %D%/StartFailures.cpp \
     %D%/SystemCpuLoad.cpp \
     %D%/UpkeepTimer.cpp \
-    %D%/Versions.cpp
+    %D%/Versions.cpp \
+    %D%/WarmUpRun.cpp

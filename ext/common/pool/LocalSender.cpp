@@ -15,12 +15,12 @@ public:
     const GenerationTableView &generations() const override { return sender_.generations_; }
     const Clock &clock() const noexcept override { return pool_.clock(); }
     void wakeAgent() noexcept override { pool_.rescale(); }
-    void overran(const QueueLink &link, ChannelId channel, Ticket ticket,
-                 std::chrono::milliseconds time) noexcept override {
+    void tellOverrun(const QueueLink &link, ChannelId channel, Ticket ticket,
+                     std::chrono::milliseconds time) noexcept override {
         pool_.requestOverran(sender_.slot_, link.groupSlot, channel, ticket, time);
     }
-    bool isSlow(const QueueLink &link, ChannelId channel, Ticket ticket,
-                std::chrono::milliseconds time) noexcept override {
+    bool tellSlow(const QueueLink &link, ChannelId channel, Ticket ticket,
+                  std::chrono::milliseconds time) noexcept override {
         pool_.requestIsSlow(sender_.slot_, link.groupSlot, channel, ticket, time);
         return true;
     }

@@ -7,9 +7,11 @@
 #include <exception>
 #include <utility>
 
+#include "base/Exceptions.h"
 #include "base/SystemClock.h"
 #include "exchange/Options.h"
 #include "log/Log.h"
+#include "pool/DrainLimit.h"
 #include "restart/RestartFiles.h"
 #include "rights/Rights.h"
 #include "spawning/OutputLimit.h"
@@ -22,24 +24,19 @@ namespace {
 constexpr std::size_t PROCESS_DESCRIPTORS = 3;
 /** The ends of the common queue, before the sending end of a priority queue. */
 constexpr std::size_t QUEUE_ENDS = 2;
-/** More than an instance gives its requests when it is told to finish (lib/passenger: 60 s). */
-constexpr std::chrono::seconds DRAIN_LIMIT{90};
 /** The longest time between two looks at the clock. */
 constexpr std::chrono::milliseconds LOOK_INTERVAL{5000};
 /** Larger than any uid. */
 constexpr ProcessOutput::Owner NOT_A_USER = ProcessOutput::Owner{1} << 32;
 
-MonotonicTime now() {
-    return SystemClock::instance().now();
-}
-
 }  // namespace
 
-Orphans::Orphans(EventLoop &loop, DescriptorStore &store, FindGroup findGroup)
+Orphans::Orphans(EventLoop &loop, const Clock &clock, DescriptorStore &store, FindGroup findGroup)
     : loop_(loop),
+      clock_(clock),
       store_(store),
       findGroup_(std::move(findGroup)),
-      since_(now()),
+      since_(clock_.now()),
       interval_(LOOK_INTERVAL),
       timer_(loop, [this] { look(); }) {}
 
@@ -87,6 +84,7 @@ void Orphans::restoreInstance(const std::string &key, const std::string &text,
                    .control = std::move(descriptors[1]),
                    .output = std::move(descriptors[2]),
                    .hasDescendants = note.hasDescendants,
+                   .isAsgi = note.isAsgi,
                    .group = note.group.empty() ? nullptr : findGroup_(note.app, note.group)};
     auto claims = std::make_shared<FormerClaims>();
     const std::size_t parts = std::min(note.cells.size(), descriptors.size() - PROCESS_DESCRIPTORS);
@@ -95,7 +93,7 @@ void Orphans::restoreInstance(const std::string &key, const std::string &text,
     }
     orphan.claims = std::move(claims);
     const bool serves = note.serves;
-    keep({.orphan = std::move(orphan), .state = serves ? State::WAITS : State::ENDS, .endsSince = now()});
+    keep({.orphan = std::move(orphan), .state = serves ? State::WAITS : State::ENDS, .endsSince = clock_.now()});
 }
 
 void Orphans::wait(std::chrono::nanoseconds time) {
@@ -116,18 +114,29 @@ void Orphans::look() {
         timer_.stop();
         return;
     }
-    const bool over = waitUntil_ && now() >= *waitUntil_;
+    const MonotonicTime now = clock_.now();
+    const bool over = waitUntil_ && now >= *waitUntil_;
     for (auto &[key, kept] : kept_) {
         if (over && kept.state == State::WAITS) {
             tellToEnd(kept, "no child has asked for its application within PassengerPoolIdleTime");
         } else if (kept.state == State::ENDS && !kept.killed &&
-                   now() - kept.endsSince > DRAIN_LIMIT + kept.orphan.note.stopTimeout) {
+                   now - kept.endsSince > DRAIN_LIMIT + kept.orphan.note.stopTimeout) {
             Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"",
                       kept.orphan.note.app, kept.orphan.note.pid);
             kept.killed = true;
             kept.orphan.claims->noteDeath(true);
-            Rights::ofThisProcess().signal(kept.orphan.left.pidFd, SIGKILL);
+            kill(kept);
         }
+    }
+}
+
+/** In a callback of the loop, which no exception may leave. */
+void Orphans::kill(const Kept &kept) {
+    try {
+        Rights::ofThisProcess().signal(kept.orphan.left.pidFd, SIGKILL);
+    } catch (const SystemException &error) {
+        // The process has changed its user.
+        Log::warn("event=process.kill_failed pid={} error=\"{}\"", kept.orphan.note.pid, error.what());
     }
 }
 
@@ -140,10 +149,15 @@ void Orphans::keep(Kept kept) {
     limit->set(Options().maxLogLines);
     // Its user is not known, either.
     const ProcessOutput::Owner owner = NOT_A_USER | static_cast<ProcessOutput::Owner>(orphan.note.pid);
-    auto output =
-        std::make_shared<ProcessOutput>(loop_, orphan.left.output.duplicate(), owner, OutputSink(), std::move(limit));
-    output->setPid(orphan.note.pid);
-    kept.output = std::move(output);
+    try {
+        kept.output = std::make_shared<ProcessOutput>(loop_, orphan.left.output.duplicate(), owner, OutputSink(),
+                                                      std::move(limit));
+        kept.output->setPid(orphan.note.pid);
+    } catch (const std::exception &error) {
+        // It must be told to end all the same, and its end must be seen.
+        Log::warn("event=output.not_read app=\"{}\" pid={} error=\"{}\"", orphan.note.app, orphan.note.pid,
+                  error.what());
+    }
     const int pidFd = orphan.left.pidFd.get();
     {
         const LockGuard guard(mutex_);
@@ -243,7 +257,7 @@ std::optional<Orphan> Orphans::take(const std::string &key) {
 }
 
 void Orphans::giveBack(Orphan orphan, bool killed) {
-    keep({.orphan = std::move(orphan), .state = State::ENDS, .endsSince = now(), .killed = killed});
+    keep({.orphan = std::move(orphan), .state = State::ENDS, .endsSince = clock_.now(), .killed = killed});
 }
 
 bool Orphans::end(const std::string &app) {
@@ -282,7 +296,7 @@ void Orphans::limit(unsigned most) {
  */
 void Orphans::tellToEnd(Kept &kept, const char *why) {
     kept.state = State::ENDS;
-    kept.endsSince = now();
+    kept.endsSince = clock_.now();
     // For the next pool process: it takes no requests.
     kept.orphan.note.serves = false;
     ::shutdown(kept.orphan.left.control.get(), SHUT_RDWR);

@@ -56,7 +56,7 @@ public:
     /** See SpawnerFactory::groupNamed(). */
     using FindGroup = std::function<AppGroupPtr(const std::string &app, const std::string &name)>;
 
-    Orphans(EventLoop &loop, DescriptorStore &store, FindGroup findGroup);
+    Orphans(EventLoop &loop, const Clock &clock, DescriptorStore &store, FindGroup findGroup);
     ~Orphans();
     Orphans(const Orphans &) = delete;
     Orphans &operator=(const Orphans &) = delete;
@@ -123,9 +123,11 @@ private:
     std::optional<Kept> remove(const std::string &key) EXCLUDES(mutex_);
     void ended(const std::string &key) EXCLUDES(mutex_);
     void tellToEnd(Kept &kept, const char *why) REQUIRES(mutex_);
+    static void kill(const Kept &kept);
     void deposit(const Orphan &orphan);
 
     EventLoop &loop_;
+    const Clock &clock_;
     DescriptorStore &store_;
     const FindGroup findGroup_;
     const MonotonicTime since_;

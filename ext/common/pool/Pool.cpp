@@ -70,7 +70,7 @@ void Pool::restore(const std::string &key, const std::string &note, std::vector<
         return;
     }
     const PoolGuard guard(context_);
-    context_.pauses.restore(note);
+    context_.pauses.restore(note, context_.clock.now());
 }
 
 // ----- Requests
@@ -180,12 +180,12 @@ unsigned Pool::getCount() const {
 
 std::chrono::seconds Pool::longestStop() const {
     const PoolGuard guard(context_);
-    unsigned longest = 0;
+    std::chrono::seconds longest{0};
     for (const Group *group : groups_.all()) {
         const bool waits = group->instances().living() > 0 && group->options().startsByBridge();
-        longest = std::max(longest, waits ? group->options().stopTimeout : 0);
+        longest = std::max(longest, waits ? group->options().stopTimeout : std::chrono::seconds(0));
     }
-    return std::chrono::seconds(longest);
+    return longest;
 }
 
 pid_t Pool::getSpawnServerPid() const {

@@ -61,7 +61,7 @@ public:
          * have no effect.
          */
         MemoryCheck::Measure measureMemory{};
-        /** None: there is no pressure. */
+        /** Null: no pressure is known. */
         MemoryCheck::Pressure memoryPressure{};
         /** Applications that may be known at once. */
         std::uint32_t maxApplications = GenerationLayout::GROUPS;
@@ -145,7 +145,7 @@ public:
     std::vector<RequestSnapshot> requests(const std::string &name, std::size_t most) const;
     /** Asks the instances of an application where their threads are. False: there is none. */
     bool askForThreads(const std::string &name);
-    /** What they have answered since. */
+    /** The stacks that the instances have sent since askForThreads(). */
     std::vector<ThreadsSnapshot> threads(const std::string &name) const;
     /** Process ids of the living instances, by application. */
     std::map<std::string, std::vector<pid_t>> instances() const;
@@ -161,6 +161,7 @@ public:
      * Lets the requests of an application wait, at most for this time. Requests in work go on. A
      * restart meanwhile starts instances, which wait, too. False: the application is neither known
      * nor paused, and has no instances that wait for their take-over.
+     * @throws IOException as QueuePauses::begin()
      */
     bool pause(const std::string &name, std::chrono::nanoseconds most);
     /** Ends a pause. False: the application is neither known nor paused. */
@@ -168,7 +169,7 @@ public:
 
     /** How long the queues of these applications remain paused. */
     std::map<std::string, std::chrono::nanoseconds> pauses() const;
-    /** What the store keeps of them. */
+    /** The note about pauses for the store. */
     std::string pausesNote() const;
     /** A balancer asks whether the application serves: Group::tryAgain(). */
     void tryAgain(const std::string &name);

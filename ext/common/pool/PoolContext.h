@@ -53,7 +53,7 @@ struct PoolContext {
     DescriptorStore &store;
     CpuLoad &cpu;
 
-    Orphans orphans{loop, store, [&factory = factory](const std::string &app, const std::string &name) {
+    Orphans orphans{loop, clock, store, [&factory = factory](const std::string &app, const std::string &name) {
                         return factory.groupNamed(app, name);
                     }};
 

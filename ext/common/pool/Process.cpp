@@ -13,6 +13,7 @@
 #include "log/Log.h"
 #include "policy/Heartbeats.h"
 #include "pool/Orphans.h"
+#include "pool/WarmUpRun.h"
 #include "rights/Rights.h"
 #include "spawning/PostMortem.h"
 #include "spawning/WaitStatus.h"
@@ -29,9 +30,6 @@ constexpr std::chrono::milliseconds WAIT_STATUS_LIMIT{1000};
 constexpr std::chrono::seconds ADOPTION_LIMIT{10};
 /** For an instance that was killed to be gone. */
 constexpr std::chrono::seconds KILL_TIMEOUT{20};
-/** Bytes of a frame for the requests that warm an instance up. Each has all variables of SetEnv. */
-constexpr std::size_t MOST_OF_WARM_UP = Frame::MAX_SIZE / 2;
-
 /** In ms; 0: the instance sends no signs of life. */
 std::uint64_t heartbeatInterval(const Options &options) {
     const auto interval = Heartbeats<InstanceId>(options.heartbeatTimeout).ackInterval();
@@ -43,18 +41,9 @@ std::uint32_t makeStickyId() {
     return std::max<std::uint32_t>(random(), 1);
 }
 
-/** The instance gives the requests up sooner than the agent the instance, and then serves. */
+/** The instance still has time to say READY. */
 std::chrono::milliseconds timeToWarmUp(std::chrono::milliseconds startTimeout) {
     return startTimeout - std::min<std::chrono::milliseconds>(std::chrono::seconds(1), startTimeout / 4);
-}
-
-void addWarmUp(Frame &serve, const Options &options) {
-    const std::vector<std::string> environments = WarmUp::environmentsFor(options, MOST_OF_WARM_UP);
-    if (environments.empty()) {
-        return;
-    }
-    serve.add(timeToWarmUp(options.startTimeout).count());
-    serve.add(environments);
 }
 
 }  // namespace
@@ -88,6 +77,7 @@ InstanceNote Process::note(const std::string &app) const {
             .heartbeatTimeout = heartbeatTimeout_,
             .stopTimeout = stopTimeout_,
             .hasDescendants = parts_.hasDescendants,
+            .isAsgi = parts_.isAsgi,
             .serves = state() == State::SERVING,
             .restartFile = restartFile,
             .group = parts_.group ? parts_.group->name() : "",
@@ -100,7 +90,7 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     socket.cells = handover.cells;
     if (!former_) {
         heartbeatTimeout_ = options.heartbeatTimeout;
-        stopTimeout_ = std::chrono::seconds(options.stopTimeout);
+        stopTimeout_ = options.stopTimeout;
     }
     const std::optional<RequestQueue> &priority = handover.queue->priority;
     // The options may have changed since the queue was made. Each of its instances must read it.
@@ -109,12 +99,9 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     }
     const RequestQueue *const readFirst = priority ? &*priority : ownQueue ? &*ownQueue : nullptr;
     pause_.served(handover.paused);
-    Frame serve = Frame::of(FrameType::SERVE, socket.cells.first, socket.cells.count, app, options.maxRequests,
-                            readFirst != nullptr ? stickyId_ : 0, parts_.origin ? options.reforkAfter : 0,
-                            heartbeatInterval(options), handover.paused);
-    if (!former_) {
-        addWarmUp(serve, options);
-    }
+    const Frame serve = Frame::of(FrameType::SERVE, socket.cells.first, socket.cells.count, app, options.maxRequests,
+                                  readFirst != nullptr ? stickyId_ : 0, parts_.origin ? options.reforkAfter : 0,
+                                  heartbeatInterval(options), handover.paused);
     std::vector<int> descriptors{handover.queue->queue.receivingEnd().get(), handover.claims.get(),
                                  handover.senders.get()};
     if (readFirst != nullptr) {
@@ -129,9 +116,10 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     report.steps.begin(HANDSHAKE);
     bool told = false;
     try {
+        const bool warmedUp = !former_ && warmUp(app, options, deadline, report);
         parts_.control.send(serve, descriptors, deadline);
         told = true;
-        awaitReady(deadline, report);
+        awaitReady(former_ || warmedUp, deadline, report);
     } catch (const std::exception &error) {
         if (former_ && !told) {
             // It finishes what it has, and knows nothing of this process.
@@ -150,8 +138,31 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     }
 }
 
-void Process::awaitReady(FrameSocket::Deadline deadline, SpawnReport &report) {
-    const Frame answer = link_.receiveAnswer(socket.concurrency, former_ != nullptr, deadline);
+/** @return whether there were requests, so that the instance has had a SERVE */
+bool Process::warmUp(const std::string &app, const Options &options, FrameSocket::Deadline deadline,
+                     SpawnReport &report) {
+    const std::vector<std::string> environments = WarmUp::environmentsFor(options);
+    if (environments.empty()) {
+        return false;
+    }
+    WarmUpRun run(link_, app, timeToWarmUp(options.startTimeout));
+    // These requests count for the instance as all others.
+    const std::uint64_t maxRequests = options.maxRequests > 0 ? options.maxRequests + environments.size() : 0;
+    parts_.control.send(Frame::of(FrameType::SERVE, 0, socket.concurrency, app, maxRequests, 0,
+                                  parts_.origin ? options.reforkAfter : 0, heartbeatInterval(options), 0, 1),
+                        run.descriptors(), deadline);
+    awaitReady(false, deadline, report);
+    if (const std::optional<Frame> answer = run.send(environments)) {
+        checkReady(*answer, report);
+    }
+    return true;
+}
+
+void Process::awaitReady(bool servesAlready, FrameSocket::Deadline deadline, SpawnReport &report) {
+    checkReady(link_.receiveAnswer(socket.concurrency, servesAlready, deadline), report);
+}
+
+void Process::checkReady(const Frame &answer, SpawnReport &report) {
     if (answer.type == FrameType::FAILED) {
         report.steps.begin(answer.field(0));
         report.failedBy(answer);

@@ -79,7 +79,8 @@ public:
     /**
      * Tells the instance to take requests from the queue (SERVE), and waits until it says READY:
      * not on the event loop, nor under a lock. Before InstanceLink::watch(). Otherwise it is
-     * killed. One that serves already has less time for that, since nothing has to be loaded.
+     * killed. A new one answers the requests of PassengerWarmUp before. One that serves already has
+     * less time for that, since nothing has to be loaded.
      * @param cancel ends the wait
      * @throws SpawnException, with a report; SystemException
      */
@@ -135,7 +136,9 @@ public:
 
 private:
     void makeOwnQueue();
-    void awaitReady(FrameSocket::Deadline deadline, SpawnReport &report);
+    bool warmUp(const std::string &app, const Options &options, FrameSocket::Deadline deadline, SpawnReport &report);
+    void awaitReady(bool servesAlready, FrameSocket::Deadline deadline, SpawnReport &report);
+    static void checkReady(const Frame &answer, SpawnReport &report);
     void explain(const std::exception &error, SpawnReport &report);
 
     SpawnResult parts_;

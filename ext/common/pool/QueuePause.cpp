@@ -12,9 +12,9 @@ QueuePause::QueuePause(PoolContext &context, ApplicationQueue &queue, const Inst
 }
 
 void QueuePause::begin(MonotonicTime until) {
+    context_.pauses.begin(queue_.name(), until);
     const auto left = std::chrono::ceil<std::chrono::seconds>(until - context_.clock.now());
     Log::notice("event=queue.paused app=\"{}\" limit={}s", queue_.name(), left.count());
-    context_.pauses.begin(queue_.name(), until);
     queue_.publishPause(MonotonicTime::max());
     for (const ProcessPtr &process : instances_.all()) {
         if (process->stays()) {

@@ -24,7 +24,7 @@ public:
 
     /** Nothing: the queue is not paused. */
     std::optional<MonotonicTime> until() const REQUIRES(poolLock) { return context_.pauses.until(queue_.name()); }
-    /** A pause that holds already gets this end. */
+    /** A pause that holds already gets this end. @throws IOException as QueuePauses::begin() */
     void begin(MonotonicTime until) REQUIRES(poolLock);
     /** Does nothing if the queue is not paused. @param reason for the log */
     void end(const char *reason) REQUIRES(poolLock);

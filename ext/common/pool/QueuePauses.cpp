@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <cstdint>
 #include <system_error>
 
@@ -13,13 +13,14 @@ namespace Passenger {
 
 /** Each line: nanoseconds of the monotonic clock, a blank, the application's name. Others are
  *  ignored. */
-void QueuePauses::restore(const std::string &note) {
+void QueuePauses::restore(const std::string &note, MonotonicTime now) {
     for (const std::string &line : split(note, '\n')) {
         std::int64_t time = 0;
         const char *end = line.data() + line.size();
         const auto [rest, error] = std::from_chars(line.data(), end, time);
         if (error == std::errc() && rest != end && *rest == ' ') {
-            pauses_[std::string(rest + 1, end)] = MonotonicTime(std::chrono::nanoseconds(time));
+            pauses_[std::string(rest + 1, end)] =
+                std::min(MonotonicTime(std::chrono::nanoseconds(time)), now + LONGEST);
         }
     }
 }
@@ -30,6 +31,7 @@ std::optional<MonotonicTime> QueuePauses::until(const std::string &app) const {
 }
 
 void QueuePauses::begin(const std::string &app, MonotonicTime until) {
+    DescriptorStore::demandRoom(note(), app);
     pauses_[app] = until;
     keep();
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -20,15 +21,18 @@ class QueuePauses {
 public:
     /** Of the entry in the store. */
     static constexpr const char *KEY = "pauses";
+    /** Requests that wait hold threads of httpd. */
+    static constexpr std::chrono::hours LONGEST{1};
 
     /** Outlives this object. */
     explicit QueuePauses(DescriptorStore &store) : store_(store) {}
 
     /** Takes over what the watchdog has kept under KEY. */
-    void restore(const std::string &note);
+    void restore(const std::string &note, MonotonicTime now);
     /** The time until which the application's queue is paused; nothing: it is not. */
     std::optional<MonotonicTime> until(const std::string &app) const;
     const std::map<std::string, MonotonicTime> &all() const noexcept { return pauses_; }
+    /** @throws IOException: the store cannot keep the pause. There is none then. */
     void begin(const std::string &app, MonotonicTime until);
     void end(const std::string &app);
     /** All pauses, as the text that the store keeps. */

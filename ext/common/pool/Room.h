@@ -93,7 +93,7 @@ private:
         std::vector<RoomCandidate> rooms;
     };
 
-    /** What a replacement waits for; LOADS: that fewer instances load. */
+    /** A replacement waits for room, or until fewer instances load (LOADS). */
     enum class Turn { NONE, ROOM, LOADS };
 
     /** The wish for an instance that takes another one's place. */

@@ -19,19 +19,25 @@ namespace Passenger {
  */
 class StartupFiles {
 public:
-    explicit StartupFiles(const Options &options) { follow(options, false, false); }
+    struct VersionState {
+        /** A version is being tried. */
+        bool deploying = false;
+        /** The last one has failed. */
+        bool failed = false;
+    };
 
-    /** These options are in force. @param deploying a version is being tried
-     *  @param failed the last one has failed
-     *  @return whether one is to be tried with their startup file */
-    bool follow(const Options &options, bool deploying, bool failed) {
+    explicit StartupFiles(const Options &options) { follow(options, {.deploying = false, .failed = false}); }
+
+    /** These options are in force. @return whether a version is to be tried with their startup
+     *  file */
+    bool follow(const Options &options, VersionState version) {
         const File before = std::exchange(present_, {options.appType, options.startupFile});
         const bool later = options.configuration > std::exchange(configuration_, options.configuration);
         const bool another = later && present_ != before;
         if (another) {
             tried_.clear();
         }
-        return (another && deploying) || (failed && !tried_.contains(present_));
+        return (another && version.deploying) || (version.failed && !tried_.contains(present_));
     }
     /** A version is tried with the present one. */
     void tried() { tried_.insert(present_); }

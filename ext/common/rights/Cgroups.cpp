@@ -266,10 +266,10 @@ std::vector<std::string> Cgroups::limit(const std::string &name, const CgroupLim
     constexpr std::uint64_t MB = 1024 * 1024;
     const auto most = [](std::uint64_t value) { return value == 0 ? "max" : std::to_string(value); };
     std::vector<std::string> problems;
-    for (std::string problem : {set(name, "memory.max", "PassengerMemoryMax", most(limits.memory * MB)),
+    for (std::string problem : {set(name, "memory.max", "PassengerMemoryMax", most(limits.memory * MB), "max"),
                                 set(name, "cpu.weight", "PassengerCpuWeight",
-                                    limits.cpuWeight == 0 ? "100" : std::to_string(limits.cpuWeight)),
-                                set(name, "pids.max", "PassengerTasksMax", most(limits.tasks))}) {
+                                    limits.cpuWeight == 0 ? "100" : std::to_string(limits.cpuWeight), "100"),
+                                set(name, "pids.max", "PassengerTasksMax", most(limits.tasks), "max")}) {
         if (!problem.empty()) {
             problems.push_back(std::move(problem));
         }
@@ -277,10 +277,12 @@ std::vector<std::string> Cgroups::limit(const std::string &name, const CgroupLim
     return problems;
 }
 
-/** @return why the limit has no effect; empty: it has one, or there is none */
-std::string Cgroups::set(const std::string &name, const char *file, const char *directive, const std::string &value) {
+/** @param none what a new group has, as if without a limit
+ *  @return why the limit has no effect; empty: it has one, or there is none */
+std::string Cgroups::set(const std::string &name, const char *file, const char *directive, const std::string &value,
+                         const char *none) {
     const std::string path = pathOf(name) + "/" + file;
-    const bool limits = value != "max" && value != "100";
+    const bool limits = value != none;
     if (::access(path.c_str(), F_OK) != 0) {
         if (!limits) {
             return "";

@@ -118,7 +118,8 @@ public:
     std::string pathOf(const std::string &name) const { return folder_ + "/" + name; }
 
 private:
-    std::string set(const std::string &name, const char *file, const char *directive, const std::string &value);
+    std::string set(const std::string &name, const char *file, const char *directive, const std::string &value,
+                    const char *none);
     std::string enable(const std::string &controller, const char *directive) const;
     int setController(const std::string &group, const std::string &controller) const;
     bool vacate() const;

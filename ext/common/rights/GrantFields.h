@@ -48,8 +48,8 @@ inline constexpr std::array FIELDS{
 /** An option that limits an application, or decides how it lives. Its default needs no line; a
  *  limit's default does where the key `limited` says so. */
 struct GrantValue {
-    using Option =
-        std::variant<unsigned Options::*, bool Options::*, std::chrono::seconds Options::*, std::string Options::*>;
+    using Option = std::variant<unsigned Options::*, bool Options::*, std::chrono::seconds Options::*,
+                                std::chrono::milliseconds Options::*, std::string Options::*>;
 
     const char *key;
     const char *directive;
@@ -95,7 +95,8 @@ private:
         if (option == Option(&Options::rollingRestarts)) {
             return !options.rollingRestarts && options.environment == "development";
         }
-        return option == Option(&Options::maxQueueSize) && options.maxQueueSize == 0 && options.queueTarget > 0;
+        return option == Option(&Options::maxQueueSize) && options.maxQueueSize == 0 &&
+               options.queueTarget > std::chrono::milliseconds(0);
     }
 };
 

@@ -22,5 +22,4 @@ libpassenger_rights_la_SOURCES = \
     %D%/SocketFolders.cpp \
     %D%/SystemFileOwners.cpp \
     %D%/TaskLimit.cpp \
-    %D%/UnsentSignals.cpp \
     %D%/UserResolver.cpp

@@ -78,10 +78,7 @@ std::vector<int> watchesIn(const std::vector<std::string> &fields) {
 
 }  // namespace
 
-RightsClient::RightsClient(FileDescriptor socket) : main_(std::move(socket)) {
-    const LockGuard guard(mutex_);
-    unsent_.makeSpares();
-}
+RightsClient::RightsClient(FileDescriptor socket) : main_(std::move(socket)) {}
 
 void RightsClient::use(FileDescriptor socket) {
     FrameSocket main(std::move(socket));
@@ -101,7 +98,6 @@ void RightsClient::use(FileDescriptor socket) {
 void RightsClient::tidy() {
     const LockGuard guard(mutex_);
     try {
-        unsent_.makeSpares();
         sendUnsent(0s);
     } catch (const std::exception &error) {
         Log::info("event=rights.unreachable error=\"{}\" note=\"the signal is sent later\"", error.what());
@@ -256,9 +252,17 @@ bool RightsClient::signal(const FileDescriptor &pidFd, int signal) {
         sendSignal(pidFd, signal, TELL_LIMIT);
     } catch (const std::exception &error) {
         Log::warn("event=rights.unreachable error=\"{}\" note=\"the signal is sent later\"", error.what());
-        unsent_.keep(pidFd, signal);
+        keep(pidFd, signal);
     }
     return true;
+}
+
+void RightsClient::keep(const FileDescriptor &pidFd, int signal) noexcept {
+    try {
+        unsent_.emplace_back(pidFd.duplicate(), signal);
+    } catch (const std::exception &error) {
+        Log::error("event=rights.unreachable error=\"{}\" note=\"a signal is lost\"", error.what());
+    }
 }
 
 void RightsClient::sendSignal(const FileDescriptor &pidFd, int signal, std::chrono::milliseconds limit) {
@@ -266,8 +270,9 @@ void RightsClient::sendSignal(const FileDescriptor &pidFd, int signal, std::chro
 }
 
 void RightsClient::sendUnsent(std::chrono::milliseconds limit) {
-    unsent_.sendAll([&](const FileDescriptor &pidFd, int signal)
-                        REQUIRES(mutex_) { sendSignal(pidFd, signal, limit); });
+    for (; !unsent_.empty(); unsent_.pop_back()) {
+        sendSignal(unsent_.back().first, unsent_.back().second, limit);
+    }
 }
 
 GroupJoined RightsClient::joinGroup(const FileDescriptor &pidFd, const GroupRequest &wanted) {

@@ -2,13 +2,13 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/Mutex.h"
 #include "io/Frame.h"
 #include "rights/Rights.h"
 #include "rights/SilentFiles.h"
-#include "rights/UnsentSignals.h"
 
 namespace Passenger {
 
@@ -86,6 +86,9 @@ private:
     void tell(const Frame &frame, const std::vector<int> &descriptors, const char *consequence) noexcept
         EXCLUDES(mutex_);
     void sendSignal(const FileDescriptor &pidFd, int signal, std::chrono::milliseconds limit) REQUIRES(mutex_);
+    /** Does not fail: the caller may be a timer. */
+    void keep(const FileDescriptor &pidFd, int signal) noexcept REQUIRES(mutex_);
+    /** Stops at the first one that cannot be sent. @throws as sendSignal() */
     void sendUnsent(std::chrono::milliseconds limit) REQUIRES(mutex_);
     HelperProcess helperIn(Frame answer) const;
 
@@ -95,7 +98,8 @@ private:
     /** Counts the rights processes. */
     unsigned generation_ GUARDED_BY(mutex_) = 0;
     std::vector<FrameSocket> free_ GUARDED_BY(mutex_);
-    UnsentSignals unsent_ GUARDED_BY(mutex_);
+    /** Signals that the rights process did not take. */
+    std::vector<std::pair<FileDescriptor, int>> unsent_ GUARDED_BY(mutex_);
     SilentFiles silent_ GUARDED_BY(mutex_);
 };
 

@@ -2,12 +2,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <ctime>
 #include <memory>
@@ -26,6 +29,10 @@ namespace {
 constexpr std::string_view PREFIX = "passenger.";
 /** The second: why the application did not start (lib/passenger/node/failures.js). */
 constexpr const char *FILES[] = {"socket", "failure"};
+/** Node cuts a longer path, and makes the socket elsewhere. */
+constexpr std::size_t MAX_SOCKET_PATH = sizeof(sockaddr_un::sun_path) - 1;
+/** The kernel's pids have at most seven digits. */
+constexpr std::size_t MAX_FOLDER = MAX_SOCKET_PATH - std::string_view("/passenger.4194304.XXXXXX/socket").size();
 /** A new folder has no lock for a short time, while its bridge lives. */
 constexpr std::time_t YOUNG_SECONDS = 10;
 
@@ -48,6 +55,11 @@ bool hasBridge(std::string_view name) {
 }  // namespace
 
 void SocketFolders::prepare() const {
+    if (folder_.size() > MAX_FOLDER) {
+        throw IOException(fmt::format(
+            "PassengerSpawnDir \"{}\" has {} bytes, and may have {}: the path of a socket in it has at most {}",
+            folder_, folder_.size(), MAX_FOLDER, MAX_SOCKET_PATH));
+    }
     // The umask belongs to the whole process, so chmod() sets the mode.
     if (makeMissingFolder(folder_, 0700)) {
         const mode_t mode = ::geteuid() == 0 ? 01777 : 0700;

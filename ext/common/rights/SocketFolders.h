@@ -21,7 +21,8 @@ public:
     /**
      * Creates a missing folder. If the agent runs as root, every user may create entries in it, and
      * change only the own ones. An existing folder must be like this, or writable only by root or
-     * the agent's user. A user who may rename the bridges' folders can get their requests.
+     * the agent's user. A user who may rename the bridges' folders can get their requests. The path
+     * of a socket in it must not be too long.
      * @throws SystemException, IOException
      */
     void prepare() const;

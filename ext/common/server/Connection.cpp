@@ -128,8 +128,8 @@ void Connection::handle(Frame frame) {
         case FrameType::CONTROL: giveControl(); return;
         case FrameType::QUERY: query(frame); return;
         case FrameType::GET_REPORT: report(frame); return;
-        case FrameType::OVERRAN: overran(frame); return;
-        case FrameType::SLOW: isSlow(frame); return;
+        case FrameType::OVERRAN: takeOverrun(frame); return;
+        case FrameType::SLOW: takeSlow(frame); return;
         case FrameType::CHECK_RESTART: checkRestart(frame); return;
         default:
             throw ProtocolException("a frame of type " + std::to_string(static_cast<unsigned>(frame.type)) +
@@ -310,14 +310,14 @@ void Connection::report(const Frame &frame) {
     answer(found);
 }
 
-void Connection::overran(const Frame &frame) {
+void Connection::takeOverrun(const Frame &frame) {
     const auto time = std::chrono::milliseconds(std::min<std::uint64_t>(frame.number(3), MOST_MILLISECONDS));
     const bool killed = context_.pool.requestOverran(child(), static_cast<std::uint32_t>(frame.number(0)),
                                                      ChannelId(frame.number(1)), Ticket(frame.number(2)), time);
     answer(Frame::of(FrameType::VALUE, killed));
 }
 
-void Connection::isSlow(const Frame &frame) {
+void Connection::takeSlow(const Frame &frame) {
     const auto time = std::chrono::milliseconds(std::min<std::uint64_t>(frame.number(3), MOST_MILLISECONDS));
     context_.pool.requestIsSlow(child(), static_cast<std::uint32_t>(frame.number(0)), ChannelId(frame.number(1)),
                                 Ticket(frame.number(2)), time);

@@ -76,8 +76,8 @@ private:
     void unregister(const Frame &frame) REQUIRES(EventLoop::role);
     void giveControl() REQUIRES(EventLoop::role);
     void query(const Frame &frame) REQUIRES(EventLoop::role);
-    void overran(const Frame &frame) REQUIRES(EventLoop::role);
-    void isSlow(const Frame &frame) REQUIRES(EventLoop::role);
+    void takeOverrun(const Frame &frame) REQUIRES(EventLoop::role);
+    void takeSlow(const Frame &frame) REQUIRES(EventLoop::role);
     void checkRestart(const Frame &frame) REQUIRES(EventLoop::role);
     void restartChecked(bool looked) REQUIRES(EventLoop::role);
     void report(const Frame &frame) REQUIRES(EventLoop::role);

@@ -12,7 +12,7 @@ using std::chrono::seconds;
 
 // The length of a slot, and for how long slots are kept.
 constexpr seconds MINUTE{60};
-constexpr seconds QUARTER{15 * 60};
+constexpr seconds QUARTER_OF_AN_HOUR{15 * 60};
 constexpr seconds DAY{24 * 3600};
 
 /** The time below which the share lies, with the times of a bucket spread evenly in it. */
@@ -44,8 +44,8 @@ void RequestHistory::add(Time now, const LogHistogram &queue, const LogHistogram
     queue_ = queue;
     service_ = service;
     add(minute_, INTERVAL, MINUTE, now, fresh);
-    add(quarter_, MINUTE, QUARTER, now, fresh);
-    add(day_, QUARTER, DAY, now, fresh);
+    add(quarter_, MINUTE, QUARTER_OF_AN_HOUR, now, fresh);
+    add(day_, QUARTER_OF_AN_HOUR, DAY, now, fresh);
 }
 
 void RequestHistory::add(Slots &slots, seconds length, seconds kept, Time now, const Slot &fresh) {
@@ -81,8 +81,8 @@ WindowStatus RequestHistory::window(const Slots &slots, seconds length, seconds 
 }
 
 std::vector<WindowStatus> RequestHistory::windows(Time now) const {
-    return {window(minute_, MINUTE, INTERVAL, now), window(quarter_, QUARTER, MINUTE, now),
-            window(day_, DAY, QUARTER, now)};
+    return {window(minute_, MINUTE, INTERVAL, now), window(quarter_, QUARTER_OF_AN_HOUR, MINUTE, now),
+            window(day_, DAY, QUARTER_OF_AN_HOUR, now)};
 }
 
 std::vector<PointStatus> RequestHistory::points(Time now, seconds length) const {

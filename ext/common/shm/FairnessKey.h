@@ -2,9 +2,7 @@
 
 #include <array>
 #include <cstdint>
-#include <string_view>
 
-#include "base/SipHash.h"
 #include "shm/Layouts.h"
 
 namespace Passenger {
@@ -16,9 +14,12 @@ namespace Passenger {
  */
 class FairnessKey {
 public:
-    using Secret = SipHash::Secret;
+    using Secret = std::array<unsigned char, GenerationLayout::SECRET_SIZE>;
 
-    FairnessKey(std::string_view text, const Secret &secret) noexcept;
+    /** @param hash of the key and the secret */
+    explicit constexpr FairnessKey(std::uint64_t hash) noexcept
+        : cells_{static_cast<std::uint32_t>(hash % SenderMemoryLayout::KEY_CELLS),
+                 static_cast<std::uint32_t>(hash / SenderMemoryLayout::KEY_CELLS % SenderMemoryLayout::KEY_CELLS)} {}
 
     /** @param row below SenderMemoryLayout::KEY_ROWS */
     std::uint32_t cell(std::uint32_t row) const noexcept { return cells_[row]; }

@@ -34,7 +34,6 @@ std::uint32_t GenerationTableView::childSlots() const noexcept {
 }
 
 const FairnessKey::Secret &GenerationTableView::secret() const noexcept {
-    static_assert(sizeof(FairnessKey::Secret) == GenerationLayout::SECRET_SIZE);
     return *mapping_.at<FairnessKey::Secret>(GenerationLayout::SECRET);
 }
 

@@ -24,7 +24,7 @@ std::uint32_t InFlightTable::allocate() {
             return entry;
         }
     }
-    throw IOException("this process has 4,096 requests in flight, the limit for a process");
+    throw IOException("this process has 4,096 requests in flight, the limit for a process: lower ThreadsPerChild");
 }
 
 void InFlightTable::release(std::uint32_t entry) {

@@ -4,7 +4,6 @@ libpassenger_shm_la_SOURCES = \
     %D%/Claims.cpp \
     %D%/ClaimsView.cpp \
     %D%/ClaimsWriter.cpp \
-    %D%/FairnessKey.cpp \
     %D%/GenerationTable.cpp \
     %D%/GenerationTableView.cpp \
     %D%/InFlightReader.cpp \

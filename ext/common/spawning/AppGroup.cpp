@@ -80,11 +80,15 @@ std::uint64_t AppGroup::joinGroup(const FileDescriptor &pidFd, const Options &op
         const GroupJoined joined = Rights::ofThisProcess().joinGroup(pidFd, wanted);
         if (wanted.group != joined.group) {
             Log::info("event=cgroups.made app=\"{}\" group=\"{}\"", app_, joined.group);
+        }
+        const LockGuard guard(mutex_);
+        if (problems_ != joined.problems) {
+            // The first process, or a reload of httpd has changed the limits.
             for (const std::string &problem : joined.problems) {
                 Log::warn("event=cgroups.limit_without_effect app=\"{}\" error=\"{}\"", app_, problem);
             }
+            problems_ = joined.problems;
         }
-        const LockGuard guard(mutex_);
         if (path_.empty() && !wanted.group.empty()) {
             // An earlier pool process has made the group, and has told what happened in it.
             seen_ = Cgroups::eventsIn(joined.path);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/FileDescriptor.h"
 #include "base/LogLimit.h"
@@ -66,6 +67,8 @@ private:
     /** Empty: unknown. */
     std::string path_ GUARDED_BY(mutex_);
     CgroupEvents seen_ GUARDED_BY(mutex_);
+    /** The limits without effect that the log has. */
+    std::vector<std::string> problems_ GUARDED_BY(mutex_);
     LogLimit lines_ GUARDED_BY(mutex_);
 };
 

@@ -171,14 +171,14 @@ void SmartSpawner::dropUnusedPreloader() {
 
 /**
  * Kills a preloader that cannot be used any more. If only the instance died, a preloader that
- * loaded the application itself stays. So does one that has answered that it could not fork.
+ * loaded the application itself stays. So does one that waits for the next frame.
  * @return whether the preloader or its instance died by itself, so that another attempt makes sense
  */
 bool SmartSpawner::dropFailedPreloader(const SpawnStartup &startup, const Options &options) {
-    if (startup.forkRefused()) {
+    const bool died = preloader_->ended();
+    if (!died && !startup.lostContact() && startup.preloaderWaits()) {
         return false;
     }
-    const bool died = preloader_->ended();
     if (!died && startup.lostContact() && !preloader_->reforked()) {
         return true;
     }

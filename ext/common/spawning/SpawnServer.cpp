@@ -55,6 +55,22 @@ Frame makeStartFrame(const StartRequest &request) {
     return frame;
 }
 
+/** The descriptors of one start. */
+struct StartEnds {
+    ProcessEnds process;
+    DescriptorPair boot;
+    DescriptorPair gate;
+};
+
+StartEnds makeEnds() {
+    try {
+        return {ProcessEnds::make(), makeStreamPair(), makeStreamPair()};
+    } catch (const SystemException &error) {
+        // Likewise.
+        throw SpawnException(std::string("the agent is short of descriptors: ") + error.what());
+    }
+}
+
 /** The failure of run-as in the output of a process, or nothing. */
 std::string reasonIn(const std::string &output) {
     for (const std::string &line : split(output, '\n')) {
@@ -226,11 +242,9 @@ void SpawnServer::answerForked(const StartRequest &request, FrameSocket gate, De
 
 StartedProcess SpawnServer::start(const StartRequest &request, Deadline deadline) {
     const Frame frame = makeStartFrame(request);
-    auto ends = ProcessEnds::make();
-    auto boot = makeStreamPair();
+    auto [ends, boot, gate] = makeEnds();
     auto theirs = ends.theirs();
     theirs.push_back(boot.second.get());
-    auto gate = makeStreamPair();
     if (request.forked) {
         enablePeerCredentials(gate.first);
         denyDescriptors(gate.first);

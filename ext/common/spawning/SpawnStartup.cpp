@@ -208,7 +208,7 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
 
 LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
     return explained([&] {
-        forkRefused_ = false;
+        preloaderWaits_ = true;
         checkNotCancelled();
         current_.group = preloader.group;
         current_.isAsgi = preloader.isAsgi;
@@ -223,10 +223,11 @@ LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
         CancelSwitch::Watch watch(cancel_, current_.control.descriptor());
 
         preloader.control.send(Frame(FrameType::FORK), ends.theirs(), deadline_);
+        preloaderWaits_ = false;
         ends.closeTheirs();
         const Frame answer = receive(preloader.control);
         if (answer.type == FrameType::FAILED) {
-            forkRefused_ = true;
+            preloaderWaits_ = true;
             failByProcess(answer);
         }
         if (answer.type != FrameType::FORKED) {
@@ -290,6 +291,7 @@ SpawnResult SpawnStartup::adopt(const LeftInstance &instance) {
     begun(std::move(process));
     SpawnResult result = finished().toResult();
     result.hasDescendants = instance.hasDescendants;
+    result.isAsgi = instance.isAsgi;
     return result;
 }
 
@@ -458,8 +460,8 @@ void SpawnStartup::endProcess() {
 bool SpawnStartup::mayPass(const std::exception &e) {
     const std::string step = report_.steps.current();
     const bool forks = step == PROCESS_FORKED || step == PRELOADER_FORKED;
-    return !cancel_.cancelled() &&
-           (forkRefused_ || step == SPAWN_SERVER_ASKED || (forks && dynamic_cast<const StartRefused *>(&e) != nullptr));
+    return !cancel_.cancelled() && ((preloaderWaits_ && step == INSTANCE_FORKED) || step == SPAWN_SERVER_ASKED ||
+                                    (forks && dynamic_cast<const StartRefused *>(&e) != nullptr));
 }
 
 std::string SpawnStartup::explain(const std::exception &e) {

@@ -70,7 +70,7 @@ public:
     /**
      * Lets a preloader fork an instance. After a failure the preloader may be at another frame than
      * the agent. The caller destroys the preloader then, unless only the instance has ended or the
-     * preloader has answered (forkRefused()).
+     * preloader waits for the next frame (preloaderWaits()).
      */
     LoadedProcess fork(LoadedProcess &preloader);
     /** Lets an instance fork a preloader, and waits until the preloader is ready. */
@@ -81,8 +81,9 @@ public:
 
     /** Whether the last failure was the end of a process, or of its socket, before its answer. */
     bool lostContact() const noexcept { return lostContact_; }
-    /** Whether the preloader has answered that it could not fork. It waits for the next frame. */
-    bool forkRefused() const noexcept { return forkRefused_; }
+    /** Whether the preloader waits for the next frame: it has answered that it could not fork, or
+     *  was not asked. */
+    bool preloaderWaits() const noexcept { return preloaderWaits_; }
     /**
      * After a failure: whether the time ran out during the fork, and the fork had at least half of
      * it.
@@ -129,7 +130,7 @@ private:
     std::vector<std::string> ignoredVariables_;
     SpawnReport report_;
     bool lostContact_ = false;
-    bool forkRefused_ = false;
+    bool preloaderWaits_ = false;
     bool forkWasLate_ = false;
     std::chrono::steady_clock::time_point forkBegan_{};
     /** The process of this spawn. It is killed if the spawn fails. */

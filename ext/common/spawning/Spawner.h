@@ -68,6 +68,8 @@ struct LeftInstance {
     FileDescriptor output{};
     /** See SpawnResult::hasDescendants. */
     bool hasDescendants = false;
+    /** See SpawnResult::isAsgi. */
+    bool isAsgi = false;
     AppGroupPtr group{};
 };
 

@@ -14,9 +14,3 @@ passenger_prefork_SOURCES = %D%/main.cpp
 passenger_prefork_CXXFLAGS = $(AM_CXXFLAGS) $(PIE_CXXFLAGS)
 passenger_prefork_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
 passenger_prefork_LDADD = $(PASSENGER_PREFORK_LIBS)
-
-# The man page comes from the program's help.
-man1_MANS += man/passenger-prefork.1
-man/passenger-prefork.1: passenger-prefork$(EXEEXT) $(top_srcdir)/script/document-prefork
-	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(RUBY) $(top_srcdir)/script/document-prefork ./passenger-prefork$(EXEEXT) \
-	    $(PACKAGE_VERSION) >$@.new && mv $@.new $@

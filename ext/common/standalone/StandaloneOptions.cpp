@@ -1,11 +1,9 @@
 #include "standalone/StandaloneOptions.h"
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 
-#include <cmath>
-#include <cstdint>
+#include <charconv>
+#include <climits>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
@@ -14,24 +12,17 @@
 #include <system_error>
 #include <vector>
 
+#include "commands/Arguments.h"
+#include "commands/CommandHelp.h"
+#include "commands/CommandTable.h"
+
 namespace Passenger {
 
 namespace {
 
+constexpr const char *PROGRAM = "passenger-prefork";
 constexpr int EXIT_USAGE = 2;
-constexpr double MILLISECONDS = 1000;
-constexpr double YEAR = 365 * 24 * 3600;
 constexpr mode_t ALL = 0777;
-
-/** The options as CLI11 fills them in. */
-struct Given {
-    std::vector<std::string> tcp;
-    std::vector<std::string> unixPaths;
-    std::string mode = "0666";
-    double timeout = 0;
-    double grace = 30;
-    std::string appRoot = ".";
-};
 
 std::string environmentFromHere() {
     for (const char *name : {"RACK_ENV", "RAILS_ENV"}) {
@@ -42,17 +33,32 @@ std::string environmentFromHere() {
     return "development";
 }
 
-std::chrono::milliseconds milliseconds(double seconds) {
-    // Rounds up: a tiny time must not become zero.
-    return std::chrono::milliseconds(static_cast<std::int64_t>(std::ceil(seconds * MILLISECONDS)));
+std::string textOf(const Arguments &arguments, const std::string &option, const std::string &fallback) {
+    return arguments.has(option) ? arguments.value(option) : fallback;
 }
 
-/** Checks a time. The comparison is false for NaN. */
-std::string checkSeconds(const std::string &text) {
-    const double seconds = std::strtod(text.c_str(), nullptr);
-    return seconds >= 0 && seconds <= YEAR
-               ? ""
-               : fmt::format("{} is not a time: write seconds, from 0 to a year (31536000)", text);
+/** @throws std::invalid_argument */
+unsigned numberOf(const Arguments &arguments, const std::string &option, unsigned fallback) {
+    if (!arguments.has(option)) {
+        return fallback;
+    }
+    const std::string text = arguments.value(option);
+    const char *const end = text.data() + text.size();
+    unsigned number = 0;
+    if (const auto read = std::from_chars(text.data(), end, number);
+        read.ec != std::errc() || read.ptr != end || number > INT_MAX) {
+        throw std::invalid_argument(fmt::format("--{} {} is not a number: write 0 to {}", option, text, INT_MAX));
+    }
+    return number;
+}
+
+/** Above zero. @throws CommandFailureException, std::invalid_argument */
+double positiveSecondsOf(const Arguments &arguments, const std::string &option, std::chrono::seconds fallback) {
+    const std::chrono::duration<double> time = arguments.seconds(option).value_or(fallback);
+    if (time == time.zero()) {
+        throw std::invalid_argument(fmt::format("--{} 0 is not possible: write seconds above 0", option));
+    }
+    return time.count();
 }
 
 mode_t modeFrom(const std::string &text) {
@@ -73,52 +79,6 @@ void check(const StandaloneOptions &options) {
     }
 }
 
-void add(CLI::App &app, StandaloneOptions &options, Given &given) {
-    app.set_version_flag("--version", "passenger-prefork " PASSENGER_VERSION);
-    app.add_option("--listen,-l", given.tcp, "address and port; may be repeated (default 127.0.0.1:3000)")
-        ->allow_extra_args(false)
-        ->type_name("ADDR:PORT");
-    app.add_option("--unix,-u", given.unixPaths, "path of a Unix socket; may be repeated")
-        ->allow_extra_args(false)
-        ->type_name("PATH");
-    app.add_option("--socket-mode", given.mode, "permissions of Unix sockets")
-        ->type_name("MODE")
-        ->capture_default_str();
-    app.add_option("--backlog", options.sockets.backlog, "connections that may wait for a worker")
-        ->capture_default_str();
-    app.add_option("--min-spare", options.limits.minSpare, "free workers, at least")->capture_default_str();
-    app.add_option("--max-spare", options.limits.maxSpare, "free workers, at most")->capture_default_str();
-    app.add_option("--start", options.limits.start, "workers at the beginning")->capture_default_str();
-    app.add_option("--max-clients", options.limits.maxClients, "workers, at most")->capture_default_str();
-    app.add_option("--timeout", given.timeout, "seconds that a worker may take for one request; 0: no limit")
-        ->check(checkSeconds)
-        ->capture_default_str();
-    app.add_option("--grace", given.grace, "seconds that a worker may take to end")
-        ->check(checkSeconds)
-        ->capture_default_str();
-    app.add_option("--keep-alive", options.keepAlive, "seconds that a connection may be idle")
-        ->check(checkSeconds)
-        ->capture_default_str();
-    app.add_option("--request-timeout", options.requestTimeout, "seconds that a client may take to send a request")
-        ->check(CLI::PositiveNumber)
-        ->check(checkSeconds)
-        ->capture_default_str();
-    app.add_option("--answer-timeout", options.answerTimeout, "seconds that a client may take to receive an answer")
-        ->check(CLI::PositiveNumber)
-        ->check(checkSeconds)
-        ->capture_default_str();
-    app.add_option("--environment,-e", options.environment, "RACK_ENV and RAILS_ENV")->capture_default_str();
-    app.add_option("--rackup", options.rackup, "file in APPDIR that makes the application")->capture_default_str();
-    app.add_option("--ruby", options.ruby, "program that runs the workers")->capture_default_str();
-    app.add_option("--pid-file", options.pidFile, "file for the pid of the process to signal")->type_name("PATH");
-    app.add_flag("--early-hints", options.earlyHints, "offers rack.early_hints");
-    app.add_option("APPDIR", given.appRoot, "folder of the application")->capture_default_str();
-    app.footer(
-        "Signals: TERM, INT and QUIT end the server after it has answered its requests. HUP restarts the workers one "
-        "by one.\nUSR2 starts a successor with the same sockets. TTIN and TTOU add and remove a worker. USR1 writes "
-        "the status to the log.");
-}
-
 /** getcwd() resolves links. The shell's PWD has them, if it still names this process's folder. The
  *  folder of a predecessor may have been removed. */
 std::string appRootFrom(const std::filesystem::path &given) {
@@ -135,39 +95,57 @@ std::string appRootFrom(const std::filesystem::path &given) {
         .string();
 }
 
+/** @throws std::exception */
+StandaloneOptions optionsFrom(const Arguments &arguments) {
+    using namespace std::chrono_literals;
+    StandaloneOptions options;
+    for (const auto &text : arguments.all("listen")) {
+        options.sockets.addresses.push_back(ListenAddress::tcp(text));
+    }
+    for (const auto &path : arguments.all("unix")) {
+        options.sockets.addresses.push_back(ListenAddress::unixSocket(std::filesystem::absolute(path).string()));
+    }
+    options.sockets.mode = modeFrom(textOf(arguments, "socket-mode", "0666"));
+    options.sockets.backlog =
+        static_cast<int>(numberOf(arguments, "backlog", static_cast<unsigned>(options.sockets.backlog)));
+    options.limits.minSpare = numberOf(arguments, "min-spare", options.limits.minSpare);
+    options.limits.maxSpare = numberOf(arguments, "max-spare", options.limits.maxSpare);
+    options.limits.start = numberOf(arguments, "start", options.limits.start);
+    options.limits.maxClients = numberOf(arguments, "max-clients", options.limits.maxClients);
+    options.timeout = arguments.seconds("timeout").value_or(0s);
+    options.grace = arguments.seconds("grace").value_or(30s);
+    options.keepAlive = std::chrono::duration<double>(arguments.seconds("keep-alive").value_or(20s)).count();
+    options.requestTimeout = positiveSecondsOf(arguments, "request-timeout", 30s);
+    options.answerTimeout = positiveSecondsOf(arguments, "answer-timeout", 300s);
+    options.earlyHints = arguments.has("early-hints");
+    options.environment = textOf(arguments, "environment", environmentFromHere());
+    options.ruby = textOf(arguments, "ruby", "ruby");
+    options.rackup = textOf(arguments, "rackup", "config.ru");
+    options.pidFile = arguments.value("pid-file");
+    options.appRoot = appRootFrom(arguments.operands().empty() ? "." : arguments.operands().front());
+    check(options);
+    return options;
+}
+
 }  // namespace
 
 std::variant<StandaloneOptions, int> StandaloneOptions::parse(int argc, char **argv) {
-    StandaloneOptions options;
-    options.keepAlive = 20;
-    options.requestTimeout = 30;
-    options.answerTimeout = 300;
-    options.environment = environmentFromHere();
-    options.ruby = "ruby";
-    options.rackup = "config.ru";
-    Given given;
-    CLI::App app("Serves a Rack application over HTTP/1.1 with preforked workers, without httpd.", "passenger-prefork");
-    add(app, options, given);
+    const CommandSpec &command = *findCommand(PROGRAM);
     try {
-        app.parse(argc, argv);
-        for (const auto &text : given.tcp) {
-            options.sockets.addresses.push_back(ListenAddress::tcp(text));
+        const Arguments arguments = Arguments::parse(command, std::vector<std::string>(argv + 1, argv + argc));
+        if (arguments.has("help")) {
+            fmt::print("{}", helpText(command));
+            return EXIT_SUCCESS;
         }
-        for (const auto &path : given.unixPaths) {
-            options.sockets.addresses.push_back(ListenAddress::unixSocket(std::filesystem::absolute(path).string()));
+        if (arguments.has("version")) {
+            fmt::print("{} {}\n", PROGRAM, PASSENGER_VERSION);
+            return EXIT_SUCCESS;
         }
-        options.sockets.mode = modeFrom(given.mode);
-        options.timeout = milliseconds(given.timeout);
-        options.grace = milliseconds(given.grace);
-        options.appRoot = appRootFrom(given.appRoot);
-        check(options);
-    } catch (const CLI::ParseError &error) {
-        return app.exit(error) == 0 ? EXIT_SUCCESS : EXIT_USAGE;
+        return optionsFrom(arguments);
     } catch (const std::exception &error) {
-        fmt::print(stderr, "passenger-prefork: {}\n", error.what());
+        fmt::print(stderr, "{}: {}\n", PROGRAM, error.what());
         return EXIT_USAGE;
     }
-    return options;
 }
 
 }  // namespace Passenger

@@ -51,7 +51,9 @@ void PoolSupervisor::setSettings(std::vector<std::string> fields) {
 }
 
 void PoolSupervisor::logReopened(const std::string &number, const std::string &error) {
-    send(Frame(FrameType::LOG_REOPENED, {number, error}), {STDERR_FILENO});
+    if (socket_) {
+        send(Frame(FrameType::LOG_REOPENED, {number, error}), {STDERR_FILENO});
+    }
 }
 
 void PoolSupervisor::start() {

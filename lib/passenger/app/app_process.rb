@@ -20,6 +20,7 @@ module PhusionPassenger
     def self.start(role)
       sync_output
       Signals.print_backtraces_on_quit
+      Signals.outlive_hangups
       control = FrameSocket.for_fd(CONTROL_DESCRIPTOR)
       until_the_end do
         control.write(Frame::Control::HELLO, Process.pid)
@@ -53,6 +54,21 @@ module PhusionPassenger
       Random.srand
       title(role, Log.app)
       FrameSocket.new(socket).tap { |control| control.write(Frame::Control::HELLO, Process.pid) }
+    end
+
+    # From now on this process runs no handlers of its end (at_exit) and no finalizers. Processes
+    # forked from it have those of the application, too, and may still use what they remove, such as
+    # a Tempfile.
+    def self.end_for_itself
+      return if @ends_for_itself == Process.pid
+
+      @ends_for_itself = pid = Process.pid
+      at_exit do
+        next unless Process.pid == pid
+
+        warn $!.full_message if $!.is_a?(StandardError)
+        exit!(true)
+      end
     end
 
     def self.title(role, group)

@@ -4,7 +4,8 @@ require_relative "backtraces"
 
 module PhusionPassenger
   # Signals of preloaders and instances. TERM and INT end the process in order. QUIT writes the
-  # backtrace of each thread to the log, and the process continues.
+  # backtrace of each thread to the log, and the process continues. HUP does nothing: a terminal's
+  # end or `systemctl kill` may send signals to all processes of httpd.
   module Signals
     ENDING = %w[TERM INT].freeze
     # Signals that control a monitor.
@@ -21,26 +22,30 @@ module PhusionPassenger
       trap("QUIT") { Backtraces.print }
     end
 
-    # A terminal's end or `systemctl kill` may send these signals to all processes. The monitor
-    # handles them, and its workers ignore them.
+    # The application may set a handler of its own.
+    def self.outlive_hangups
+      ignore(%w[HUP])
+    end
+
+    # The monitor handles these signals, and its workers ignore them.
     def self.leave_to_monitor
-      MONITORS.each { |name| trap(name, &NOTHING) }
-      @left = true
+      ignore(MONITORS)
     end
 
     # For processes that the application forks: they are no instances.
     def self.restore
       [*ENDING, "QUIT"].each { |name| trap(name, "DEFAULT") }
-      take_from_monitor if @left
-    end
-
-    def self.take_from_monitor
-      MONITORS.each do |name|
+      (@ignored || []).each do |name|
         before = trap(name, "DEFAULT")
         # Keep a handler that the application has set.
         trap(name, before) unless before.equal?(NOTHING)
       end
     end
-    private_class_method :take_from_monitor
+
+    def self.ignore(names)
+      names.each { |name| trap(name, &NOTHING) }
+      @ignored = names
+    end
+    private_class_method :ignore
   end
 end

@@ -10,18 +10,18 @@ require_relative "max_requests"
 require_relative "refork"
 require_relative "request_handler"
 require_relative "../app/signals"
-require_relative "warm_up"
 require_relative "../base/monotonic_clock"
 
 module PhusionPassenger
   # A process that serves requests, from SERVE to its end. The main thread owns it and waits for the
   # end, the control thread reads the control socket, and the handler threads take requests.
   class AppInstance
-    # Seconds.
-    FINISH_WITHIN = 60
+    FINISH_WITHIN = Frame::Control::FINISH_SECONDS
     # Names of steps of a start in reports.
     STARTING_HOOKS = "starting hooks"
     STARTING_THREADS = "starting threads"
+    # Seconds for a thread to end once it is killed. The agent waits for a little longer only.
+    KILL_LIMIT = 0.1
 
     # `forked`: a preloader forked this process; the application's hooks are told. `finish_within`:
     # seconds that requests in work have at the end.
@@ -57,7 +57,7 @@ module PhusionPassenger
       prepared = prepare(frame) or return
       # READY goes first: the agent supposes that an instance has no request before READY.
       @control.write(Frame::Control::READY)
-      @gate.close
+      @gate.close unless @warm_up
       await_end
       prepared
     rescue Errno::EPIPE, Errno::ECONNRESET
@@ -72,8 +72,7 @@ module PhusionPassenger
       note_end("main", e)
     end
 
-    # Up to the answers of PassengerWarmUp. Nil: the application's hooks failed, and the failure is
-    # reported.
+    # Nil: the application's hooks failed, and the failure is reported.
     def prepare(frame)
       take(frame)
       @step = STARTING_HOOKS
@@ -85,7 +84,7 @@ module PhusionPassenger
       @adapter = RackAdapter.new(@app, @thread_count)
       start_handlers
       @step = STARTING_THREADS
-      @warm_up.run(@adapter, @control)
+      @warm_up = start_warm_up if frame.fields[8] == "1"
       named_thread("Passenger control") { read_control_socket }
       @heartbeat.start(@gate)
       true
@@ -98,15 +97,18 @@ module PhusionPassenger
 
     def take(frame)
       handover = Handover.from(frame)
-      @warm_up = WarmUp.from(frame)
       @thread_count = handover.threads
-      @intake = Intake.new(handover) { tell(Frame::Control::PAUSE, 1) }
+      @intake = intake_of(handover)
       group = frame.text(2).dup.force_encoding(Encoding::UTF_8)
       limit = frame.fields[3] ? frame.number(3) : 0
       @max_requests = max_requests(limit, frame.fields[5] ? frame.number(5) : 0)
       @heartbeat = Heartbeat.new(@control, frame.fields[6] ? frame.number(6) : 0)
       Log.app = group
       AppProcess.title("RubyApp", group)
+    end
+
+    def intake_of(handover)
+      Intake.new(handover) { tell(Frame::Control::PAUSE, 1) }
     end
 
     # Nil: requests need not be counted.
@@ -124,20 +126,46 @@ module PhusionPassenger
       results = Thread::Queue.new
       @step = STARTING_THREADS
       @thread_count.times do |index|
-        handler = RequestHandler.new(
-          intake: @intake, index: index, channels: @channels, adapter: @adapter,
-          max_requests: @max_requests
-        )
-        @handlers << handler
         @threads << named_thread("Passenger handler #{index}") do
           next unless begun?(results)
 
           @gate.pop
-          handler.run
+          handle_requests(index)
         end
       end
       @step = STARTING_HOOKS
       @thread_count.times { results.pop&.then { |error| raise error } }
+    end
+
+    def handle_requests(index)
+      handler = RequestHandler.new(
+        intake: @intake, index: index, channels: @channels, adapter: @adapter,
+        max_requests: @max_requests
+      )
+      @handlers << handler
+      handler.run
+    end
+
+    # The requests of PassengerWarmUp come by a queue of their own. The handlers wait for the next
+    # SERVE meanwhile. A request that hangs must not keep one of them, so it has this thread.
+    def start_warm_up
+      named_thread("Passenger warm-up") do
+        Hooks.call(:starting_request_handler_thread)
+        handle_requests(0)
+      end
+    end
+
+    # A request that is still in work ends with its thread.
+    def end_warm_up(handover)
+      @killed = @warm_up
+      @warm_up = nil
+      @killed.kill
+      # A thread that does not end still uses its claim.
+      @intake.let_go if @killed.join(KILL_LIMIT)
+      @handlers.clear
+      @intake = intake_of(handover)
+      @intake.finish if @finishing
+      @gate.close
     end
 
     # `results` gets nil, or what the hook has raised. A hook may also end its thread.
@@ -153,7 +181,7 @@ module PhusionPassenger
       results << error
     end
 
-    # The end of any thread ends the instance.
+    # The end of any thread ends the instance, that of the warm-up only before the next SERVE.
     def named_thread(name)
       Thread.new do
         Thread.current.name = name
@@ -162,7 +190,7 @@ module PhusionPassenger
       rescue Exception => e # rubocop:disable Lint/RescueException
         note_end(name, e)
       ensure
-        @endings << name
+        @endings << name unless Thread.current.equal?(@killed)
       end
     end
 
@@ -207,7 +235,8 @@ module PhusionPassenger
       @channels.refuse(frame.number(0))
     end
 
-    # The pool process has ended, and this is its successor. READY goes first, as in `serve`.
+    # The requests of PassengerWarmUp are over; or the pool process has ended, and this is its
+    # successor. READY goes first, as in `serve`.
     def serve_anew(frame)
       handover = Handover.from(frame)
       if handover.threads != @thread_count
@@ -217,7 +246,7 @@ module PhusionPassenger
       @channels.forget
       tell(Frame::Control::READY)
       @max_requests&.remind
-      @intake.replace(handover)
+      @warm_up ? end_warm_up(handover) : @intake.replace(handover)
     end
 
     def refork(frame)
@@ -251,6 +280,7 @@ module PhusionPassenger
     end
 
     def finish
+      @finishing = true
       @intake&.finish
       @gate.close
       join_threads(MonotonicClock.now + @finish_within)
@@ -273,6 +303,7 @@ module PhusionPassenger
       @intake.let_go
       @handlers.each(&:let_go)
       @channels.close_all
+      Reply.close_hijacked
       @control.close
       @handlers = @threads = [] # their buffers are large
       Signals.restore

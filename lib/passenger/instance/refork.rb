@@ -3,7 +3,6 @@
 require_relative "../app/app_process"
 require_relative "../app/databases"
 require_relative "../base/limited_fork"
-require_relative "reply"
 
 module PhusionPassenger
   # Makes a preloader out of an instance by a fork between two requests (PassengerReforkAfter). The
@@ -58,7 +57,7 @@ module PhusionPassenger
 
     # In the child. Preloader is loaded: the agent asks only instances that a preloader forked.
     def become_preloader(socket, output)
-      Reply.close_hijacked
+      AppProcess.end_for_itself
       Signals.print_backtraces_on_quit
       control = AppProcess.begin_anew("AppPreloader", socket, output)
       AppProcess.until_the_end { Preloader.new(control, @app).run }

@@ -137,12 +137,13 @@ module PhusionPassenger
       @finished = true
     end
 
-    # An interim answer (1xx). It is not sent after the head.
+    # An interim answer (1xx). It is not sent after the head. A thread that outlives its request may
+    # call it when the buffer has another request's message.
     def interim(status, head)
       return if @started || head.bytesize > PAYLOAD_LIMIT
 
       fields = [@ticket, INTERIM, 0, status, head.bytesize, 0, 0, head]
-      @channel.send_message(fields.pack(MESSAGE_FORMAT, buffer: @buffer))
+      @channel.send_message(fields.pack(MESSAGE_FORMAT))
     end
 
     # Sends this head, and takes the connection over.

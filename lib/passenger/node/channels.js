@@ -8,6 +8,8 @@ const poller = require("./poller");
 
 const { IN, OUT, HUP, ERR, RDHUP, EDGE } = native;
 const USUAL = IN | RDHUP | EDGE;
+// Milliseconds. A child sends a request again that nobody has claimed after 1000.
+const PATIENCE = 2000;
 const WITH_ROOM = IN | OUT | RDHUP | EDGE;
 
 // The instance's end of one channel. One exchange uses it at a time. Events come once for each
@@ -70,8 +72,10 @@ class Channel {
 }
 
 class Channels {
-    constructor(control) {
+    // `patience`: milliseconds that ask() waits for the agent.
+    constructor(control, patience = PATIENCE) {
         this._control = control;
+        this._patience = patience;
         // By their ids, which are BigInts.
         this._known = new Map();
         // Functions that wait, by the ids of the channels that were asked for.
@@ -84,16 +88,24 @@ class Channels {
         return this._known.get(id);
     }
 
-    // Calls found(channel) when the agent has answered; null: the channel's child is gone.
+    // Calls found(channel) when the agent has answered. Null: the channel's child is gone, or the
+    // agent does not answer. A late answer counts for later requests.
     ask(id, found) {
-        const waiting = this._wanted.get(id);
-        if (waiting) {
-            waiting.push(found);
-        } else if (this._closed || !this._control.write(frames.FETCH, id)) {
-            found(null);
-        } else {
-            this._wanted.set(id, [found]);
+        if (!this._wanted.has(id)) {
+            if (this._closed || !this._control.write(frames.FETCH, id)) {
+                found(null);
+                return;
+            }
+            this._wanted.set(id, new Set());
         }
+        const waiting = this._wanted.get(id);
+        const answered = (channel) => {
+            clearTimeout(timer);
+            waiting.delete(answered);
+            found(channel);
+        };
+        const timer = setTimeout(answered, this._patience, null);
+        waiting.add(answered);
     }
 
     add(id, descriptor) {
@@ -145,7 +157,7 @@ class Channels {
     _tell(id, channel) {
         const waiting = this._wanted.get(id) || [];
         this._wanted.delete(id);
-        waiting.forEach((found) => found(channel));
+        waiting.forEach((answered) => answered(channel));
     }
 }
 

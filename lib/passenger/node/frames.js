@@ -13,6 +13,8 @@ const MOST_FIELDS = 65535;
 Object.assign(exports, {
     STEP: 50, LOADED: 51, FAILED: 52, SERVE: 55, READY: 56, FETCH: 57, CHANNEL: 58, NO_CHANNEL: 59, DROP: 60,
     FINISH: 61, LIMIT_REACHED: 62, PAUSE: 63, HEARTBEAT: 82, THREADS: 83,
+    // The time that an instance gives the requests that it has when FINISH comes.
+    FINISH_SECONDS: 60,
 });
 
 class ProtocolError extends Error {}

@@ -9,10 +9,7 @@ const log = require("./log");
 const native = require("./native");
 const { Service } = require("./service");
 const { Source } = require("./source");
-const { WarmUp } = require("./warm_up");
 
-// Milliseconds that requests in work have at the end.
-const FINISH_WITHIN = 60000;
 // Names of steps of a start in reports.
 const WARM_UP = "warm-up";
 const STARTING_THREADS = "starting threads";
@@ -35,6 +32,8 @@ class Instance {
         this._answered = 0;
         this._ending = false;
         this._applicationEnds = false;
+        // The listener for exceptions that nobody catches in a request of PassengerWarmUp.
+        this._onException = null;
         api.takeSignal(() => this._applicationEnds);
         // Called before the process exits, if the agent has not said SERVE.
         this.onEarlyEnd = null;
@@ -84,7 +83,7 @@ class Instance {
             log.event("instance.gave_up_waiting",
                 { requests: this._service.busy, streams: this._service.streams.size });
             this._endApplication();
-        }, FINISH_WITHIN);
+        }, 1000 * frames.FINISH_SECONDS);
         this._service.finish(() => {
             clearTimeout(timer);
             this._endApplication();
@@ -153,8 +152,8 @@ class Instance {
         }
     }
 
-    // A second SERVE comes from the successor of a pool process. READY goes first: the agent
-    // supposes that an instance has no request before.
+    // A second SERVE comes when the requests of PassengerWarmUp are over, or from the successor of
+    // a pool process. READY goes first: the agent supposes that an instance has no request before.
     _serve(frame) {
         if (!this._service) {
             this._serveFirst(frame);
@@ -165,6 +164,7 @@ class Instance {
             source.close();
             throw new frames.ProtocolError(`SERVE names ${source.threads} threads instead of ${this._threads}`);
         }
+        this._endWarmUp();
         this._channels.forget();
         this._tell(frames.READY);
         if (this._limit > 0 && this._answered >= this._limit) {
@@ -195,11 +195,28 @@ class Instance {
             this.end();
             return result;
         };
-        new WarmUp(frame).run(this._server, () => {
-            if (!this._ending) {
-                this._begin(source, frame.number(6, 0));
+        if (frame.fields.length > 8 && frame.text(8) === "1") {
+            this._beginWarmUp();
+        }
+        this._begin(source, frame.number(6, 0));
+    }
+
+    // The requests of PassengerWarmUp come by the first queue. An application with a listener of
+    // its own decides itself whether it goes on.
+    _beginWarmUp() {
+        this._onException = (error) => {
+            if (process.listenerCount("uncaughtException") === 1) {
+                this._failStart(WARM_UP, error);
             }
-        }, (error) => this._failStart(WARM_UP, error));
+        };
+        process.on("uncaughtException", this._onException);
+    }
+
+    _endWarmUp() {
+        if (this._onException) {
+            process.removeListener("uncaughtException", this._onException);
+            this._onException = null;
+        }
     }
 
     // The start fails, as if the application had thrown when it was loaded: without the thread of
@@ -273,12 +290,14 @@ class Instance {
 }
 
 // SIGTERM and SIGINT end an instance, after listeners of the application. Some of them do nothing
-// unless they are alone (signal-exit). SIGQUIT tells what it does, and must not end it.
+// unless they are alone (signal-exit). SIGQUIT tells what it does, and must not end it. SIGHUP may
+// come to all processes of httpd, and does nothing.
 exports.listenToSignals = function (instance) {
     instance.onSignal = () => process.nextTick(() => instance.end());
     process.on("SIGTERM", instance.onSignal);
     process.on("SIGINT", instance.onSignal);
     process.on("SIGQUIT", () => instance.logThreads());
+    process.on("SIGHUP", () => {});
 };
 
 exports.Instance = Instance;

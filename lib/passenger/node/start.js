@@ -25,6 +25,8 @@ const STARTED = "command started";
 const LISTENS = "application listens";
 // Milliseconds between two looks whether something else listens.
 const PAUSE = 100;
+// A timer of more milliseconds comes at once.
+const LONGEST_TIMER = 0x7fffffff;
 // Looks in a row that find a listener on PORT. A search for a free port listens for a moment.
 const ENOUGH_LOOKS = 2;
 const REMEDY = "The application must call listen() of a server of Node's module http; whatever port " +
@@ -169,7 +171,7 @@ class Start {
             this._fail("", `${this._place()} runs, but nothing listens on ${host} port ${port} (PORT) or ` +
                 `${this.path} after PassengerStartTimeout, ${limit / 1000} seconds${exported.reason()}\n${REMEDY}`, "");
             process.reallyExit(1);
-        }, Math.max(limit - Math.min(500, limit / 4) - spent, 1)).unref();
+        }, Math.min(Math.max(limit - Math.min(500, limit / 4) - spent, 1), LONGEST_TIMER)).unref();
     }
 
     _place() {

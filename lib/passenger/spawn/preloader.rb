@@ -57,6 +57,7 @@ module PhusionPassenger
         wait_status.close
         become_instance(socket, output)
       end
+      AppProcess.end_for_itself
       @wait_statuses.expect(pid, wait_status)
       await_end(pid)
       pid

@@ -48,6 +48,8 @@ module PhusionPassenger
       REFORK = 81
       HEARTBEAT = 82
       THREADS = 83
+      # The time that an instance gives the requests that it has when FINISH comes.
+      FINISH_SECONDS = 60
     end
 
     attr_reader :type, :fields, :descriptors

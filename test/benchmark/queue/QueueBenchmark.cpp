@@ -101,8 +101,8 @@ public:
     std::uint32_t childSlot() const override { return 0; }
     const GenerationTableView &generations() const override { return view_; }
     void wakeAgent() noexcept override {}
-    bool isSlow(const QueueLink &, ChannelId, Ticket, std::chrono::milliseconds) noexcept override { return true; }
-    void overran(const QueueLink &, ChannelId, Ticket, std::chrono::milliseconds) noexcept override {}
+    bool tellSlow(const QueueLink &, ChannelId, Ticket, std::chrono::milliseconds) noexcept override { return true; }
+    void tellOverrun(const QueueLink &, ChannelId, Ticket, std::chrono::milliseconds) noexcept override {}
 
 protected:
     Links attach(const Options &, Generation) override {

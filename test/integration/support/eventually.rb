@@ -40,7 +40,7 @@ module Eventually
   end
 
   # For a block that has to finish in a certain time. A stall of the machine fails one try, a fault
-  # all of them.
+  # all of them. What must never happen is asserted outside the block: a retry would hide it.
   def in_one_of(tries)
     yield
   rescue Minitest::Assertion, SystemCallError, IOError, TooLate

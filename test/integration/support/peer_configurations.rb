@@ -148,6 +148,9 @@ module PeerConfigurations
     "an application to start that is no URL" => "PassengerPreStart localhost",
     "less than no time between looks" => "PassengerStatThrottleRate -1",
     "more instances than a number can say" => "PassengerMinInstances 99999999999",
-    "fewer than any number of requests" => "PassengerForceMaxConcurrentRequestsPerProcess -2"
+    "fewer than any number of requests" => "PassengerForceMaxConcurrentRequestsPerProcess -2",
+    "more than a year" => "PassengerPoolIdleTime 99999999",
+    "a name in place of an address" => "PassengerDirectInstanceRequestAddress localhost",
+    "a user in a URL" => "PassengerPreStart http://user:secret@localhost/"
   }.freeze
 end

@@ -35,6 +35,7 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testADrainThatChangesNothingIsNotKeptAgain);
     CPPUNIT_TEST(testAnOrderAboutTheServerLeavesTheDrainOfAnOwner);
     CPPUNIT_TEST(testHttpdLearnsWhatTheNextAgentIsToKeep);
+    CPPUNIT_TEST(testDrainsThatCannotBeKeptAreRefused);
     CPPUNIT_TEST(testAPausedApplicationIsToldBeforeItsFirstRequest);
     CPPUNIT_TEST(testAnApplicationThatThePoolDoesNotKnowHasItsEnvironment);
     CPPUNIT_TEST(testTheToldMemoryIsThatWhichCountsForLimits);
@@ -254,6 +255,17 @@ public:
         CPPUNIT_ASSERT_EQUAL("all\n" + std::string(BLOG), kept.field(0));
         CPPUNIT_ASSERT(kept.field(1).ends_with(" " + std::string(SHOP) + "\n"));
         CPPUNIT_ASSERT(!refusal(root_, {ControlVerb::KEPT}).empty());
+    }
+
+    void testDrainsThatCannotBeKeptAreRefused() {
+        const auto name = [](unsigned number) { return std::to_string(number) + std::string(4000, 'x'); };
+        CPPUNIT_ASSERT(!refusal(root_, {ControlVerb::DRAIN, "/srv/wiki\n" + std::string(SHOP), "1"}).empty());
+        CPPUNIT_ASSERT_EQUAL(0U, drainsKept_);
+        while (drainsKept_ < 300 && refusal(root_, {ControlVerb::DRAIN, name(drainsKept_), "1"}).empty()) {
+        }
+        CPPUNIT_ASSERT(drainsKept_ > 50 && drainsKept_ < 300);
+        CPPUNIT_ASSERT(refusal(httpd_, {ControlVerb::KEPT}).empty());
+        CPPUNIT_ASSERT(refusal(root_, {ControlVerb::DRAIN, name(0), "0"}).empty());
     }
 
     void testAPausedApplicationIsToldBeforeItsFirstRequest() {

@@ -69,7 +69,9 @@ public:
              {"REMOTE_ADDR", "HTTPS", "AUTH_TYPE", "SERVER_SOFTWARE", "HTTP_HOST", "HTTP_PROXY", ""}) {
             CPPUNIT_ASSERT_MESSAGE(std::string(name), CgiEnvironment::isReserved(name));
         }
-        CPPUNIT_ASSERT(!CgiEnvironment::isReserved("SECRET_KEY_BASE"));
+        for (std::string_view name : {"SECRET_KEY_BASE", "HTTP_SESSION"}) {
+            CPPUNIT_ASSERT_MESSAGE(std::string(name), !CgiEnvironment::isReserved(name));
+        }
     }
 
     void testIdentifiersAreKnown() {
@@ -82,12 +84,13 @@ public:
     }
 
     void testTheProcessGetsVariablesOfUsersButNotOfModules() {
-        for (std::string_view name : {"SECRET_KEY_BASE", "DATABASE_URL", "http_proxy", "_x", "RAILS_MAX_THREADS"}) {
+        for (std::string_view name : {"SECRET_KEY_BASE", "DATABASE_URL", "http_proxy", "_x", "RAILS_MAX_THREADS",
+                                      "SSL_CERT_FILE", "SSL_CERT_DIR"}) {
             CPPUNIT_ASSERT_MESSAGE(std::string(name), CgiEnvironment::isForProcess(name));
         }
-        for (std::string_view name :
-             {"HTTPS", "HTTP_HOST", "SSL_CLIENT_CERT", "REDIRECT_STATUS", "UNIQUE_ID", "no-gzip", "nokeepalive", "1st",
-              "SCRIPT_URL", "force-response-1.0", "PATH_INFO", "a=b", "H2_STREAM_ID", "HTTP2", "H2PUSH"}) {
+        for (std::string_view name : {"HTTPS", "HTTP_HOST", "HTTP_SESSION", "SSL_CLIENT_CERT", "REDIRECT_STATUS",
+                                      "UNIQUE_ID", "no-gzip", "nokeepalive", "1st", "SCRIPT_URL", "force-response-1.0",
+                                      "PATH_INFO", "a=b", "H2_STREAM_ID", "HTTP2", "H2PUSH"}) {
             CPPUNIT_ASSERT_MESSAGE(std::string(name), !CgiEnvironment::isForProcess(name));
         }
     }

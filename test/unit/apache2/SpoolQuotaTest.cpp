@@ -335,6 +335,7 @@ public:
             kept = file.reopen();
             char byte = 0;
             CPPUNIT_ASSERT_EQUAL(ssize_t{1}, read(kept.get(), &byte, 1));
+            CPPUNIT_ASSERT_EQUAL(ssize_t{-1}, write(kept.get(), &byte, 1));
             file.given(ANY_SENDER);
         }
         struct stat status {};

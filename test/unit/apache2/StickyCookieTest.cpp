@@ -8,7 +8,7 @@ class StickyCookieTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(StickyCookieTest);
     CPPUNIT_TEST(testAnInstanceIsFoundAmongOtherCookies);
     CPPUNIT_TEST(testAMalformedCookieNamesNoInstance);
-    CPPUNIT_TEST(testTheCookieIsForTheWholeSiteAndNotForScripts);
+    CPPUNIT_TEST(testTheCookieIsForTheApplicationAndNotForScripts);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -27,10 +27,11 @@ public:
         }
     }
 
-    void testTheCookieIsForTheWholeSiteAndNotForScripts() {
+    void testTheCookieIsForTheApplicationAndNotForScripts() {
         CPPUNIT_ASSERT_EQUAL(std::string("route=42; Path=/; HttpOnly; Secure"),
-                             StickyCookie::make("route", 42, "Secure"));
-        CPPUNIT_ASSERT_EQUAL(std::string("route=42; Path=/; HttpOnly"), StickyCookie::make("route", 42, ""));
+                             StickyCookie::make("route", 42, "", "Secure"));
+        CPPUNIT_ASSERT_EQUAL(std::string("route=42; Path=/shop; HttpOnly"),
+                             StickyCookie::make("route", 42, "/shop", ""));
     }
 };
 

@@ -22,6 +22,12 @@ class FileContentTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAFifoHasNoContent);
     CPPUNIT_TEST_SUITE_END();
 
+    static void assertReason(const std::string &reason, const std::string &path, std::size_t most = 10) {
+        const auto content = ownersFileContent(path, most);
+        CPPUNIT_ASSERT_MESSAGE(path, !content);
+        CPPUNIT_ASSERT_EQUAL(reason, content.error());
+    }
+
     static std::string newFolder() {
         char folder[] = "/tmp/passenger-unit-FileContentTest.XXXXXX";
         CPPUNIT_ASSERT(::mkdtemp(folder) != nullptr);
@@ -57,16 +63,17 @@ public:
         std::ofstream(file) << "own";
         std::filesystem::create_symlink(file, link);
         std::filesystem::create_symlink("/etc/passwd", foreign);
-        CPPUNIT_ASSERT(!ownersFileContent(foreign, 1'000'000).empty());
+        CPPUNIT_ASSERT(!ownersFileContent(foreign, 1'000'000)->empty());
         constexpr uid_t OWNER = 1234;
         CPPUNIT_ASSERT_EQUAL(0, ::chown(folder.c_str(), OWNER, OWNER));
         // Nobody but root has put it there.
-        CPPUNIT_ASSERT_EQUAL(std::string("own"), ownersFileContent(file, 10));
-        CPPUNIT_ASSERT_EQUAL(std::string(), ownersFileContent(link, 10));
-        CPPUNIT_ASSERT_EQUAL(std::string(), ownersFileContent(foreign, 1'000'000));
+        CPPUNIT_ASSERT_EQUAL(std::string("own"), *ownersFileContent(file, 10));
+        const std::string others = "it is a link to a file of another user than the folder's";
+        assertReason(others, link);
+        assertReason(others, foreign, 1'000'000);
         CPPUNIT_ASSERT_EQUAL(0, ::chown(file.c_str(), OWNER, OWNER));
-        CPPUNIT_ASSERT_EQUAL(std::string("own"), ownersFileContent(link, 10));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("too long", std::string(), ownersFileContent(file, 2));
+        CPPUNIT_ASSERT_EQUAL(std::string("own"), *ownersFileContent(link, 10));
+        assertReason("it is longer than 2 bytes", file, 2);
         std::filesystem::remove_all(folder);
     }
 
@@ -74,9 +81,9 @@ public:
         const std::string folder = newFolder();
         const std::string fifo = folder + "/fifo";
         CPPUNIT_ASSERT_EQUAL(0, ::mkfifo(fifo.c_str(), 0600));
-        CPPUNIT_ASSERT_EQUAL(std::string(), ownersFileContent(fifo, 10));
-        CPPUNIT_ASSERT_EQUAL(std::string(), ownersFileContent(folder + "/none", 10));
-        CPPUNIT_ASSERT_EQUAL(std::string(), ownersFileContent(folder + "/none/none", 10));
+        assertReason("it is no regular file", fifo);
+        assertReason("No such file or directory", folder + "/none");
+        assertReason("No such file or directory", folder + "/none/none");
         std::filesystem::remove_all(folder);
     }
 };

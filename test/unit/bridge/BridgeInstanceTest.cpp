@@ -17,6 +17,7 @@
 
 #include "bridge/Application.h"
 #include "bridge/ControlSocket.h"
+#include "io/FinishLimit.h"
 #include "io/FrameSocket.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
@@ -29,13 +30,14 @@ namespace Passenger {
 
 using namespace std::chrono_literals;
 
-/** A bridge in a process of its own, between an application that takes connections and never
- *  answers, and the test, which plays the agent. */
+/** A bridge in a process of its own, between an application that takes connections and answers
+ *  nothing but /answered, and the test, which plays the agent. */
 class BridgeInstanceTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(BridgeInstanceTest);
     CPPUNIT_TEST(testTheBridgeStopsWaitingForARequestInWorkAfterATimeLimit);
     CPPUNIT_TEST(testABridgeThatCannotStartItsThreadsIsNotReady);
     CPPUNIT_TEST(testABridgeThatGetsNoFurtherChannelTellsItAndGoesOn);
+    CPPUNIT_TEST(testEachPoolProcessLearnsThatTheLimitOfRequestsIsReached);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr std::uint64_t CHANNEL = 7;
@@ -63,7 +65,13 @@ class BridgeInstanceTest : public LeakCheck {
         Bridge::ControlSocket control(std::move(descriptor));
         const char *ruby = std::getenv("RUBY");
         const std::string listen =
-            " -rsocket -e 'SERVER = TCPServer.new(\"127.0.0.1\", ENV[\"PORT\"].to_i); SERVER.accept; sleep'";
+            " -rsocket -e 'SERVER = TCPServer.new(\"127.0.0.1\", ENV[\"PORT\"].to_i)\n"
+            "while (client = SERVER.accept)\n"
+            "  Thread.new(client) do |one|\n"
+            "    one.write(\"HTTP/1.1 204 No Content\\r\\n\\r\\n\") if one.gets&.include?(\"/answered\")\n"
+            "    sleep\n"
+            "  end\n"
+            "end'";
         Bridge::Application application(
             {{"start_command", "exec " + std::string(ruby != nullptr ? ruby : "ruby") + listen}}, "");
         application.start();
@@ -105,8 +113,8 @@ class BridgeInstanceTest : public LeakCheck {
         control_.send(frame, descriptors, FrameSocket::in(60s));
     }
 
-    void sendServe() {
-        send(Frame(FrameType::SERVE, {"0", "1", "the application"}),
+    void sendServe(const std::string &maxRequests = "0") {
+        send(Frame(FrameType::SERVE, {"0", "1", "the application", maxRequests}),
              {queue_->receivingEnd().get(), claims_->memory().descriptor().get(),
               senders_->memory().descriptor().get()});
     }
@@ -128,16 +136,18 @@ class BridgeInstanceTest : public LeakCheck {
         return before;
     }
 
-    void ask() const {
-        // Variables of a size known here, so that the zero bytes in them count.
-        static constexpr char VARIABLES[] =
-            "REQUEST_METHOD\0GET\0REQUEST_URI\0/\0SERVER_PROTOCOL\0HTTP/1.1\0HTTP_HOST\0localhost";
+    void ask(const std::string &path = "/") const {
+        std::string head;
+        for (const char *each : {"REQUEST_METHOD", "GET", "REQUEST_URI", path.c_str(), "SERVER_PROTOCOL", "HTTP/1.1",
+                                 "HTTP_HOST", "localhost"}) {
+            head.append(each).push_back('\0');
+        }
         RequestHeader header{};
         header.version = LAYOUT_VERSION;
-        header.headLength = sizeof(VARIABLES);
+        header.headLength = static_cast<std::uint32_t>(head.size());
         header.channel = CHANNEL;
         header.ticket = TICKET;
-        CPPUNIT_ASSERT(RequestQueue::send(queue_->sendingEnd().get(), header, {VARIABLES, sizeof(VARIABLES)}, "") ==
+        CPPUNIT_ASSERT(RequestQueue::send(queue_->sendingEnd().get(), header, head, "") ==
                        RequestQueue::Outcome::QUEUED);
     }
 
@@ -202,7 +212,7 @@ public:
 
     /** Otherwise a deployment would end the version that serves. */
     void testABridgeThatCannotStartItsThreadsIsNotReady() {
-        start(Bridge::Instance::FINISH_WITHIN, false);
+        start(FINISH_LIMIT, false);
         receive(FrameType::LOADED);
         sendServe();
         const Frame failed = receive(FrameType::FAILED);
@@ -215,7 +225,7 @@ public:
     }
 
     void testABridgeThatGetsNoFurtherChannelTellsItAndGoesOn() {
-        start(Bridge::Instance::FINISH_WITHIN);
+        start(FINISH_LIMIT);
         receive(FrameType::LOADED);
         sendServe();
         receive(FrameType::READY);
@@ -228,6 +238,19 @@ public:
         ask();
         const FileDescriptor ours = sendChannel();
         CPPUNIT_ASSERT(eventually([&] { return claims_->holds(ChannelId(CHANNEL), Ticket(TICKET)); }));
+    }
+
+    void testEachPoolProcessLearnsThatTheLimitOfRequestsIsReached() {
+        start(FINISH_LIMIT);
+        receive(FrameType::LOADED);
+        sendServe("1");
+        receive(FrameType::READY);
+        ask("/answered");
+        const FileDescriptor ours = sendChannel();
+        receive(FrameType::LIMIT_REACHED);
+        sendServe("1");
+        receive(FrameType::READY);
+        receive(FrameType::LIMIT_REACHED);
     }
 };
 

@@ -17,6 +17,8 @@ using namespace std::chrono_literals;
 class ArgumentsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ArgumentsTest);
     CPPUNIT_TEST(testOptionsMayStandBehindOperands);
+    CPPUNIT_TEST(testALetterStandsForAnOptionWithAValue);
+    CPPUNIT_TEST(testARepeatedOptionHasAllItsValues);
     CPPUNIT_TEST(testAnOptionalValueIsANumber);
     CPPUNIT_TEST(testAMistakeNamesTheWordAndTheRemedy);
     CPPUNIT_TEST(testATimeHasLimits);
@@ -27,6 +29,9 @@ class ArgumentsTest : public CppUnit::TestFixture {
 
     static Arguments status(const std::vector<std::string> &words) {
         return Arguments::parse(*findCommand("passenger-status"), words);
+    }
+    static Arguments prefork(const std::vector<std::string> &words) {
+        return Arguments::parse(*findCommand("passenger-prefork"), words);
     }
     static Arguments restart(const std::vector<std::string> &words) {
         return Arguments::parse(*findCommand("passenger-config", "restart-app"), words);
@@ -50,6 +55,22 @@ public:
         CPPUNIT_ASSERT(arguments.has("verbose"));
         CPPUNIT_ASSERT(!arguments.has("watch"));
         CPPUNIT_ASSERT(std::vector<std::string>{"AbC"} == arguments.operands());
+    }
+
+    void testALetterStandsForAnOptionWithAValue() {
+        const Arguments arguments = prefork({"-etest", "-l", "3000", "/srv/blog"});
+        CPPUNIT_ASSERT_EQUAL(std::string("test"), arguments.value("environment"));
+        CPPUNIT_ASSERT_EQUAL(std::string("3000"), arguments.value("listen"));
+        CPPUNIT_ASSERT(std::vector<std::string>{"/srv/blog"} == arguments.operands());
+        CPPUNIT_ASSERT_EQUAL(std::string("-l needs a value: passenger-prefork --help lists what there is"),
+                             failure([] { prefork({"-l"}); }));
+    }
+
+    void testARepeatedOptionHasAllItsValues() {
+        const Arguments arguments = prefork({"--listen", "3000", "-l", "3001", "--start=1", "--start=2"});
+        CPPUNIT_ASSERT((std::vector<std::string>{"3000", "3001"}) == arguments.all("listen"));
+        CPPUNIT_ASSERT_EQUAL(std::string("2"), arguments.value("start"));
+        CPPUNIT_ASSERT(arguments.all("unix").empty());
     }
 
     void testAnOptionalValueIsANumber() {
@@ -85,6 +106,7 @@ public:
                 }));
         }
         CPPUNIT_ASSERT(!restart({}).seconds("wait"));
+        CPPUNIT_ASSERT_MESSAGE("A tiny time is not zero", 1ms == restart({"--wait", "1e-9"}).seconds("wait"));
     }
 
     void testApplicationsAreSelectedByPathNameOrAll() {

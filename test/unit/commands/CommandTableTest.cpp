@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "commands/CommandHelp.h"
-#include "commands/Completion.h"
-#include "commands/ManPage.h"
+#include "documents/Completion.h"
+#include "documents/ManPage.h"
 #include "support/SourceFolder.h"
 
 namespace Passenger {
@@ -91,10 +91,14 @@ public:
     }
 
     void testTheDocumentsHaveEachCommandAndOption() {
-        for (const char *name : {"COMMANDS.md", "COMPATIBILITY.md"}) {
+        for (const char *name : {"COMMANDS.md", "COMPATIBILITY.md", "PREFORK.md"}) {
             std::ifstream file(sourceFolder() / "doc" / name);
             const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
             for (const CommandSpec &command : allCommands()) {
+                const bool isPrefork = std::string_view(command.program) == "passenger-prefork";
+                if (isPrefork != (std::string_view(name) == "PREFORK.md")) {
+                    continue;
+                }
                 expectIn(text, command.fullName());
                 for (const OptionSpec &option : command.options) {
                     expectIn(text, std::string("--") + option.name);

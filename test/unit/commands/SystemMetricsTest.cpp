@@ -9,6 +9,7 @@ namespace Passenger {
 class SystemMetricsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SystemMetricsTest);
     CPPUNIT_TEST(testUsageIsTheDifferenceOfTwoMoments);
+    CPPUNIT_TEST(testATimeThatFallsIsNoUsage);
     CPPUNIT_TEST(testThisMachineHasProcessorsAndMemory);
     CPPUNIT_TEST_SUITE_END();
 
@@ -29,6 +30,17 @@ public:
         expectIn(text, "Average CPU usage :  60%  --   50% user,    0% nice,   10% system,   30% idle\n");
         expectIn(text, "RAM total         :  4000 MB\nRAM used          :  3000 MB (75%)\n");
         expectIn(metricsJson(before, after, 2), "\"ram_total\": 4194304000");
+    }
+
+    /** The wait for disks does (proc(5)). */
+    void testATimeThatFallsIsNoUsage() {
+        SystemMetrics before;
+        before.readStat("cpu  100 0 0 100 1000\ncpu0 100 0 0 100 1000\nprocesses 50\n");
+        SystemMetrics after;
+        after.readStat("cpu  110 0 0 100 998\ncpu0 110 0 0 100 998\nprocesses 50\n");
+        expectIn(metricsForm(before, after, 1), "Average CPU usage : 100%  --  100% user,    0% nice,    0% system");
+        const std::string json = metricsJson(before, after, 1);
+        CPPUNIT_ASSERT_MESSAGE(json, json.find("e+") == std::string::npos);
     }
 
     void testThisMachineHasProcessorsAndMemory() {

@@ -27,7 +27,7 @@ class AdmissionLimitsTest : public LeakCheck {
         Options options;
         options.maxQueueSize = size;
         options.request.maxInFlight = inFlight;
-        options.queueTarget = target;
+        options.queueTarget = std::chrono::milliseconds(target);
         return AdmissionLimits::of(options, priority, inFlight / 2);
     }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "exchange/Admission.h"
+#include "support/KnownLoad.h"
 
 namespace Passenger {
 
@@ -73,7 +74,7 @@ private:
         outcomes_[request.priority].offered += request.counted ? 1 : 0;
         options_.request.priority = static_cast<Priority>(request.priority);
         inFlight_[request.priority]++;
-        const Admission::Load load{
+        const KnownLoad load{
             .inFlight = inFlight_[0] + inFlight_[1] + inFlight_[2],
             .capacity = INSTANCES,
             .answers = answers_,
@@ -81,7 +82,7 @@ private:
             .serves = true,
             .high = inFlight_[2],
         };
-        if (Admission(options_, load, child(), now_).refusal()) {
+        if (load.refusal(options_, child(), now_)) {
             inFlight_[request.priority]--;
             return;
         }
@@ -121,7 +122,7 @@ private:
             now_ = done.end;
             answers_++;
             inFlight_[done.priority]--;
-            child().waited(done.waited, std::chrono::milliseconds(options_.queueTarget), now_);
+            child().waited(done.waited, options_.queueTarget, now_);
             begin();
         }
         now_ = to;
@@ -155,11 +156,11 @@ class AdmissionLoadTest : public CppUnit::TestFixture {
     /** With a limit of the length and of the wait, without and with a second queue. */
     static std::vector<Options> variants() {
         std::vector<Options> all;
-        for (const unsigned target : {0U, 200U}) {
+        for (const std::chrono::milliseconds target : {0ms, 200ms}) {
             for (const bool second : {false, true}) {
                 Options &options = all.emplace_back();
                 options.queueTarget = target;
-                options.maxQueueSize = target > 0 ? 0 : 100;
+                options.maxQueueSize = target > 0ms ? 0 : 100;
                 options.priorityQueue = second;
             }
         }
@@ -174,7 +175,7 @@ public:
                 CPPUNIT_ASSERT(normal.served >= 0.15 * ALL);
                 CPPUNIT_ASSERT(!options.priorityQueue || normal.served >= 0.19 * ALL);
                 CPPUNIT_ASSERT(first.served >= 0.75 * ALL);
-                CPPUNIT_ASSERT(normal.longestWait < (options.queueTarget > 0 ? 600ms : 4s));
+                CPPUNIT_ASSERT(normal.longestWait < (options.queueTarget > 0ms ? 600ms : 4s));
             }
         }
     }

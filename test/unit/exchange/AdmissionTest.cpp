@@ -6,6 +6,8 @@
 #include <climits>
 #include <memory>
 
+#include "support/KnownLoad.h"
+
 namespace Passenger {
 
 using namespace std::chrono_literals;
@@ -38,7 +40,7 @@ class AdmissionTest : public CppUnit::TestFixture {
     std::unique_ptr<QueueDelay> delay_;
     MonotonicTime now_;
 
-    Refusal refusal(const Admission::Load &load) { return Admission(options_, load, *delay_, now_).refusal(); }
+    Refusal refusal(const KnownLoad &load) { return load.refusal(options_, *delay_, now_); }
     /** So many wait at `capacity` instances, the request included. */
     Refusal refusalWith(unsigned waiting, unsigned ofKey, unsigned capacity = 2) {
         return refusal({capacity + waiting, capacity, ofKey});
@@ -52,7 +54,7 @@ class AdmissionTest : public CppUnit::TestFixture {
      *  application is overloaded. */
     void overload() {
         options_.maxQueueSize = 0;
-        options_.queueTarget = 1000;
+        options_.queueTarget = 1s;
         refusal({3, 2, 0, 0, 0s});
         for (int i = 0; i < 3; i++) {
             now_ += 200ms;
@@ -214,7 +216,7 @@ public:
 
     void testAKeysBurstThatIsServedWithinTheTargetIsNoOverload() {
         options_.maxQueueSize = 0;
-        options_.queueTarget = 1000;
+        options_.queueTarget = 1s;
         CPPUNIT_ASSERT(!overloadedWith(40, 1));
         CPPUNIT_ASSERT(!overloadedWith(20, 20));
         CPPUNIT_ASSERT(isForShare(overloadedWith(21, 21)));

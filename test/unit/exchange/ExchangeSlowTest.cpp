@@ -38,7 +38,7 @@ public:
     void setUp() override {
         LeakCheck::setUp();
         host_ = std::make_shared<FakeHost>();
-        host_->options.slowRequestTime = 2000;
+        host_->options.slowRequestTime = 2s;
         exchange_ = std::make_unique<Exchange>(host_, host_->options);
         buffer_.resize(MAX_MESSAGE);
     }

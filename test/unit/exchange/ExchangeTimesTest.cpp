@@ -16,11 +16,23 @@ class ExchangeTimesTest : public LeakCheck {
     CPPUNIT_TEST(testTheWorkIsLimitedFromItsBeginningOn);
     CPPUNIT_TEST(testExcusedTimeDoesNotCountAsWork);
     CPPUNIT_TEST(testExcusedTimeIsNoTimeInTheQueue);
+    CPPUNIT_TEST(testAPauseBeforeTheBeginIsNoTimeOfTheWork);
     CPPUNIT_TEST(testANewTicketEndsTheWorkOfTheLastOne);
     CPPUNIT_TEST(testTheReportedQueueTimeIsLimitedToTheMeasuredTime);
     CPPUNIT_TEST_SUITE_END();
 
     std::shared_ptr<FakeHost> host_;
+
+    /** The process stood still for an hour, as by docker pause. */
+    ExchangeTimes afterPauseInQueue() {
+        host_->options.maxRequestTime = 10s;
+        ExchangeTimes times(*host_, host_->options);
+        times.sending(true);
+        const MonotonicTime before = times.now();
+        host_->advance(1h);
+        times.waited(before, 0s);
+        return times;
+    }
 
 public:
     void setUp() override {
@@ -85,6 +97,24 @@ public:
         times.excuse(8760h);
         host_->advance(1h);
         CPPUNIT_ASSERT(times.waitedUntilBegun() == waited);
+    }
+
+    void testAPauseBeforeTheBeginIsNoTimeOfTheWork() {
+        using Begin = void (*)(ExchangeTimes &);
+        const Begin seen = [](ExchangeTimes &times) { times.begunNow(); };
+        const Begin told = [](ExchangeTimes &times) {
+            times.queuedFor(2h);
+            times.begunAfterQueue();
+        };
+        const Begin beforeThePause = [](ExchangeTimes &times) { times.begunAfterQueue(); };
+        for (const Begin begin : {seen, told, beforeThePause}) {
+            ExchangeTimes times = afterPauseInQueue();
+            begin(times);
+            host_->advance(9s);
+            CPPUNIT_ASSERT(!times.workIsUp());
+            host_->advance(2s);
+            CPPUNIT_ASSERT(times.workIsUp());
+        }
     }
 
     void testANewTicketEndsTheWorkOfTheLastOne() {

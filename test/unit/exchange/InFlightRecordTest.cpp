@@ -36,10 +36,15 @@ class InFlightRecordTest : public LeakCheck {
 
     void add(InFlightRecord &record, std::string_view key = "") {
         MessageSession::Request request;
-        request.fairnessKey = key;
+        if (!key.empty()) {
+            request.fairnessHash = [key](const FairnessKey::Secret &secret) { return hashOf(key, secret); };
+        }
         record.add(*link_, *channel_, channel_->nextTicket(), request, ExchangeTimes(*host_, host_->options));
     }
-    FairnessKey keyOf(std::string_view text) const { return FairnessKey(text, host_->generations().secret()); }
+    static std::uint64_t hashOf(std::string_view text, const FairnessKey::Secret &secret) {
+        return std::hash<std::string>()(std::string(secret.begin(), secret.end()).append(text));
+    }
+    FairnessKey keyOf(std::string_view text) const { return FairnessKey(hashOf(text, host_->generations().secret())); }
     /** Requests of this key in other exchanges. */
     void haveInFlight(std::string_view key, int count) {
         for (int i = 0; i < count; i++) {
@@ -212,14 +217,14 @@ public:
     void testTheAgentIsWokenForARefusalByTheTarget() {
         record_->countRefused(*link_);
         CPPUNIT_ASSERT_EQUAL_MESSAGE("The requests in a full queue have woken it", 0U, host_->woken);
-        host_->options.queueTarget = 100;
+        host_->options.queueTarget = 100ms;
         record_->countRefused(*link_);
         record_->countRefused(*link_);
         CPPUNIT_ASSERT_EQUAL(1U, host_->woken);
     }
 
     void testAShortWaitOfARequestThatOvertakesOthersIsNoneOfTheirs() {
-        host_->options.queueTarget = 10;
+        host_->options.queueTarget = 10ms;
         for (const bool priorityQueue : {false, true}) {
             host_->options.priorityQueue = priorityQueue;
             for (int round = 0; round < 3; round++) {
@@ -234,7 +239,7 @@ public:
     }
 
     void testAWaitForTheEndOfAPauseIsNoSignOfAnOverload() {
-        host_->options.queueTarget = 10;
+        host_->options.queueTarget = 10ms;
         for (const bool paused : {true, false}) {
             host_->pause(MonotonicTime::max());
             add(*record_);

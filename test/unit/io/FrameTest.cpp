@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/FinishLimit.h"
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
 #include "support/SourceFolder.h"
@@ -82,6 +83,7 @@ public:
         for (const auto &[name, type] : types) {
             table << name << ' ' << static_cast<std::uint16_t>(type) << '\n';
         }
+        table << "FINISH_SECONDS " << FINISH_LIMIT.count() << '\n';
         std::ostringstream recorded;
         recorded << std::ifstream(sourceFolder() / "test/layouts/frames-1").rdbuf();
         CPPUNIT_ASSERT_EQUAL(recorded.str(), table.str());

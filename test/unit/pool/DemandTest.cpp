@@ -46,7 +46,7 @@ class DemandTest : public GroupParts {
             openQueue();
             serve();
         }
-        options_.queueTarget = target;
+        options_.queueTarget = std::chrono::milliseconds(target);
         sender_->completed(0, std::chrono::milliseconds(0), std::chrono::milliseconds(200));
         demand_->readStatistics(now());
         ScalingSnapshot snapshot;

@@ -3,16 +3,20 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/Exceptions.h"
 #include "io/SocketPair.h"
 #include "loop/DescriptorWatcher.h"
 #include "loop/EventLoop.h"
+#include "rights/OwnRights.h"
 #include "support/CapturedLog.h"
 #include "support/DummySpawnerFactory.h"
 #include "support/Eventually.h"
@@ -31,6 +35,7 @@ class InstanceLinkTest : public LeakCheck {
     CPPUNIT_TEST(testANewInstanceMayGiveASignOfLifeBeforeItsAnswer);
     CPPUNIT_TEST(testItsFramesAndItsEndAreToldOnTheLoop);
     CPPUNIT_TEST(testAnInstanceThatSendsWhatItMayNotIsKilled);
+    CPPUNIT_TEST(testASignalThatTheKernelRefusesIsLogged);
     CPPUNIT_TEST(testAnInstanceThatSendsWithoutEndLeavesTheLoopToOthers);
     CPPUNIT_TEST_SUITE_END();
 
@@ -78,6 +83,7 @@ public:
     }
 
     void tearDown() override {
+        Rights::use(nullptr);
         parts_ = SpawnResult();
         there_ = {};
         loop_.reset();
@@ -177,6 +183,20 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, frames_.load());
         CPPUNIT_ASSERT(log_->contains("event=instance.control_broken"));
         loop_->runSync([&] { link.reset(); });
+    }
+
+    void testASignalThatTheKernelRefusesIsLogged() {
+        static struct RefusingRights final : OwnRights {
+            bool signal(const FileDescriptor & /*pidFd*/, int /*signal*/) override {
+                throw SystemException("pidfd_send_signal(9)", EPERM);
+            }
+        } refusing;
+        DummySpawnerFactory factory;
+        const FakeInstances instances(*loop_, factory);
+        SpawnResult parts = factory.makeResult(Options());
+        Rights::use(&refusing);
+        InstanceLink(parts).signal(SIGKILL);
+        CPPUNIT_ASSERT(log_->contains("event=process.kill_failed pid=" + std::to_string(parts.pid)));
     }
 
     /** Each frame makes the next one come before the socket is looked at again. */

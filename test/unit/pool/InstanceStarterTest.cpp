@@ -1,6 +1,9 @@
 #include "pool/InstanceStarter.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/socket.h>
 
 #include "support/Eventually.h"
 #include "support/FakeInstances.h"
@@ -18,6 +21,7 @@ class InstanceStarterTest : public GroupParts {
     CPPUNIT_TEST(testWithoutThreadsAStartIsTriedOnceASecondAndLoggedOnceInTen);
     CPPUNIT_TEST(testAStartOfAnOldVersionIsNoFailure);
     CPPUNIT_TEST(testAnInstanceOfAnOldVersionThatWasToldToServeIsNotWaitedFor);
+    CPPUNIT_TEST(testAnInstanceIsWarmedUpByAQueueOfItsOwn);
     CPPUNIT_TEST(testWithALimitOfOneTheSuccessorStandsByUntilThePredecessorHasEnded);
     CPPUNIT_TEST(testTheStandbyIsDroppedIfAnotherInstanceServes);
     CPPUNIT_TEST(testNoTwoInstancesLiveAfterTheLimitWasLoweredToOne);
@@ -184,6 +188,47 @@ public:
         instances.send(0, Frame(FrameType::READY));
         CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->pending.none(); }));
         CPPUNIT_ASSERT_EQUAL(0U, shop_->joinedWanted);
+    }
+
+    void testAnInstanceIsWarmedUpByAQueueOfItsOwn() {
+        FakeInstances instances(*loop_, *factory_);
+        instances.saysReady = false;
+        options_.warmUp = "/a";
+        options_.maxRequests = 5;
+        options_.threads = 3;
+        make();
+        {
+            const PoolGuard guard(*context_);
+            CPPUNIT_ASSERT(shop_->starter.start(SpawnTask::Purpose::GROW));
+        }
+        const Frame first = instances.frame(0);
+        CPPUNIT_ASSERT(first.type == FrameType::SERVE);
+        CPPUNIT_ASSERT_EQUAL(std::string("0 3 shop 6 0 0 0 0 1"), fmt::format("{}", fmt::join(first.fields, " ")));
+        instances.send(0, Frame(FrameType::READY));
+        RequestHeader request{};
+        CPPUNIT_ASSERT(::recv(first.descriptors.at(0).get(), &request, sizeof(request), 0) > 0);
+        {
+            const PoolGuard guard(*context_);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE("Not counted", 0U, shop_->queue.inFlight());
+        }
+        instances.send(0, Frame::of(FrameType::FETCH, request.channel));
+        const Frame channel = instances.frame(0);
+        CPPUNIT_ASSERT(channel.type == FrameType::CHANNEL);
+        const MessageHeader answer{request.ticket, MessageType::RESPONSE, LAST, 200, 0, 0, 0};
+        CPPUNIT_ASSERT(::send(channel.descriptors.at(0).get(), &answer, sizeof(answer), MSG_NOSIGNAL) > 0);
+        const Frame second = instances.frame(0);
+        CPPUNIT_ASSERT(second.type == FrameType::SERVE);
+        CPPUNIT_ASSERT_EQUAL(std::string("0 3 shop 5 0 0 0 0"), fmt::format("{}", fmt::join(second.fields, " ")));
+        CPPUNIT_ASSERT(RequestQueue::closed(first.descriptors.at(0).get()));
+        CPPUNIT_ASSERT(!RequestQueue::closed(second.descriptors.at(0).get()));
+        CPPUNIT_ASSERT_EQUAL(0U, shop_->joinedWanted);
+        instances.send(0, Frame::of(FrameType::FETCH, request.channel));
+        CPPUNIT_ASSERT(instances.frame(0).type == FrameType::NO_CHANNEL);
+        instances.send(0, Frame(FrameType::READY));
+        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->joinedWanted == 1; }));
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=warm_up.done app=\"shop\" path=\"/a\" status=200 ms="));
+        const PoolGuard guard(*context_);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, shop_->queue.statistics().completed);
     }
 
     void testWithALimitOfOneTheSuccessorStandsByUntilThePredecessorHasEnded() {

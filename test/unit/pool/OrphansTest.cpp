@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <map>
 #include <optional>
@@ -21,8 +22,12 @@
 #include "support/Eventually.h"
 #include "support/LeakCheck.h"
 #include "support/LeftProcess.h"
+#include "support/ManualClock.h"
+#include "support/NoDescriptors.h"
 
 namespace Passenger {
+
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -63,16 +68,19 @@ class OrphansTest : public LeakCheck {
     CPPUNIT_TEST(testTheNextPoolProcessLearnsThatOneWasToldToEnd);
     CPPUNIT_TEST(testARestartIsNotedForThoseThatWait);
     CPPUNIT_TEST(testOneThatIsGivenBackIsToldToEnd);
+    CPPUNIT_TEST(testOneThatIsGivenBackWithoutAFreeDescriptorIsLookedAfter);
     CPPUNIT_TEST(testTheClaimsOfOneThatEndedSayThatItDied);
     CPPUNIT_TEST(testTheLimitEndsThoseThatWait);
     CPPUNIT_TEST(testOneWhoseTakeOverDoesNotBeginWaitsAgain);
     CPPUNIT_TEST(testThoseThatNobodyTakesAreToldToEndAfterAWhile);
+    CPPUNIT_TEST(testOneThatDoesNotFinishInTimeIsKilled);
     CPPUNIT_TEST(testQueuesAreClosedAndMalformedEntriesRemoved);
     CPPUNIT_TEST_SUITE_END();
 
     /** A fixture exists from the program's start on, and must have no thread then. */
     std::optional<EventLoop> loop_;
     RemovedKeys store_;
+    ManualClock clock_;
 
 public:
     void setUp() override {
@@ -89,9 +97,10 @@ public:
         note.pid = 4711;
         note.threads = 3;
         note.stickyId = 4294967295U;
-        note.heartbeatTimeout = std::chrono::seconds(30);
-        note.stopTimeout = std::chrono::seconds(12);
+        note.heartbeatTimeout = 30s;
+        note.stopTimeout = 12s;
         note.hasDescendants = true;
+        note.isAsgi = true;
         note.serves = true;
         note.restartFile = "1700000000.5";
         note.group = "app-u1-p2-3";
@@ -102,6 +111,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(note.app, read.app);
         CPPUNIT_ASSERT_EQUAL(note.group, read.group);
         CPPUNIT_ASSERT(note.stopTimeout == read.stopTimeout);
+        CPPUNIT_ASSERT(read.isAsgi);
         note.group.clear();
         CPPUNIT_ASSERT_EQUAL(std::string(), InstanceNote::parse(note.toText()).group);
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, read.cells.size());
@@ -109,16 +119,16 @@ public:
     }
 
     void testMalformedNotesAreRefused() {
-        for (const char *text : {"", "x", "4711", "4711 1 0 0 5 0 1 - - 0 app", "4711 1 0 0 5 0 1 - - 1 0 1",
-                                 "4711 1 0 0 5 0 1 - - 1 65536 1 app", "4711 1 0 0 5 0 1 - - 1 5 4294967295 app",
-                                 "1 1 0 0 5 0 1 - - 1 0 1 app", "-5 1 0 0 5 0 1 - - 1 0 1 app",
-                                 "4711 1 0 0 5 0 1 - - 4000000000 0 1 app"}) {
+        for (const char *text : {"", "x", "4711", "4711 1 0 0 5 0 0 1 - - 0 app", "4711 1 0 0 5 0 0 1 - - 1 0 1",
+                                 "4711 1 0 0 5 0 0 1 - - 1 65536 1 app", "4711 1 0 0 5 0 0 1 - - 1 5 4294967295 app",
+                                 "1 1 0 0 5 0 0 1 - - 1 0 1 app", "-5 1 0 0 5 0 0 1 - - 1 0 1 app",
+                                 "4711 1 0 0 5 0 0 1 - - 4000000000 0 1 app"}) {
             CPPUNIT_ASSERT_THROW_MESSAGE(text, InstanceNote::parse(text), ProtocolException);
         }
     }
 
     void testOneThatServesWaitsAndIsTakenOnce() {
-        Orphans orphans(*loop_, store_, {});
+        Orphans orphans(*loop_, clock_, store_, {});
         const LeftProcess left("one");
         left.restoreIn(orphans);
         CPPUNIT_ASSERT_EQUAL(1U, orphans.waiting("one"));
@@ -138,7 +148,7 @@ public:
     }
 
     void testOneThatDoesNotServeIsToldToEnd() {
-        Orphans orphans(*loop_, store_, {});
+        Orphans orphans(*loop_, clock_, store_, {});
         const LeftProcess left("one", false);
         left.restoreIn(orphans);
         CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("one"));
@@ -146,7 +156,7 @@ public:
     }
 
     void testARestartIsNotedForThoseThatWait() {
-        Orphans orphans(*loop_, store_, {});
+        Orphans orphans(*loop_, clock_, store_, {});
         const LeftProcess left("one");
         left.restoreIn(orphans);
         CPPUNIT_ASSERT(!orphans.askRestart("other"));
@@ -161,7 +171,7 @@ public:
     }
 
     void testTheNextPoolProcessLearnsThatOneWasToldToEnd() {
-        Orphans orphans(*loop_, store_, {});
+        Orphans orphans(*loop_, clock_, store_, {});
         const LeftProcess left("one");
         left.restoreIn(orphans);
         CPPUNIT_ASSERT(orphans.end("one"));
@@ -173,7 +183,7 @@ public:
     }
 
     void testOneThatIsGivenBackIsToldToEnd() {
-        Orphans orphans(*loop_, store_, {});
+        Orphans orphans(*loop_, clock_, store_, {});
         LeftProcess left("one");
         const std::string key = left.key();
         left.restoreIn(orphans);
@@ -184,8 +194,23 @@ public:
         CPPUNIT_ASSERT(eventually([&] { return store_.all() == std::vector<std::string>{key}; }));
     }
 
+    void testOneThatIsGivenBackWithoutAFreeDescriptorIsLookedAfter() {
+        Orphans orphans(*loop_, clock_, store_, {});
+        LeftProcess left("one");
+        const std::string key = left.key();
+        left.restoreIn(orphans);
+        std::optional<Orphan> taken = orphans.take(key);
+        {
+            const NoDescriptors none;
+            orphans.giveBack(std::move(*taken), false);
+        }
+        CPPUNIT_ASSERT(left.toldToEnd());
+        left.end();
+        CPPUNIT_ASSERT(eventually([&] { return store_.all() == std::vector<std::string>{key}; }));
+    }
+
     void testTheClaimsOfOneThatEndedSayThatItDied() {
-        Orphans orphans(*loop_, store_, {});
+        Orphans orphans(*loop_, clock_, store_, {});
         LeftProcess left("one");
         left.restoreIn(orphans);
         left.claim(3);
@@ -198,21 +223,24 @@ public:
     }
 
     void testTheLimitEndsThoseThatWait() {
-        Orphans orphans(*loop_, store_, {});
-        const LeftProcess one("one");
-        const LeftProcess other("other");
-        one.restoreIn(orphans);
-        other.restoreIn(orphans);
-        orphans.limit(2);
-        CPPUNIT_ASSERT(!one.toldToEnd() && !other.toldToEnd());
+        Orphans orphans(*loop_, clock_, store_, {});
+        const LeftProcess first("one");
+        LeftProcess busy("busy");
+        const LeftProcess last("other");
+        busy.claim(4);
+        for (const LeftProcess *each : {&first, &std::as_const(busy), &last}) {
+            each->restoreIn(orphans);
+        }
+        orphans.limit(3);
+        CPPUNIT_ASSERT(!first.toldToEnd() && !busy.toldToEnd() && !last.toldToEnd());
         orphans.limit(1);
-        CPPUNIT_ASSERT(one.toldToEnd() != other.toldToEnd());
+        CPPUNIT_ASSERT_MESSAGE("Those without requests", first.toldToEnd() && !busy.toldToEnd() && last.toldToEnd());
         orphans.limit(0);
-        CPPUNIT_ASSERT(one.toldToEnd() && other.toldToEnd());
+        CPPUNIT_ASSERT(busy.toldToEnd());
     }
 
     void testOneWhoseTakeOverDoesNotBeginWaitsAgain() {
-        Orphans orphans(*loop_, store_, {});
+        Orphans orphans(*loop_, clock_, store_, {});
         const LeftProcess left("one");
         left.restoreIn(orphans);
         const std::string key = orphans.reserve("one");
@@ -224,22 +252,47 @@ public:
     }
 
     void testThoseThatNobodyTakesAreToldToEndAfterAWhile() {
-        Orphans orphans(*loop_, store_, {});
+        Orphans orphans(*loop_, clock_, store_, {});
         const LeftProcess left("one");
         left.restoreIn(orphans);
-        orphans.wait(std::chrono::milliseconds(0));
-        orphans.wait(std::chrono::milliseconds(1));
+        orphans.wait(0ms);
+        orphans.wait(1ms);
+        clock_.advance(1ms);
         CPPUNIT_ASSERT(eventually([&] { return left.toldToEnd(); }));
     }
 
+    void testOneThatDoesNotFinishInTimeIsKilled() {
+        Orphans orphans(*loop_, clock_, store_, {});
+        LeftProcess left("one", false);
+        const LeftProcess other("other");
+        left.claim(5);
+        left.restoreIn(orphans);
+        other.restoreIn(orphans);
+        orphans.wait(1ms);
+        // What it gives its requests, and PassengerStopTimeout.
+        clock_.advance(90s + 10s);
+        CPPUNIT_ASSERT(eventually([&] { return other.toldToEnd(); }));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, orphans.inspect().size());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{77}, left.claims.all()[5].channel);
+        clock_.advance(1ms);
+        CPPUNIT_ASSERT(eventually([&] { return store_.all() == std::vector<std::string>{left.key()}; }));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{77} | ClaimsLayout::DIED | ClaimsLayout::KILLED,
+                             left.claims.all()[5].channel);
+    }
+
     void testQueuesAreClosedAndMalformedEntriesRemoved() {
-        Orphans orphans(*loop_, store_, {});
-        auto sockets = makeStreamPair();
+        Orphans orphans(*loop_, clock_, store_, {});
+        const auto sockets = makeStreamPair();
         std::vector<FileDescriptor> queue;
-        queue.push_back(std::move(sockets.first));
+        const auto priority = makeStreamPair();
+        // Children have copies.
+        for (const FileDescriptor *end : {&sockets.first, &sockets.second, &priority.first}) {
+            queue.push_back(end->duplicate());
+        }
         orphans.restore("queue:0:1", "one", std::move(queue));
         char byte = 0;
         CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::recv(sockets.second.get(), &byte, 1, MSG_DONTWAIT));
+        CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::recv(priority.second.get(), &byte, 1, MSG_DONTWAIT));
         orphans.restore("instance:5", "5 0", {});
         orphans.restore("unknown", "", {});
         CPPUNIT_ASSERT((store_.all() == std::vector<std::string>{"queue:0:1", "instance:5", "unknown"}));

@@ -25,18 +25,27 @@ namespace {
 /** Notes what the next pool process would learn. */
 class LastNotes final : public DescriptorStore {
 public:
-    void put(const std::string &key, const std::string &note, const std::vector<int> &) override {
+    void put(const std::string &key, const std::string &note, const std::vector<int> &descriptors) override {
         const LockGuard guard(mutex_);
         notes_.insert_or_assign(key, note);
+        if (key.starts_with("queue:")) {
+            queueEnds_ = descriptors.size();
+        }
     }
     void remove(const std::string &) override {}
     std::string restartFile(const std::string &key) const {
         const LockGuard guard(mutex_);
         return InstanceNote::parse(notes_.at(key)).restartFile;
     }
+    /** Of the queue that was made last. */
+    std::size_t queueEnds() const {
+        const LockGuard guard(mutex_);
+        return queueEnds_;
+    }
 
 private:
     mutable Mutex mutex_{Locks::WAITER};
+    std::size_t queueEnds_ GUARDED_BY(mutex_) = 0;
     std::map<std::string, std::string> notes_ GUARDED_BY(mutex_);
 };
 
@@ -48,11 +57,13 @@ class PoolAdoptionTest : public PoolContract {
     CPPUNIT_TEST(testAnOrderedRestartKeepsWhatWaitsUntilTheNewVersionServes);
     CPPUNIT_TEST(testAnOrderedRestartThatHasFailedIsOverForWhatWasTakenOver);
     CPPUNIT_TEST(testWithoutRollingRestartsAnOrderedRestartTakesNothingOver);
+    CPPUNIT_TEST(testAnAsgiApplicationInAFileForWsgiKeepsItsStartInstances);
     CPPUNIT_TEST(testAPauseHoldsForInstancesThatWait);
     CPPUNIT_TEST(testAPauseIsProlongedBeforeTheNextRequest);
     CPPUNIT_TEST(testInstancesThatWaitAreCountedAndCleared);
     CPPUNIT_TEST(testAnApplicationThatWasRemovedLeavesNoInstanceThatWaits);
     CPPUNIT_TEST(testAChangedIdleTimeHoldsForInstancesThatWait);
+    CPPUNIT_TEST(testTheNextPoolProcessCanCloseAPriorityQueueToo);
     CPPUNIT_TEST_SUITE_END();
 
     LastNotes notes_;
@@ -70,6 +81,22 @@ public:
         pool_->checkRestarts();
         CPPUNIT_ASSERT(eventually([&] { return group(inFolder()).version == 2; }));
         CPPUNIT_ASSERT(log_->contains("reason=\"an earlier restart was not finished\""));
+    }
+
+    void testAnAsgiApplicationInAFileForWsgiKeepsItsStartInstances() {
+        Options options = inFolder();
+        options.appType = "wsgi";
+        options.minInstances = 1;
+        options.startInstances = 2;
+        LeftProcess left[]{LeftProcess(name()), LeftProcess(name())};
+        for (LeftProcess &one : left) {
+            one.isAsgi = true;
+            one.restoreIn(*pool_);
+        }
+        CPPUNIT_ASSERT(ask(options)->session());
+        CPPUNIT_ASSERT(eventuallyServing(2, options));
+        advance(100s, 5s);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, instancesThat(Process::State::SERVING, options).size());
     }
 
     void testAPauseHoldsForInstancesThatWait() {
@@ -128,7 +155,19 @@ public:
         PoolSettings changed = settings();
         changed.idleTime = 1ms;
         pool_->configure(changed);
+        clock_.advance(1ms);
         CPPUNIT_ASSERT(eventually([&] { return left.toldToEnd(); }));
+    }
+
+    void testTheNextPoolProcessCanCloseAPriorityQueueToo() {
+        makePool({*loop_, *factory_, *channels_, clock_, notes_, cpu_, false}, settings());
+        pool_->attach(app());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, notes_.queueEnds());
+        Options two = inFolder();
+        two.priorityQueue = true;
+        pool_->attach(two);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, notes_.queueEnds());
+        endPool();
     }
 
     void testAnOrderedRestartThatHasFailedIsOverForWhatWasTakenOver() {

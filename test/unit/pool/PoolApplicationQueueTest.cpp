@@ -162,6 +162,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(ssize_t{sizeof(RequestHeader)}, ::recv(queue.get(), byte, sizeof(byte), MSG_DONTWAIT));
         const FileDescriptor senders = serve.takeDescriptor(2);
         CPPUNIT_ASSERT_EQUAL(ssize_t{-1}, ::pwrite(senders.get(), "x", 1, 64));
+        CPPUNIT_ASSERT_EQUAL(ssize_t{-1}, ::pwrite(attachment.claims.get(), "x", 1, 64));
     }
 
     void testChildrenSeeTheCapacityOfAnApplication() {

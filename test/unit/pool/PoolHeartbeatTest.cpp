@@ -22,6 +22,19 @@ namespace Passenger {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+/** As for processes that wait in the kernel for a file system. */
+struct DeafRights final : OwnRights {
+    bool signal(const FileDescriptor &, int number) override {
+        kills += number == SIGKILL ? 1 : 0;
+        return true;
+    }
+    std::atomic<int> kills{0};
+};
+
+}  // namespace
+
 class PoolHeartbeatTest : public PoolFixture {
     CPPUNIT_TEST_SUITE(PoolHeartbeatTest);
     CPPUNIT_TEST(testAnInstanceIsToldTheIntervalOfItsHeartbeats);
@@ -32,6 +45,7 @@ class PoolHeartbeatTest : public PoolFixture {
     CPPUNIT_TEST(testTheRequestOfASilentInstanceIsReportedLostWithStatus502);
     CPPUNIT_TEST(testTheHeartbeatTimeoutBeginsWhenTheInstanceServes);
     CPPUNIT_TEST(testAFinishingInstanceWithoutHeartbeatsIsKilled);
+    CPPUNIT_TEST(testAFinishingInstanceIsKilledAfterItsTimeOnly);
     CPPUNIT_TEST(testAPauseOfTheAgentKillsNoInstance);
     CPPUNIT_TEST(testTheHeartbeatTimeoutBeginsAnewAfterAPauseOfTheAgent);
     CPPUNIT_TEST(testAShorterTimeoutDoesNotApplyToInstancesThatWereToldALongerOne);
@@ -115,15 +129,8 @@ public:
         CPPUNIT_ASSERT(eventually([&] { return pool_->inspect().groups.at(0).counters.died == 1; }));
     }
 
-    /** As a process that waits in the kernel for a file system. */
     void testASilentInstanceThatOutlivesItsSigkillIsReplacedAndKilledAgain() {
-        struct DeafRights final : OwnRights {
-            bool signal(const FileDescriptor &, int number) override {
-                kills += number == SIGKILL ? 1 : 0;
-                return true;
-            }
-            std::atomic<int> kills{0};
-        } rights;
+        DeafRights rights;
         serveFirst(options());
         Rights::use(&rights);
         pass(4s);
@@ -200,6 +207,24 @@ public:
         pass(4s);
         CPPUNIT_ASSERT(lost());
         CPPUNIT_ASSERT(eventuallyCount(0));
+    }
+
+    void testAFinishingInstanceIsKilledAfterItsTimeOnly() {
+        DeafRights rights;
+        Options slow = options(0s);
+        slow.stopTimeout = std::chrono::seconds(30);
+        serveFirst(slow);
+        Rights::use(&rights);
+        pool_->clear();
+        pass(90s + 30s);
+        const int inTime = rights.kills;
+        // The Pool looks each few seconds.
+        pass(11s);
+        const int later = rights.kills;
+        Rights::use(nullptr);
+        CPPUNIT_ASSERT_EQUAL(0, inTime);
+        CPPUNIT_ASSERT_EQUAL(1, later);
+        instances_->kill(0);
     }
 
     void testAPauseOfTheAgentKillsNoInstance() {

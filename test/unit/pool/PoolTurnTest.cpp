@@ -25,10 +25,12 @@ class PoolTurnTest : public PoolContract {
     CPPUNIT_TEST(testAFailedLoadIsTheNextOnesTurn);
     CPPUNIT_TEST(testFirstInstancesWaitForNoDeployment);
     CPPUNIT_TEST(testWithoutAPreloaderSuccessorsWaitToo);
+    CPPUNIT_TEST(testSuccessorsOneAfterTheOtherOvertakeNoVersion);
     CPPUNIT_TEST(testForksAreNoLoads);
     CPPUNIT_TEST(testWhileItsNewVersionWaitsAPreloadedApplicationGrows);
     CPPUNIT_TEST(testWithoutAPreloaderRequestsThatWaitEndTheWaitForLoads);
     CPPUNIT_TEST(testTheNewVersionHasTheInstancesThatTheOldOneGotWhileItWaited);
+    CPPUNIT_TEST(testAFailedForkOfTheOldVersionEndsNoDeploymentThatWaits);
     CPPUNIT_TEST(testLoadsThatHangHoldNoVersionBackForEver);
     CPPUNIT_TEST(testInAFullPoolAVersionThatWaitsForLoadsHoldsNoForkBack);
     CPPUNIT_TEST(testALongWaitForLoadsIsLogged);
@@ -38,6 +40,8 @@ class PoolTurnTest : public PoolContract {
     static constexpr unsigned AT_ONCE = 6;
 
     std::atomic<bool> othersWait_{false};
+    /** The next start of the application that does not wait fails, and the cause may pass. */
+    std::atomic<bool> failsOnce_{false};
 
     static Options numbered(unsigned number) {
         Options options = app("/srv/" + std::to_string(number));
@@ -174,6 +178,28 @@ public:
         CPPUNIT_ASSERT(eventually([&] { return group(wearing(APPS)).counters.replaced == 1; }));
     }
 
+    /** The application's instances wear out together. */
+    void testSuccessorsOneAfterTheOtherOvertakeNoVersion() {
+        const Options worn = wearing(APPS);
+        holdAllBut(worn);
+        warmUp(2, worn);
+        serve();
+        othersWait_ = true;
+        for (HeldPtr requests[] = {get(worn), get(worn)}; HeldPtr & request : requests) {
+            request.reset();
+        }
+        step();
+        factory_->waitUntilHeld(1);
+        for (unsigned i = 0; i < AT_ONCE; i++) {
+            restart(i);
+        }
+        CPPUNIT_ASSERT_EQUAL(1U, waiting());
+        factory_->letThrough();
+        CPPUNIT_ASSERT(eventually([&] { return waiting() == 0; }));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, std::uint64_t{group(worn).counters.replaced});
+        CPPUNIT_ASSERT_EQUAL(0U, group(worn).starting);
+    }
+
     void testForksAreNoLoads() {
         preload();
         get(wearing(APPS)).reset();
@@ -209,15 +235,25 @@ public:
         CPPUNIT_ASSERT(eventually([&] { return updated() == APPS; }));
     }
 
+    /** While othersWait_, the starts of all applications but this one wait. */
+    void holdAllBut(const Options &one) {
+        factory_->beforeSpawn = [this, name = one.groupName()](const Options &options) {
+            const bool isOther = options.groupName() != name;
+            while (othersWait_ && isOther) {
+                std::this_thread::sleep_for(1ms);
+            }
+            if (!isOther && failsOnce_.exchange(false)) {
+                Report report;
+                report.mayPass = true;
+                throw SpawnException(report);
+            }
+        };
+    }
+
     /** From now on the starts of all applications but the last one wait. */
     void serveWhileOthersLoad() {
         preload();
-        factory_->beforeSpawn = [this](const Options &options) {
-            const bool isLast = options.groupName() == numbered(APPS - 1).groupName();
-            while (othersWait_ && !isLast) {
-                std::this_thread::sleep_for(1ms);
-            }
-        };
+        holdAllBut(numbered(APPS - 1));
         serve();
         factory_->release();
         othersWait_ = true;
@@ -237,6 +273,32 @@ public:
         othersWait_ = false;
         CPPUNIT_ASSERT(eventually([&] { return updated() == APPS; }));
         CPPUNIT_ASSERT(eventuallyServing(2, last));
+    }
+
+    void testAFailedForkOfTheOldVersionEndsNoDeploymentThatWaits() {
+        const Options last = numbered(APPS - 1);
+        const auto failed = [&] { return group(last).counters.spawnsFailed; };
+        serveWhileOthersLoad();
+        failsOnce_ = true;
+        restart(APPS - 1);
+        CPPUNIT_ASSERT(eventually([&] { return failed() == 1; }));
+        for (unsigned i = 0; i < AT_ONCE; i++) {
+            restart(i);
+        }
+        // The first attempt comes again.
+        advance(5s, 100ms);
+        CPPUNIT_ASSERT(group(last).state == GroupState::DEPLOY_WAITS);
+        factory_->failuresToCome = 1;
+        const std::vector<AnswerPtr> answers{ask(last), ask(last)};
+        advance(5s, 100ms);
+        CPPUNIT_ASSERT(eventually([&] { return failed() == 2; }));
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=deploy.failed"));
+        othersWait_ = false;
+        CPPUNIT_ASSERT(eventually([&] {
+            pass(1s);
+            return group(last).version == 2;
+        }));
+        CPPUNIT_ASSERT(answers[0]->comes() && answers[1]->comes());
     }
 
     /** As while a database is down. */

@@ -23,6 +23,8 @@ class AppFileTest : public LeakCheck {
     CPPUNIT_TEST(testAFileThatTheConfigurationNamesIsOpenedAsRoot);
     CPPUNIT_TEST(testLinksOfRootAreFollowedAsRoot);
     CPPUNIT_TEST(testALinkOfAnotherUserInThePathTakesRootsRightsAway);
+    CPPUNIT_TEST(testAFolderThatOthersMayWriteToTakesRootsRightsAway);
+    CPPUNIT_TEST(testALinkInTheFilesOwnPlaceIsNotFollowed);
     CPPUNIT_TEST(testAFileThatOnlyAChildNamesIsOpenedWithTheUsersRights);
     CPPUNIT_TEST(testAFileThatOnlyAChildNamesIsNotMadeInAFolderOfRoot);
     CPPUNIT_TEST(testFilesOfProcAndSysAreRefused);
@@ -97,6 +99,36 @@ public:
         thrownBy<SystemException>(
             [&] { AppFile::openForAppending(folder_ + "/his/link/new", somebody(), NamedBy::CONFIGURATION); });
         CPPUNIT_ASSERT(!fs::exists(folder_ + "/new"));
+    }
+
+    void testAFolderThatOthersMayWriteToTakesRootsRightsAway() {
+        if (folder_.empty()) {
+            return;
+        }
+        fs::permissions(folder_, fs::perms(0755));
+        fs::permissions(path_, fs::perms(0600));
+        for (const unsigned mode : {0775U, 0757U, 01777U}) {
+            const std::string open = folder_ + "/open" + std::to_string(mode);
+            fs::create_directory(open);
+            fs::permissions(open, fs::perms(mode));
+            fs::create_hard_link(path_, open + "/log");
+            const auto read = thrownBy<SystemException>(
+                [&] { AppFile::openForReading(open + "/log", somebody(), NamedBy::CONFIGURATION); });
+            CPPUNIT_ASSERT_EQUAL(EACCES, read.error());
+            const std::string text = read.what();
+            CPPUNIT_ASSERT(text.find("users other than root may write to its folder") != std::string::npos);
+        }
+    }
+
+    void testALinkInTheFilesOwnPlaceIsNotFollowed() {
+        if (folder_.empty()) {
+            return;
+        }
+        fs::create_symlink("log", folder_ + "/link");
+        const auto read = thrownBy<SystemException>(
+            [&] { AppFile::openForReading(folder_ + "/link", somebody(), NamedBy::CONFIGURATION); });
+        CPPUNIT_ASSERT_EQUAL(ELOOP, read.error());
+        CPPUNIT_ASSERT(std::string(read.what()).find("is a symbolic link") != std::string::npos);
     }
 
     void testAFileThatOnlyAChildNamesIsOpenedWithTheUsersRights() {

@@ -102,10 +102,13 @@ public:
 
     void testALimitWithoutItsControllerIsAProblemThatNamesBoth() {
         Cgroups groups(place_, ::getpid());
-        const auto problems = groups.limit(groups.make("blog", 1, 2), {0, 0, 7});
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, problems.size());
-        for (const char *part : {"PassengerTasksMax", "\"pids\"", "Delegate=yes"}) {
-            CPPUNIT_ASSERT_MESSAGE(problems[0], problems[0].find(part) != std::string::npos);
+        // 100 is a limit of tasks, too, though it is the kernel's own weight.
+        for (const unsigned tasks : {7U, 100U}) {
+            const auto problems = groups.limit(groups.make("blog", 1, 2), {0, 100, tasks});
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, problems.size());
+            for (const char *part : {"PassengerTasksMax", "\"pids\"", "Delegate=yes"}) {
+                CPPUNIT_ASSERT_MESSAGE(problems[0], problems[0].find(part) != std::string::npos);
+            }
         }
     }
 

@@ -100,7 +100,7 @@ public:
         Options scaled = options();
         scaled.minInstances = 3;
         scaled.maxInstances = 6;
-        scaled.stopTimeout = 20;
+        scaled.stopTimeout = std::chrono::seconds(20);
         CPPUNIT_ASSERT(!grants.refusal(scaled));
         scaled.minInstances = Options().minInstances;
         CPPUNIT_ASSERT_MESSAGE("another virtual host may lead to it", !grants.refusal(scaled));

@@ -28,9 +28,14 @@ class SocketFoldersTest : public LeakCheck {
     CPPUNIT_TEST(testAnExistingFolderIsUsedAlthoughTheFolderAboveIsHeld);
     CPPUNIT_TEST(testAnotherUsersFolderIsRefused);
     CPPUNIT_TEST(testAFolderThatOtherUsersMayChangeIsRefusedUnlessItIsSticky);
+    CPPUNIT_TEST(testAFolderWhoseSocketsHaveTooLongPathsIsRefused);
     CPPUNIT_TEST(testTheFolderOfAnEndedBridgeIsRemoved);
     CPPUNIT_TEST(testAFolderInUseStays);
+    CPPUNIT_TEST(testOnlyLeftFoldersWithoutABridgeAreRemoved);
     CPPUNIT_TEST_SUITE_END();
+
+    /** No process has such an id. */
+    static constexpr pid_t LEFT = 999'999'999;
 
     std::string parent_;
     std::string folder_;
@@ -40,7 +45,7 @@ class SocketFoldersTest : public LeakCheck {
     }
 
     std::string makeLeft() const {
-        std::string left = folder_ + "/passenger.4711.abcdef";
+        std::string left = folder_ + "/passenger." + std::to_string(LEFT) + ".abcdef";
         SocketFolders(folder_).prepare();
         CPPUNIT_ASSERT(fs::create_directory(left));
         return left;
@@ -108,11 +113,21 @@ public:
         SocketFolders(folder_).prepare();
     }
 
+    void testAFolderWhoseSocketsHaveTooLongPathsIsRefused() {
+        folder_.append(75 - folder_.size(), 'x');
+        SocketFolders(folder_).prepare();
+        folder_ += 'x';
+        CPPUNIT_ASSERT_EQUAL("PassengerSpawnDir \"" + folder_ +
+                                 "\" has 76 bytes, and may have 75: the path of a socket in it has at most 107",
+                             refusal());
+        CPPUNIT_ASSERT(!fs::exists(folder_));
+    }
+
     void testTheFolderOfAnEndedBridgeIsRemoved() {
         const std::string left = makeLeft();
-        SocketFolders(folder_).removeOf(471);
+        SocketFolders(folder_).removeOf(LEFT / 10);
         CPPUNIT_ASSERT(fs::exists(left));
-        SocketFolders(folder_).removeOf(4711);
+        SocketFolders(folder_).removeOf(LEFT);
         CPPUNIT_ASSERT(!fs::exists(left));
     }
 
@@ -120,8 +135,21 @@ public:
         const std::string left = makeLeft();
         const FileDescriptor user(::open(left.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         CPPUNIT_ASSERT_EQUAL(0, ::flock(user.get(), LOCK_SH | LOCK_NB));
-        SocketFolders(folder_).removeOf(4711);
+        SocketFolders(folder_).removeOf(LEFT);
+        SocketFolders(folder_).removeLeft();
         CPPUNIT_ASSERT(fs::exists(left));
+    }
+
+    void testOnlyLeftFoldersWithoutABridgeAreRemoved() {
+        const std::string left = makeLeft();
+        const std::string young = folder_ + "/passenger." + std::to_string(::getpid()) + ".abcdef";
+        const std::string foreign = folder_ + "/passenger.mine";
+        fs::create_directory(young);
+        fs::create_directory(foreign);
+        SocketFolders(folder_).removeLeft();
+        CPPUNIT_ASSERT(!fs::exists(left));
+        CPPUNIT_ASSERT_MESSAGE("Its bridge has no lock yet", fs::exists(young));
+        CPPUNIT_ASSERT(fs::exists(foreign));
     }
 };
 

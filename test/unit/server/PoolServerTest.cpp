@@ -77,7 +77,9 @@ class PoolServerTest : public PoolFixture {
     void introduce(FrameSocket &socket) const {
         Frame hello(FrameType::HELLO);
         hello.add(std::uint64_t{LAYOUT_VERSION});
-        CPPUNIT_ASSERT(ask(socket, hello, {inFlightTable_->memory().descriptor().get()}).type == FrameType::WELCOME);
+        Frame welcome = ask(socket, hello, {inFlightTable_->memory().descriptor().get()});
+        CPPUNIT_ASSERT(welcome.type == FrameType::WELCOME);
+        CPPUNIT_ASSERT_EQUAL(ssize_t{-1}, ::pwrite(welcome.takeDescriptor(0).get(), "x", 1, 64));
     }
     Options options() const {
         Options options = app(folder_->path());

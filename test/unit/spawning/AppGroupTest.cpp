@@ -24,6 +24,7 @@ class AppGroupTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testWithoutAGroupThereIsNothingToCount);
     CPPUNIT_TEST(testTheCountsOfAnApplicationThatIsForgottenAreForgotten);
     CPPUNIT_TEST(testNoGroupEndsWhileItsProcessesAreTakenOver);
+    CPPUNIT_TEST(testALimitWithoutEffectIsLoggedOnceWheneverItComes);
     CPPUNIT_TEST_SUITE_END();
 
     class FakeRights final : public OwnRights {
@@ -134,6 +135,17 @@ public:
         CPPUNIT_ASSERT((std::vector<std::string>{"blog-u1-p2-1"}) == groups.names());
         group.reset();
         CPPUNIT_ASSERT_EQUAL(std::string("blog-u1-p2-1"), rights_->ended);
+    }
+
+    /** A reload may set it while instances run, and so while the group is there. */
+    void testALimitWithoutEffectIsLoggedOnceWheneverItComes() {
+        AppGroups groups;
+        const AppGroupPtr first = placedIn(groups);
+        CPPUNIT_ASSERT(!log_->contains("event=cgroups.limit_without_effect"));
+        rights_->joined.problems = {"no controller \"memory\""};
+        const AppGroupPtr second = placedIn(groups);
+        const AppGroupPtr third = placedIn(groups);
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=cgroups.limit_without_effect app=\"blog\" error=\"no controller"));
     }
 
     void testWithoutAGroupThereIsNothingToCount() {

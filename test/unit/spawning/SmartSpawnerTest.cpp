@@ -21,6 +21,7 @@
 #include "io/RequestQueue.h"
 #include "shm/Claims.h"
 #include "shm/SenderMemory.h"
+#include "support/CrowdedDescriptors.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"
@@ -41,6 +42,7 @@ class SmartSpawnerTest : public SpawningFixture {
     CPPUNIT_TEST(testThePreloaderEndsWithItsSpawner);
     CPPUNIT_TEST(testAnApplicationWhosePreloaderCannotForkIsStartedDirectly);
     CPPUNIT_TEST(testAPreloaderThatAnswersThatItCannotForkStays);
+    CPPUNIT_TEST(testAPreloaderThatWasNotAskedStays);
     CPPUNIT_TEST(testAHangingForkEndsThePreloader);
     CPPUNIT_TEST(testAfterTwoHangingForksInstancesAreStartedDirectly);
     CPPUNIT_TEST(testAfterAHangingForkOfAWarmPreloaderReforkingEnds);
@@ -191,6 +193,17 @@ public:
         spawnAndEnd(options());
         CPPUNIT_ASSERT(eventuallyLoaded(2));
         CPPUNIT_ASSERT(pidInLog(LOADED) != first);
+    }
+
+    void testAPreloaderThatWasNotAskedStays() {
+        spawnAndEnd(options());
+        {
+            const CrowdedDescriptors crowd;
+            const std::string failure = this->failure(options());
+            CPPUNIT_ASSERT_MESSAGE(failure, failure.find("Too many references") != std::string::npos);
+        }
+        spawnAndEnd(options());
+        CPPUNIT_ASSERT(eventuallyLoaded(1));
     }
 
     void testOtherVariablesNeedAnotherPreloader() {

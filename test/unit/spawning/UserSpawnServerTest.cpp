@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "base/FileDescriptor.h"
 #include "spawning/ServerAccount.h"
 #include "support/Expect.h"
+#include "support/NoDescriptors.h"
 #include "support/SpawningFixture.h"
 
 namespace Passenger {
@@ -25,6 +27,7 @@ class UserSpawnServerTest : public SpawningFixture {
     CPPUNIT_TEST(testTheDataAreThoseOfTheSystem);
     CPPUNIT_TEST(testTheUserCannotFillTheLogByTheOutputOfTheSpawnServer);
     CPPUNIT_TEST(testAMissingRubyOfAnOrdinaryUserIsAFailureOfTheSpawnServer);
+    CPPUNIT_TEST(testAShortageOfDescriptorsLeavesTheSpawnServer);
     CPPUNIT_TEST_SUITE_END();
 
     // No spawn server runs as root.
@@ -89,6 +92,18 @@ public:
         const std::string error = thrownBy<SpawnException>([&] { server.ensureStarted(other); }).what();
         CPPUNIT_ASSERT_MESSAGE(error, error.starts_with("the spawn server could not be started: "));
         CPPUNIT_ASSERT_MESSAGE(error, error.find("/nonexistent/ruby") != std::string::npos);
+    }
+
+    void testAShortageOfDescriptorsLeavesTheSpawnServer() {
+        const pid_t first = ensured();
+        {
+            const NoDescriptors none;
+            CPPUNIT_ASSERT_THROW(
+                server_->start(settings(), StartRequest(), std::chrono::steady_clock::now() + std::chrono::minutes(1)),
+                SpawnException);
+        }
+        CPPUNIT_ASSERT_EQUAL(first, ensured());
+        CPPUNIT_ASSERT(!log_->contains("event=spawn_server.lost"));
     }
 
     void testTheUserCannotFillTheLogByTheOutputOfTheSpawnServer() {

@@ -37,12 +37,12 @@ public:
     std::uint32_t childSlot() const override { return 0; }
     const GenerationTableView &generations() const override { return view_; }
     void wakeAgent() noexcept override {}
-    bool isSlow(const QueueLink & /*link*/, ChannelId /*channel*/, Ticket /*ticket*/,
-                std::chrono::milliseconds /*time*/) noexcept override {
+    bool tellSlow(const QueueLink & /*link*/, ChannelId /*channel*/, Ticket /*ticket*/,
+                  std::chrono::milliseconds /*time*/) noexcept override {
         return true;
     }
-    void overran(const QueueLink & /*link*/, ChannelId /*channel*/, Ticket /*ticket*/,
-                 std::chrono::milliseconds /*time*/) noexcept override {}
+    void tellOverrun(const QueueLink & /*link*/, ChannelId /*channel*/, Ticket /*ticket*/,
+                     std::chrono::milliseconds /*time*/) noexcept override {}
 
     unsigned attached = 0;
     /** The times that the agent was told options. */

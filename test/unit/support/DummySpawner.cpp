@@ -20,8 +20,10 @@ SpawnResult DummySpawner::spawn(const Options &options) {
     return factory_.spawn(options, cancelled_);
 }
 
-SpawnResult DummySpawner::adopt(const Options &options, const LeftInstance &) {
-    return spawn(options);
+SpawnResult DummySpawner::adopt(const Options &options, const LeftInstance &instance) {
+    SpawnResult result = spawn(options);
+    result.isAsgi = instance.isAsgi;
+    return result;
 }
 
 void DummySpawner::rest() {

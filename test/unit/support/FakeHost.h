@@ -95,12 +95,12 @@ public:
     std::uint32_t childSlot() const override { return 0; }
     const GenerationTableView &generations() const override { return view_; }
     void wakeAgent() noexcept override { woken++; }
-    void overran(const QueueLink & /*link*/, ChannelId channel, Ticket ticket,
-                 std::chrono::milliseconds /*time*/) noexcept override {
+    void tellOverrun(const QueueLink & /*link*/, ChannelId channel, Ticket ticket,
+                     std::chrono::milliseconds /*time*/) noexcept override {
         overrun.emplace_back(channel, ticket);
     }
-    bool isSlow(const QueueLink & /*link*/, ChannelId channel, Ticket ticket,
-                std::chrono::milliseconds /*time*/) noexcept override {
+    bool tellSlow(const QueueLink & /*link*/, ChannelId channel, Ticket ticket,
+                  std::chrono::milliseconds /*time*/) noexcept override {
         slow.emplace_back(channel, ticket);
         return true;
     }

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <string>
@@ -54,7 +55,9 @@ struct LeftProcess {
         InstanceNote note;
         note.pid = pid;
         note.threads = 2;
+        note.stopTimeout = std::chrono::seconds(10);
         note.serves = serves;
+        note.isAsgi = isAsgi;
         note.restartFile = "12.34";
         note.cells = {{4, 2}};
         note.app = app;
@@ -78,6 +81,7 @@ struct LeftProcess {
 
     std::string app;
     bool serves;
+    bool isAsgi = false;
     pid_t pid = 0;
     FileDescriptor control;
     FileDescriptor theirs;

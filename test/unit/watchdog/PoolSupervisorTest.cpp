@@ -40,6 +40,7 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAKilledPoolProcessThatDoesNotEndIsLeftBehind);
     CPPUNIT_TEST(testTheStopDoesNotWaitForAPoolProcessThatDoesNotEnd);
     CPPUNIT_TEST(testAfterStartsThatFailThePausesGrow);
+    CPPUNIT_TEST(testALogThatIsReopenedForADeadPoolProcessConcernsNoOther);
     CPPUNIT_TEST_SUITE_END();
 
     std::optional<CapturedLog> log_;
@@ -48,6 +49,7 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
     std::string folder_;
     std::optional<PoolSupervisor> supervisor_;
     bool failed_ = false;
+    bool reopens_ = false;
     int orders_ = 0;
 
     /** A process whose parent cannot reap it: this one traces it. It stands for a process with a
@@ -83,6 +85,18 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
         std::ifstream file(folder_ + "/pids");
         return {std::istream_iterator<pid_t>(file), {}};
     }
+    /** What the socket has of a frame, as a file. */
+    void write(const std::string &name, const Frame &frame, int times) const {
+        DescriptorPair pair = makeStreamPair();
+        FrameSocket(std::move(pair.first)).send(frame, FrameSocket::in(60s));
+        std::array<char, 256> bytes{};
+        const ssize_t size = ::read(pair.second.get(), bytes.data(), bytes.size());
+        CPPUNIT_ASSERT(size > 0);
+        std::ofstream file(folder_ + "/" + name);
+        for (int i = 0; i < times; ++i) {
+            file.write(bytes.data(), size);
+        }
+    }
     /** A process that writes its pid. */
     pid_t startTraceable() {
         start(5s, "echo $$ >>'" + folder_ + "/pids'\n");
@@ -99,6 +113,7 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
         PoolSupervisor::Events events;
         events.settingsDone = [](const std::string &) {};
         events.stored = [this](const Frame &) { ++orders_; };
+        events.reopenLog = [this](const std::string &) { reopens_ = true; };
         events.failed = [this](const Frame &) { failed_ = true; };
         supervisor_.emplace([program] { return program; }, serverSocket_, clock_, events);
         AgentSettings settings;
@@ -190,20 +205,26 @@ public:
         CPPUNIT_ASSERT_EQUAL(5U, log_->count("event=pool.start_failed"));
     }
 
+    void testALogThatIsReopenedForADeadPoolProcessConcernsNoOther() {
+        write("order", Frame(FrameType::REOPEN_LOG, {"1"}), 1);
+        start(0s, "cd '" + folder_ + "'\n[ -e order ] && cat order >&3 && rm order && exit 0\n");
+        CPPUNIT_ASSERT(eventually([this] {
+            supervisor_->receive();
+            return failed_;
+        }));
+        CPPUNIT_ASSERT(reopens_);
+        supervisor_->logReopened("1", "");
+        supervisor_->startAgain();
+        clock_.advance(1h);
+        supervisor_->upkeep();
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=pool.unreachable"));
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=pool.left_behind"));
+    }
+
     /** Those that the socket holds stand for those that the process would go on to send. */
     void testOrdersWithoutAPauseDoNotSaveAPoolProcess() {
         constexpr int ORDERS = 4000;
-        {
-            DescriptorPair pair = makeStreamPair();
-            FrameSocket(std::move(pair.first)).send(Frame(FrameType::REMOVE, {"x"}), FrameSocket::in(60s));
-            std::array<char, 256> bytes{};
-            const ssize_t size = ::read(pair.second.get(), bytes.data(), bytes.size());
-            CPPUNIT_ASSERT(size > 0);
-            std::ofstream file(folder_ + "/orders");
-            for (int i = 0; i < ORDERS; ++i) {
-                file.write(bytes.data(), size);
-            }
-        }
+        write("orders", Frame(FrameType::REMOVE, {"x"}), ORDERS);
         start(5s, "cat '" + folder_ + "/orders' >&3\n: >'" + folder_ + "/sent'\n");
         CPPUNIT_ASSERT(eventually([this] { return std::filesystem::exists(folder_ + "/sent"); }));
         CPPUNIT_ASSERT(endsWithin(24h));

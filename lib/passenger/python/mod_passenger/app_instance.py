@@ -8,10 +8,7 @@ from .channels import Channels
 from .endings import Endings
 from .frames import ProtocolError
 from .handover import Handover
-from .warm_up import WarmUp
 
-# Seconds that requests in work have at the end.
-_FINISH_WITHIN = 60
 # Names of steps of a start in reports.
 _HOOKS = "starting hooks"
 _THREADS = "starting threads"
@@ -42,7 +39,6 @@ class AppInstance:
             return
         if frame.type != frames.SERVE:
             raise ProtocolError("frame %d instead of SERVE" % frame.type)
-        requests = WarmUp(frame, self._control)
         interval = self._take(frame)
         ready = threads.Gate()
         os.register_at_fork(after_in_child=self._let_go)
@@ -54,8 +50,8 @@ class AppInstance:
             self._service.prepare()
             step = _THREADS
             self._endings.end_on_signals(self._service.waits_in_loop)
-            if requests:
-                self._service.warm_up(requests)
+            if frame.fields[8:9] == [b"1"]:
+                self._service.warm_up()
             threads.start("Passenger control", lambda: self._read_control_socket(ready))
             if interval:
                 threads.start("Passenger heartbeat", lambda: self._beat(ready, interval))
@@ -164,7 +160,8 @@ class AppInstance:
         self._channels.refuse(frame.number(0))
 
     def _serve_anew(self, frame):
-        """The pool process has ended, and this is its successor. READY goes first, as in run()."""
+        """The requests of PassengerWarmUp are over; or the pool process has ended, and this is its
+        successor. READY goes first, as in run()."""
         handover = Handover(frame)
         if handover.threads != self._threads:
             raise ProtocolError("SERVE names %d threads instead of %d" % (handover.threads, self._threads))
@@ -191,7 +188,7 @@ class AppInstance:
             pass
 
     def _finish(self):
-        busy = self._service.finish(_FINISH_WITHIN)
+        busy = self._service.finish(frames.FINISH_SECONDS)
         if busy:
             log.event("instance.gave_up_waiting", requests=busy)
         hooks.stopping_worker_process.run_all()
@@ -207,3 +204,4 @@ class AppInstance:
         # A process that this process forks has nothing to close.
         self._service = None
         app_process.restore_signals()
+        threads.become_main()

@@ -20,6 +20,7 @@ def start(role, serve):
     be loaded."""
     sys.stdout.reconfigure(line_buffering=True)
     backtraces.print_on_quit()
+    signal.signal(signal.SIGHUP, _ignore)
     control = FrameSocket(_CONTROL_DESCRIPTOR)
 
     def run():
@@ -41,6 +42,10 @@ def start(role, serve):
         status = 0
     finally:
         _end_within(status)
+
+
+def _ignore(*_):
+    """A handler in place of SIG_IGN, which programs would inherit that the application starts."""
 
 
 def _end_within(status):
@@ -91,6 +96,9 @@ def restore_signals():
     """For processes that the application forks: they are no instances."""
     for one in (signal.SIGTERM, signal.SIGQUIT):
         signal.signal(one, signal.SIG_DFL)
+    # The application may have a handler of its own.
+    if signal.getsignal(signal.SIGHUP) is _ignore:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -12,7 +12,6 @@ from . import backtraces, forked, import_loop, layout, log, transfer
 from .asgi import HttpRequest
 from .body import BodySource
 from .channels import BodyBrokenOff, BodyNotReceived, ClientGone
-from .dropped_request import DroppedRequest
 from .lifespan import Lifespan
 from .place import Place
 from .request_handler import environment_of
@@ -53,9 +52,10 @@ class AsyncService:
         # another.
         self._context = None
         self._begins_paused = handover.paused
-        # The task of a request of PassengerWarmUp that took too long. The loop itself keeps no
-        # tasks.
-        self._hanging = None
+        # The places and tasks of requests of PassengerWarmUp; None: they are over.
+        self._warming = None
+        # Tasks of requests that took too long there. The loop itself keeps no tasks.
+        self._hanging = []
 
     def prepare(self):
         """Before the first request. Raises what the application raises in its startup."""
@@ -68,14 +68,9 @@ class AsyncService:
         if error:
             raise error
 
-    def warm_up(self, requests):
-        """Answers the requests of PassengerWarmUp. Before run()."""
-        warming = self._loop.create_task(self._warm_up(requests))
-        try:
-            self._run_loop(warming)
-        except _EXITS as error:
-            warming.cancel()
-            requests.failed(exception=log.class_of(error), message=log.message_of(error))
+    def warm_up(self):
+        """The handover is that of the requests of PassengerWarmUp. Before run()."""
+        self._warming = []
 
     def run(self, endings):
         """Returns when the instance is to end. Requests may still be in work."""
@@ -146,26 +141,9 @@ class AsyncService:
         await ended
         self._loop.remove_reader(endings.fileno())
 
-    async def _warm_up(self, requests):
-        for environment in requests.environments():
-            request = DroppedRequest(self._loop)
-            answer = request.run(self._call_application, environment, False, self._lifespan.state)
-            task = self._start(answer)
-            while not (task.done() or request.finished) and requests.goes_on():
-                await asyncio.wait({task, request.end}, timeout=requests.patience(),
-                                   return_when=asyncio.FIRST_COMPLETED)
-            if not (task.done() or request.finished):
-                requests.given_up()
-                # The application may go on in spite of it, and the instance's end does not wait for
-                # it.
-                task.cancel()
-                self._tasks.discard(task)
-                self._hanging = task
-                return
-            requests.answered(request)
-
     async def _finish(self, within):
         self._finished = True
+        self._end_warm_up()
         self._watch()
         self._tell_if_idle()
         for connection in list(self._connections):
@@ -217,12 +195,24 @@ class AsyncService:
         if self._finished:
             handover.close()
             return
+        self._end_warm_up()
         self._sources.append(Source(handover))
         was_paused, self._paused = self._paused, handover.paused
         self._watch()
         self._forget_former()
         if self._paused and not was_paused:
             self._tell_if_idle()
+
+    def _end_warm_up(self):
+        """Cancels requests that are still in work. The application may go on in spite of it, and
+        the instance's end does not wait for it."""
+        for place, task in self._warming or []:
+            # Without a channel the application is not called.
+            if place.channel and not place.free:
+                task.cancel()
+                self._tasks.discard(task)
+                self._hanging.append(task)
+        self._warming = None
 
     def _tell_if_idle(self):
         if any(source.busy for source in self._sources):
@@ -250,7 +240,10 @@ class AsyncService:
             return
         message = source.queue.take()
         if message:
-            self._start(self._handle(Place(source, source.cells.pop()), message, monotonic_ns()))
+            place = Place(source, source.cells.pop())
+            task = self._start(self._handle(place, message, monotonic_ns()))
+            if self._warming is not None:
+                self._warming.append((place, task))
             source.busy += 1
             if source.is_missing():
                 # No event tells of the next one.
@@ -278,8 +271,10 @@ class AsyncService:
                 future.set_result(None)
 
     async def _channel(self, identifier):
-        """None: its child is gone."""
+        """None: its child is gone, or the agent does not answer. A late answer counts for later
+        requests."""
         was_asked = False
+        deadline = self._loop.time() + self._channels.patience
         while True:
             # Before the question: the answer may come at once.
             news = self._loop.create_future()
@@ -289,7 +284,10 @@ class AsyncService:
                 self._waiting.remove(news)
                 return channel
             was_asked = True
-            await news
+            await asyncio.wait({news}, timeout=deadline - self._loop.time())
+            if not news.done():
+                self._waiting.remove(news)
+                return None
 
     async def _handle(self, place, message, taken_at):
         try:

@@ -167,9 +167,9 @@ class Channels:
     A look-up of a known channel takes no lock of all channels."""
 
     def __init__(self, control, patience=_PATIENCE):
-        """`patience`: how long borrow() waits for the agent."""
+        """`patience`: the seconds that requests wait for the agent."""
         self._control = control
-        self._patience = patience
+        self.patience = patience
         self._known = {}
         # The agent has not answered yet.
         self._wanted = set()
@@ -243,7 +243,7 @@ class Channels:
     def _fetch(self, identifier):
         with self._news:
             self._ask(identifier)
-            deadline = monotonic() + self._patience
+            deadline = monotonic() + self.patience
             while identifier not in self._known and identifier in self._wanted and not self._closed:
                 left = deadline - monotonic()
                 if left <= 0:

@@ -32,6 +32,8 @@ LIMIT_REACHED = 62
 PAUSE = 63
 HEARTBEAT = 82
 THREADS = 83
+# The time that an instance gives the requests that it has when FINISH comes.
+FINISH_SECONDS = 60
 
 
 class ProtocolError(Exception):

@@ -1,5 +1,6 @@
 """Holds an application loaded and forks instances of it."""
 
+import atexit
 import gc
 import os
 import signal
@@ -40,21 +41,13 @@ class Preloader:
         while True:
             frame = self._next_frame()
             if frame is None or frame.type == frames.FINISH:
-                return self._end()
+                return
             if frame.type == frames.FORK:
                 if self._fork(*frame.take_descriptors(3)):
                     return
             else:
                 frame.close_descriptors()
                 log.event("control.unexpected_frame", type=frame.type)
-
-    def _end(self):
-        """Instances have the application's handlers of the end (atexit), too. They may still use
-        what these remove, such as temporary folders."""
-        if self._has_forked:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(0)
 
     def _next_frame(self):
         """None: the end. Meanwhile instances may end."""
@@ -77,7 +70,10 @@ class Preloader:
                 os.close(wait_status)
                 self._become_instance(control, output)
                 return True
-            self._has_forked = True
+            if not self._has_forked:
+                # Handlers run in reverse order: this one is the first.
+                atexit.register(end_for_itself, os.getpid())
+                self._has_forked = True
             self._watch(pid, wait_status)
             self._control.write(frames.FORKED, pid)
         os.close(control)
@@ -119,6 +115,16 @@ class Preloader:
                 ended = pid
             if ended:
                 self._forget(pid)
+
+
+def end_for_itself(pid):
+    """Instances have the application's handlers of the end (atexit), too. They may still use what
+    these remove, such as temporary folders. So they do not run in the preloader, which has this
+    pid."""
+    if os.getpid() == pid:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def prepare_memory():

@@ -36,8 +36,7 @@ class RequestHandler:
         self._thread = None
         # There is a request in work.
         self.busy = False
-        # The process ends without an answer to the request in work. Its claim stays, so that the
-        # agent sends LOST.
+        # This process is a fork: the request in work is the parent's.
         self.abandoned = False
 
     def run(self):

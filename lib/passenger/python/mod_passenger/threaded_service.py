@@ -3,7 +3,6 @@
 from . import log, threads
 from .intake import Intake
 from .request_handler import RequestHandler, allow_waking
-from .warm_up import run_in_thread
 from .wsgi import WsgiAdapter
 
 
@@ -18,9 +17,11 @@ class ThreadedService:
         self._channels = channels
         self._events = events
         self._intake = Intake(handover, events.paused)
+        self._warms_up = self._finishes = False
         self._adapter = WsgiAdapter(application, self._threads)
-        # Handler threads wait here until the instance is ready.
+        # Handler threads wait here until the instance is ready, and the warm-up is over.
         self._gate = threads.Gate()
+        self._is_open = False
         self._handlers = []
         self._running = 0
         self._ended = threads.Condition()
@@ -28,20 +29,21 @@ class ThreadedService:
     def prepare(self):
         """Before the first request. Raises RuntimeError where no thread can be made."""
         allow_waking()
-        self._handlers = [RequestHandler(self._intake, index, self._channels, self._adapter, self._events.answered)
-                          for index in range(self._threads)]
         self._running = self._threads
-        for index, handler in enumerate(self._handlers):
+        for index in range(self._threads):
             name = "Passenger handler %d" % index
-            threads.start(name, lambda name=name, handler=handler: self._run(name, handler))
+            threads.start(name, lambda name=name, index=index: self._run(name, index))
 
-    def warm_up(self, requests):
-        """Answers the requests of PassengerWarmUp. Before run()."""
-        run_in_thread(requests, lambda environment, reply: self._adapter.call(environment, b"", None, reply, False))
+    def warm_up(self):
+        """The handover is that of the requests of PassengerWarmUp. They have a thread of their own:
+        one that hangs goes on beside others, since Python ends no threads. Before run()."""
+        self._warms_up = True
+        threads.start("Passenger warm-up", self._run_warm_up)
 
     def run(self, endings):
         """Returns when the instance is to end. Requests may still be in work."""
-        self._gate.open()
+        if not self._warms_up:
+            self._open_gate()
         endings.wait()
 
     def pause(self):
@@ -52,20 +54,28 @@ class ThreadedService:
             self._events.resumed()
 
     def replace(self, handover):
-        self._intake.replace(handover)
+        if not self._warms_up:
+            self._intake.replace(handover)
+            return
+        former, self._intake = self._intake, Intake(handover, self._events.paused)
+        self._warms_up = False
+        self._handlers = []
+        former.finish()
+        if self._finishes:
+            self._intake.finish()
+        self._open_gate()
 
     def finish(self, within):
         """Waits for the requests in work, so many seconds. Returns the number of those that are
         left."""
+        self._finishes = True
         self._intake.finish()
+        self._open_gate()
         deadline = threads.monotonic() + within
         with self._ended:
             while self._running and threads.monotonic() < deadline:
                 self._ended.wait(deadline - threads.monotonic())
-        busy = sum(handler.busy for handler in self._handlers)
-        for handler in self._handlers:
-            handler.abandoned = True
-        return busy
+        return sum(handler.busy for handler in self._handlers)
 
     def let_go(self):
         """In a process that the application forked, which must not take or answer requests."""
@@ -74,17 +84,40 @@ class ThreadedService:
             handler.abandoned = True
             handler.let_go()
 
-    def _run(self, name, handler):
+    def _open_gate(self):
+        """The main thread and the control thread may both do so."""
+        with self._ended:
+            if not self._is_open:
+                self._is_open = True
+                self._gate.open()
+
+    def _run(self, name, index):
         """The end of any thread ends the instance."""
         self._gate.wait()
+        try:
+            self._handle_requests(name, index, self._intake)
+        finally:
+            with self._ended:
+                self._running -= 1
+                self._ended.notify_all()
+            self._events.thread_ended()
+
+    def _run_warm_up(self):
+        intake = self._intake
+        try:
+            self._handle_requests("Passenger warm-up", 0, intake)
+        finally:
+            if intake is self._intake:
+                self._events.thread_ended()
+            else:
+                intake.let_go()
+
+    def _handle_requests(self, name, index, intake):
+        handler = RequestHandler(intake, index, self._channels, self._adapter, self._events.answered)
+        self._handlers.append(handler)
         try:
             handler.run()
         except SystemExit:
             pass
         except BaseException as error:
             log.exception("instance.thread_failed", error, thread=name)
-        finally:
-            with self._ended:
-                self._running -= 1
-                self._ended.notify_all()
-            self._events.thread_ended()

@@ -12,7 +12,7 @@ from time import monotonic
 
 _Socket = socket.socket
 
-__all__ = ["Condition", "Gate", "allocate_lock", "get_ident", "monotonic", "names", "socket_of", "start"]
+__all__ = ["Condition", "Gate", "allocate_lock", "become_main", "get_ident", "monotonic", "names", "socket_of", "start"]
 
 # The names of our threads, by their identifiers.
 names = {}
@@ -43,6 +43,15 @@ def start(name, function):
 
     start_new_thread(run, ())
     runs.acquire()
+
+
+def become_main():
+    """In a process that a thread of start() has forked. Python has made that thread the main
+    thread, without the lock that the process's end needs. Python 3.13 does this itself."""
+    main = threading.main_thread()
+    if sys.version_info < (3, 13) and isinstance(main, threading._DummyThread):
+        main.__class__ = threading._MainThread
+        main._set_tstate_lock()
 
 
 def socket_of(descriptor):

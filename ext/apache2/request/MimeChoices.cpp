@@ -1,16 +1,19 @@
-#include "apache2/request/ExtensionFilters.h"
+#include "apache2/request/MimeChoices.h"
 
 #include <algorithm>
+#include <cstring>
 #include <span>
 
-namespace Passenger::ExtensionFilters {
+#include "apache2/request/Route.h"
+
+namespace Passenger::MimeChoices {
 
 namespace {
 
-/** Keys of the request's pool. After an internal redirect the pool may still have the lists of the
- *  earlier request, whose filters are others. */
-constexpr const char *EARLIER = "passenger-earlier-filters";
-constexpr const char *BY_EXTENSION = "passenger-extension-filters";
+/** Keys of the request's pool (filters) and notes (handler). After an internal redirect the pool
+ *  may still have the lists of the earlier request, whose filters are others. */
+constexpr const char *EARLIER = "passenger-earlier";
+constexpr const char *BY_EXTENSION = "passenger-by-extension";
 
 using Filters = std::span<ap_filter_t *const>;
 
@@ -41,17 +44,39 @@ void noteFilters(const request_rec *r, const char *key, Filters known) {
     }
 }
 
+/** @param name null: none */
+bool isHandler(const request_rec *r, const char *name) noexcept {
+    return r->handler != nullptr && name != nullptr && std::strcmp(r->handler, name) == 0;
+}
+
+/** Notes the request's handler unless it is `known`. httpd's fast redirects bring notes of another
+ *  request along. */
+void noteHandler(const request_rec *r, const char *key, const char *known) {
+    apr_table_unset(r->notes, key);
+    if (r->handler != nullptr && !isHandler(r, known)) {
+        apr_table_setn(r->notes, key, r->handler);
+    }
+}
+
 }  // namespace
 
 void noteEarlier(request_rec *r) {
     noteFilters(r, EARLIER, {});
+    noteHandler(r, EARLIER, nullptr);
 }
 
 void note(request_rec *r) {
     noteFilters(r, BY_EXTENSION, noted(r, EARLIER));
+    noteHandler(r, BY_EXTENSION, apr_table_get(r->notes, EARLIER));
 }
 
-void remove(request_rec *r) {
+bool anotherChoseHandler(const request_rec *r) noexcept {
+    // mod_dir names the handler of folders.
+    return r->handler != nullptr && !isHandler(r, Route::HANDLER) && !isHandler(r, DIR_MAGIC_TYPE) &&
+           !isHandler(r, apr_table_get(r->notes, BY_EXTENSION));
+}
+
+void removeFilters(request_rec *r) {
     for (ap_filter_t *filter : noted(r, BY_EXTENSION)) {
         if (filter->r == r) {
             // Either has no effect on a filter of the other list.
@@ -61,4 +86,4 @@ void remove(request_rec *r) {
     }
 }
 
-}  // namespace Passenger::ExtensionFilters
+}  // namespace Passenger::MimeChoices

@@ -44,6 +44,7 @@ const char *nameOf(Form form) {
         case Form::URI: return "uri";
         case Form::URL: return "url";
         case Form::COOKIE_NAME: return "cookie-name";
+        case Form::CALLABLE: return "callable";
         case Form::ADDRESS: return "address";
         case Form::WARM_UP: return "warm-up";
         case Form::TIME: return "time";

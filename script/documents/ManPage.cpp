@@ -1,4 +1,4 @@
-#include "commands/ManPage.h"
+#include "documents/ManPage.h"
 
 #include <fmt/format.h>
 
@@ -84,9 +84,11 @@ std::string manPage(std::string_view program) {
             text += one.program == program ? subcommand(one) : "";
         }
     }
-    text +=
-        ".SH ENVIRONMENT\n.TP\n.B PASSENGER_INSTANCE_REGISTRY_DIR\nThe folder in which agents are looked for.\n"
-        ".SH SEE ALSO\n";
+    if (text.find(roff("--registry-dir")) != std::string::npos) {
+        text +=
+            ".SH ENVIRONMENT\n.TP\n.B PASSENGER_INSTANCE_REGISTRY_DIR\nThe folder in which agents are looked for.\n";
+    }
+    text += ".SH SEE ALSO\n";
     std::string others;
     for (const auto &[name, summary] : programs) {
         if (name != program) {

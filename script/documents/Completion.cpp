@@ -1,4 +1,4 @@
-#include "commands/Completion.h"
+#include "documents/Completion.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -63,16 +63,24 @@ std::string zshText(std::string_view text) {
     return result;
 }
 
+bool isFile(const OptionSpec &option) {
+    const std::string_view placeholder = option.placeholder;
+    return placeholder == "PATH" || placeholder == "FILE" || placeholder == "FOLDER";
+}
+
 std::string zshArguments(const CommandSpec &command, const char *indent) {
     std::string text;
     for (const OptionSpec &option : command.options) {
         std::string help = option.help;
         help.erase(std::min(help.find(". "), help.size()));
-        const std::string values =
-            *option.choices == '\0' ? "" : fmt::format("({})", fmt::join(split(option.choices, '|'), " "));
+        const std::string values = *option.choices != '\0'
+                                       ? fmt::format("({})", fmt::join(split(option.choices, '|'), " "))
+                                   : isFile(option) ? "_files"
+                                                    : "";
         const char *const end = option.argument == OptionSpec::Argument::REQUIRED ? "=" : "";
-        const std::string value =
-            option.argument == OptionSpec::Argument::REQUIRED ? fmt::format(":{}:{}", option.placeholder, values) : "";
+        const std::string value = option.argument == OptionSpec::Argument::REQUIRED
+                                      ? fmt::format(":{}:{}", zshText(option.placeholder), values)
+                                      : "";
         text += fmt::format(" \\\n{}'--{}{}[{}]{}'", indent, option.name, end, zshText(help), value);
     }
     return text + fmt::format(" \\\n{}'*:{}:_files'\n", indent, *command.operands == '\0' ? "" : "operand");
@@ -105,7 +113,7 @@ std::string bashCompletion(std::string_view program) {
             "    esac\n    case $word in\n        -*) COMPREPLY=($(compgen -W \"$options\" -- \"$word\")) ;;\n"
             "        *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n    esac\n";
     }
-    return text + fmt::format("}}\ncomplete -F {} {}\n", function, program);
+    return text + fmt::format("}}\ncomplete -o default -F {} {}\n", function, program);
 }
 
 std::string zshCompletion(std::string_view program) {

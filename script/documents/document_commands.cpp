@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "commands/Completion.h"
-#include "commands/ManPage.h"
+#include "documents/Completion.h"
+#include "documents/ManPage.h"
 
 /** Prints a file that is installed with a command: `document_commands man passenger-status`. */
 int main(int argc, char **argv) {
