@@ -77,7 +77,7 @@ endif
     %D%/bridge/BridgeInstanceTest.cpp \
     %D%/bridge/ChannelsTest.cpp \
     %D%/bridge/ChunkEndsTest.cpp \
-    %D%/bridge/HelpersTest.cpp \
+    %D%/bridge/HttpExchangeTest.cpp \
     %D%/bridge/IntakeTest.cpp \
     %D%/bridge/NodeRangeTest.cpp \
     %D%/bridge/PortListenerTest.cpp \

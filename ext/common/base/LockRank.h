@@ -44,9 +44,7 @@ inline constexpr LockRank IN_FLIGHT_TABLE{3, "InFlightTable::mutex_"};
 
 // In a bridge.
 inline constexpr LockRank BRIDGE_INTAKE{1, "Bridge::Intake::mutex_"};
-inline constexpr LockRank BRIDGE_HELPERS{1, "Bridge::Helpers::mutex_"};
 inline constexpr LockRank BRIDGE_CHANNELS{1, "Bridge::Channels::mutex_"};
-inline constexpr LockRank BRIDGE_RELAYS{1, "Bridge::Relays::mutex_"};
 inline constexpr LockRank BRIDGE_CONTROL{2, "Bridge::ControlSocket::mutex_"};
 
 // In the agent.

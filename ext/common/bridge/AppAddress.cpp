@@ -20,11 +20,6 @@ namespace Passenger::Bridge {
 
 namespace {
 
-using namespace std::chrono_literals;
-
-/** Between two attempts on a Unix socket whose queue is full: the kernel does not report room. */
-constexpr auto FULL_BACKLOG_PAUSE = 5ms;
-
 /**
  * On a port without a listener the kernel can connect a socket to itself: it may have given the
  * socket that port.
@@ -37,16 +32,6 @@ bool isConnectedToItself(int fd) {
     return getsockname(fd, reinterpret_cast<sockaddr *>(&here), &hereSize) == 0 &&
            getpeername(fd, reinterpret_cast<sockaddr *>(&there), &thereSize) == 0 && here.ss_family != AF_UNIX &&
            hereSize == thereSize && std::memcmp(&here, &there, hereSize) == 0;
-}
-
-/** 0, or the errno of the failure. */
-int finishConnecting(int fd, AppAddress::Deadline deadline) {
-    if (!pollUntil(fd, POLLOUT, deadline)) {
-        return ETIMEDOUT;
-    }
-    int error = 0;
-    socklen_t size = sizeof(error);
-    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
 }
 
 }  // namespace
@@ -111,33 +96,53 @@ std::optional<uid_t> AppAddress::listener() const {
     return port() == 0 ? std::nullopt : userOfListener(address_);
 }
 
-FileDescriptor AppAddress::connect(Deadline deadline) const {
+FileDescriptor AppAddress::startConnecting() const {
     FileDescriptor socket(::socket(address_.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    int error = socket ? 0 : errno;
-    while (socket && ::connect(socket.get(), reinterpret_cast<const sockaddr *>(&address_), size_) != 0) {
-        error = errno == EINPROGRESS ? finishConnecting(socket.get(), deadline) : errno;
-        if (error != EAGAIN || std::chrono::steady_clock::now() >= deadline) {
-            break;
-        }
-        std::this_thread::sleep_for(FULL_BACKLOG_PAUSE);
-        error = 0;
-    }
-    if (error == 0 && isConnectedToItself(socket.get())) {
-        error = ECONNREFUSED;
-    }
-    if (error != 0) {
-        socket.reset();
-        errno = error;
-        return socket;
-    }
     const int on = 1;
-    setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (socket && ::connect(socket.get(), reinterpret_cast<const sockaddr *>(&address_), size_) != 0 &&
+        errno != EINPROGRESS) {
+        socket.reset();
+    } else if (socket) {
+        setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
+    return socket;
+}
+
+int AppAddress::outcomeOf(const FileDescriptor &connecting) noexcept {
+    pollfd entry{connecting.get(), POLLOUT, 0};
+    if (poll(&entry, 1, 0) <= 0) {
+        return EINPROGRESS;
+    }
+    int error = 0;
+    socklen_t size = sizeof(error);
+    if (getsockopt(connecting.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+        return errno;
+    }
+    return error == 0 && isConnectedToItself(connecting.get()) ? ECONNREFUSED : error;
+}
+
+FileDescriptor AppAddress::connect(Deadline deadline) const {
+    FileDescriptor socket = startConnecting();
+    while (!socket && errno == EAGAIN && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::sleep_for(FULL_BACKLOG_PAUSE);
+        socket = startConnecting();
+    }
+    if (socket) {
+        const int error = pollUntil(socket.get(), POLLOUT, deadline) ? outcomeOf(socket) : ETIMEDOUT;
+        if (error != 0) {
+            socket.reset();
+            errno = error;
+        }
+    }
     return socket;
 }
 
 /** Another user's process may have accepted the connection, and have given the port back since. A
  *  process that has gone accepts none later: the kernel resets the connections in its queue. */
 int AppAddress::refusalOf(const FileDescriptor &connection) const {
+    if (port() == 0) {
+        return 0;
+    }
     try {
         const std::optional<uid_t> user = listener();
         if (!user) {
@@ -154,7 +159,7 @@ int AppAddress::refusalOf(const FileDescriptor &connection) const {
 /** A port at which nothing listens costs no look. */
 FileDescriptor AppAddress::connectToThisUsers(Deadline deadline) const {
     FileDescriptor socket = connect(deadline);
-    const int error = !socket ? errno : port() != 0 ? refusalOf(socket) : 0;
+    const int error = socket ? refusalOf(socket) : errno;
     if (error != 0) {
         socket.reset();
         errno = error;

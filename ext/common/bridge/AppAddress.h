@@ -18,6 +18,9 @@ class AppAddress {
 public:
     using Deadline = std::chrono::steady_clock::time_point;
 
+    /** Between two attempts after EAGAIN. */
+    static constexpr std::chrono::milliseconds FULL_BACKLOG_PAUSE{5};
+
     AppAddress() = default;
     /**
      * @param host an IP address
@@ -42,6 +45,12 @@ public:
      */
     std::optional<uid_t> listener() const;
 
+    /** A non-blocking socket that connects to this address. No descriptor, and errno: there is
+     *  none. EAGAIN: the queue of a Unix socket is full, and the kernel does not report room. */
+    FileDescriptor startConnecting() const;
+    /** 0: the socket of startConnecting() is connected. EINPROGRESS: not yet; it becomes writable
+     *  then. Otherwise the errno of the failure. */
+    static int outcomeOf(const FileDescriptor &connecting) noexcept;
     /**
      * A connected, non-blocking socket, which no process need have accepted. No descriptor, and
      * errno: the connection was not made by the deadline.
@@ -52,8 +61,8 @@ public:
      * EADDRINUSE. A Unix socket is in a folder of this user.
      */
     FileDescriptor connectToThisUsers(Deadline deadline) const;
-    /** 0, or an errno: why a connection to this address, by TCP, is not one to a process of this
-     *  user. Where the kernel does not tell who has accepted it, the user that listens counts. */
+    /** 0, or an errno: why a connection to this address is not one to a process of this user. Where
+     *  the kernel does not tell who has accepted it, the user that listens counts. */
     int refusalOf(const FileDescriptor &connection) const;
     /** Whether this errno of connectToThisUsers() says that none of this user's processes listens,
      *  perhaps until one starts again. */

@@ -2,7 +2,9 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace Passenger::Bridge {
 
@@ -11,9 +13,6 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
-constexpr auto CONNECT_LIMIT = 10s;
-/** A server that takes longer to accept a connection has not ended. */
-constexpr auto PROBE_LIMIT = 100ms;
 /** Within this time a connection serves any request, if the application keeps it for LONG. */
 constexpr auto YOUNG = 1s;
 constexpr auto LONG = 2s;
@@ -26,20 +25,53 @@ bool AppConnection::reuse(bool mayBeOld) noexcept {
     return kept_;
 }
 
-bool AppConnection::open(bool mayBeOld) {
-    if (!reuse(mayBeOld)) {
-        socket_ = address_.connectToThisUsers(steady_clock::now() + CONNECT_LIMIT);
+AppConnection::State AppConnection::open(bool mayBeOld, std::chrono::milliseconds limit) {
+    if (!pending_) {
+        if (reuse(mayBeOld)) {
+            return State::OPEN;
+        }
+        close();
+        pending_ = true;
+        until_ = steady_clock::now() + limit;
     }
-    return static_cast<bool>(socket_);
+    if (!socket_) {
+        socket_ = address_.startConnecting();
+    }
+    int error = socket_ ? AppAddress::outcomeOf(socket_) : errno;
+    if (error == EINPROGRESS || error == EAGAIN) {
+        if (steady_clock::now() < until_) {
+            return State::PENDING;
+        }
+        error = ETIMEDOUT;
+    }
+    pending_ = false;
+    error = error == 0 ? address_.refusalOf(socket_) : error;
+    if (error != 0) {
+        close();
+        errno = error;
+        return State::FAILED;
+    }
+    return State::OPEN;
 }
 
-bool AppConnection::isRefused() const {
-    return !address_.connectToThisUsers(steady_clock::now() + PROBE_LIMIT) && AppAddress::isRefusal(errno);
+AppConnection::Deadline AppConnection::nextLook() const {
+    return socket_ ? until_ : std::min(until_, steady_clock::now() + AppAddress::FULL_BACKLOG_PAUSE);
 }
 
 void AppConnection::keep(std::chrono::seconds keptFor) noexcept {
     lastUsed_ = steady_clock::now();
     keptFor_ = keptFor;
+}
+
+void AppConnection::close() noexcept {
+    socket_.reset();
+    watch_.forget();
+    pending_ = false;
+}
+
+FileDescriptor AppConnection::release() noexcept {
+    watch(0);
+    return std::move(socket_);
 }
 
 /** The connection has not ended, and no byte has come on it. */

@@ -2,11 +2,14 @@
 
 #include <cerrno>
 #include <chrono>
-#include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
+#include <utility>
 
 #include "base/FileDescriptor.h"
 #include "base/Mutex.h"
@@ -26,7 +29,7 @@ struct Channel {
 using ChannelPtr = std::shared_ptr<const Channel>;
 
 /**
- * The reply channels that this instance knows. Helpers look them up; the thread that reads the
+ * The reply channels that this instance knows. The loop looks them up; the thread that reads the
  * control socket adds those that were asked for. A dropped channel closes when its exchange is
  * over. Owned by the Instance; thread-safe.
  */
@@ -35,19 +38,23 @@ public:
     /** Channels that are asked for at once. The agent ends an instance that does not take its
      *  answers from the socket, which has room for some 250. */
     static constexpr std::size_t MOST_ASKED = 64;
-    /** A child sends a request again that nobody has claimed after a second. */
+    /** How long a request waits for its channel. A child sends a request again that nobody has
+     *  claimed after a second. */
     static constexpr std::chrono::milliseconds PATIENCE{2000};
 
     /**
-     * @param ask sends FETCH; throws SystemException, or something else when the agent has gone
-     * @param patience how long find() waits
+     * @param ask sends FETCH without waiting; throws when it cannot be sent
+     * @param news called with the lock held: another find() may have another result
      */
-    explicit Channels(std::function<void(std::uint64_t)> ask, std::chrono::milliseconds patience = PATIENCE)
-        : ask_(std::move(ask)), patience_(patience) {}
+    Channels(std::function<void(std::uint64_t)> ask, std::function<void()> news)
+        : ask_(std::move(ask)), news_(std::move(news)) {}
 
-    /** Waits for a channel that is new. Null: its child or the agent is gone, or the agent does not
-     *  answer; a late answer counts for later requests. */
-    ChannelPtr find(std::uint64_t id) EXCLUDES(mutex_);
+    /**
+     * Asks the agent for a channel that is new.
+     * @param asked of the request: the agent was asked for it. At first false
+     * @return nothing: not yet. Null: its child or the agent is gone, or the agent cannot be asked
+     */
+    std::optional<ChannelPtr> find(std::uint64_t id, bool &asked) EXCLUDES(mutex_);
     void add(std::uint64_t id, FileDescriptor end) EXCLUDES(mutex_);
     /** The agent knows no such channel. */
     void refuse(std::uint64_t id) EXCLUDES(mutex_);
@@ -59,25 +66,14 @@ public:
     void stop() EXCLUDES(mutex_);
 
 private:
-    /** A channel for which the agent was asked. */
-    struct Wanted {
-        std::condition_variable news{};
-        bool answered = false;
-    };
-    using WantedPtr = std::shared_ptr<Wanted>;
-
-    void ask(std::uint64_t id) REQUIRES(mutex_);
-    void answered(std::uint64_t id) REQUIRES(mutex_);
-    void answeredAll() REQUIRES(mutex_);
-    void end() REQUIRES(mutex_);
+    bool ask(std::uint64_t id) REQUIRES(mutex_);
 
     const std::function<void(std::uint64_t)> ask_;
-    const std::chrono::milliseconds patience_;
+    const std::function<void()> news_;
     Mutex mutex_{Locks::BRIDGE_CHANNELS};
     std::map<std::uint64_t, ChannelPtr> known_ GUARDED_BY(mutex_);
-    std::map<std::uint64_t, WantedPtr> wanted_ GUARDED_BY(mutex_);
-    /** Fewer than MOST_ASKED are wanted. */
-    std::condition_variable room_;
+    /** The agent was asked for them, and has not answered. */
+    std::set<std::uint64_t> wanted_ GUARDED_BY(mutex_);
     bool stopped_ GUARDED_BY(mutex_) = false;
 };
 

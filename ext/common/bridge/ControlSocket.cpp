@@ -28,10 +28,14 @@ void ControlSocket::tell(const Frame &frame) noexcept {
     }
 }
 
+void ControlSocket::sendIfRoom(const Frame &frame) {
+    const LockGuard lock(mutex_);
+    socket_.send(frame, FrameSocket::in(std::chrono::seconds(0)));
+}
+
 void ControlSocket::tellIfRoom(const Frame &frame) noexcept {
     try {
-        const LockGuard lock(mutex_);
-        socket_.send(frame, FrameSocket::in(std::chrono::seconds(0)));
+        sendIfRoom(frame);
     } catch (const std::exception &) {
         return;
     }

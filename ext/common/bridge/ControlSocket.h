@@ -19,9 +19,11 @@ public:
     /** The same without an error: the thread that reads sees that the agent has gone. */
     void tell(const Frame &frame) noexcept EXCLUDES(mutex_);
     /**
-     * The same without waiting for room. Only for frames without descriptors and fields, which the
-     * kernel takes whole or not at all.
+     * send() and tell() without waiting for room. Only for short frames without descriptors, which
+     * the kernel takes whole or not at all.
+     * @throws TimeoutException: there is none
      */
+    void sendIfRoom(const Frame &frame) EXCLUDES(mutex_);
     void tellIfRoom(const Frame &frame) noexcept EXCLUDES(mutex_);
     int descriptor() const noexcept { return socket_.descriptor().get(); }
 

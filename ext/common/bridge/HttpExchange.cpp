@@ -1,6 +1,6 @@
 #include "bridge/HttpExchange.h"
 
-#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
-#include "base/Poll.h"
 #include "base/WholeNumber.h"
 #include "bridge/EventLog.h"
 #include "io/SocketPair.h"
@@ -18,10 +17,18 @@ namespace Passenger::Bridge {
 
 namespace {
 
+using std::chrono::steady_clock;
+
 /** An application may wait for the body without sending 100 (RFC 9110, section 10.1.1). */
 constexpr std::chrono::seconds SILENCE{1};
 /** How long an application may refuse connections before the request fails. */
 constexpr std::chrono::seconds REFUSING_FOR{3};
+/** The kernel reports a process's end so much later than the end of its connections, at most. */
+constexpr std::chrono::milliseconds DEATH_NOTICE{50};
+/** A server that takes longer to accept a connection has not ended. */
+constexpr std::chrono::milliseconds PROBE_LIMIT{100};
+/** The bytes of one read fit into one message on the reply channel, unless a head is there. */
+constexpr std::size_t READ_SIZE = MAX_MESSAGE - sizeof(MessageHeader);
 
 constexpr unsigned CONTINUE = 100;
 constexpr unsigned BAD_REQUEST = 400;
@@ -35,58 +42,36 @@ std::string requestOf(const RequestFields &fields) {
 
 }  // namespace
 
-void HttpExchange::run(std::span<char> buffer) {
-    decideFraming();
-    do {
-        if (!begin()) {
-            return;
+bool HttpExchange::proceed(const Events &events, std::span<char> buffer) {
+    switch (stage_) {
+        case Stage::START:
+            decideFraming();
+            stage_ == Stage::FRAMING ? takeFirstBytes(buffer) : begin();
+            break;
+        case Stage::FRAMING: takeFirstBytes(buffer); break;
+        case Stage::CONNECTING: connect(); break;
+        case Stage::CONVERSING: converse(events, buffer); break;
+        case Stage::AWAITING_DEATH: endNotice(); break;
+        case Stage::PROBING: probe(); break;
+        case Stage::OVER: break;
+    }
+    return stage_ != Stage::OVER;
+}
+
+HttpExchange::Wants HttpExchange::wants() const {
+    switch (stage_) {
+        case Stage::START:
+        case Stage::FRAMING: return {{0, EPOLLIN}};
+        case Stage::CONNECTING:
+        case Stage::PROBING: return {{EPOLLOUT, 0}, parts_.connection.nextLook()};
+        case Stage::CONVERSING: {
+            const std::uint32_t sends = hasOutput() || hasBody() ? EPOLLOUT : 0U;
+            return {{EPOLLIN | EPOLLRDHUP | sends, wantsBody() ? EPOLLIN : 0U}, endOfPatience()};
         }
-        converse(buffer);
-    } while (mayBeSentAgain());
-    conclude();
-}
-
-void HttpExchange::goOn(std::span<char> buffer) {
-    if (ended_) {
-        noteEnd();
+        case Stage::AWAITING_DEATH: return {{}, noticeUntil_};
+        case Stage::OVER: break;
     }
-    passOn();
-    converse(buffer);
-    while (mayBeSentAgain()) {
-        if (!begin()) {
-            return;
-        }
-        converse(buffer);
-    }
-    conclude();
-}
-
-bool HttpExchange::prepare() {
-    decideFraming();
-    const std::optional<std::string> head = this->head();
-    if (!head || !parts_.connection.reuse(isSafe())) {
-        return false;
-    }
-    setUp(*head);
-    return true;
-}
-
-bool HttpExchange::proceed(std::span<char> buffer) {
-    const ssize_t size = receive(buffer);
-    if (size < 0 && !ended_) {
-        return true;
-    }
-    mustWait_ = ended_ || isGivenAway();
-    if (mustWait_) {
-        return true;
-    }
-    passOn();
-    mustWait_ = answer_->problem() != nullptr;
-    if (mustWait_ || !answer_->complete()) {
-        return true;
-    }
-    conclude();
-    return false;
+    return {};
 }
 
 /**
@@ -95,9 +80,8 @@ bool HttpExchange::proceed(std::span<char> buffer) {
  */
 void HttpExchange::decideFraming() {
     using Kind = BodyFraming::Kind;
-    const bool mayHaveBody = parts_.fields.has("CONTENT_LENGTH") || parts_.fields.has("HTTP_TRANSFER_ENCODING");
     if (parts_.source == nullptr) {
-        framing_ = {mayHaveBody || !parts_.body.empty() ? Kind::LENGTH : Kind::NONE, parts_.body.size()};
+        framing_ = {mayHaveBody() || !parts_.body.empty() ? Kind::LENGTH : Kind::NONE, parts_.body.size()};
         return;
     }
     bodyDone_ = false;
@@ -117,66 +101,39 @@ void HttpExchange::decideFraming() {
         // The child may wait for this before it sends the body.
         parts_.reply.interim(CONTINUE, "");
     }
-    decideByFirstBytes();
-    if (bodyDone_) {
-        framing_.kind = mayHaveBody ? Kind::LENGTH : Kind::NONE;
-    }
+    framing_.kind = BodyFraming::Kind::CHUNKED;
+    stage_ = Stage::FRAMING;
 }
 
 /** The messages that follow may have only the rest of a long environment, and no body. */
-void HttpExchange::decideByFirstBytes() {
-    framing_.kind = BodyFraming::Kind::CHUNKED;
+void HttpExchange::takeFirstBytes(std::span<char> buffer) {
     std::string_view first;
     while (first.empty() && (parts_.source->hasUnread() || !parts_.source->ended())) {
-        first = parts_.source->receive();
-    }
-    bodyDone_ = first.empty();
-    if (!bodyDone_) {
-        addToBody(first);
-    }
-}
-
-std::optional<std::string> HttpExchange::head() const {
-    return parts_.toNode ? RequestHead::writeForNode(parts_.fields, framing_)
-                         : RequestHead::write(parts_.fields, framing_, takesTrailers());
-}
-
-/**
- * Retries for REFUSING_FOR. A refused connection can mean that the application is ending. Then this
- * process ends, too, and a repeatable request goes to another instance. @return false, with errno:
- * no connection
- */
-bool HttpExchange::connect() {
-    const auto deadline = std::chrono::steady_clock::now() + REFUSING_FOR;
-    while (!parts_.connection.open(isSafe())) {
-        const int error = errno;
-        parts_.awaitDeath();
-        dropIfClientGone();
-        const bool refused = AppAddress::isRefusal(error);
-        if (!refused || std::chrono::steady_clock::now() >= deadline) {
-            errno = error;
-            return false;
+        first = parts_.source->receive(buffer);
+        if (first.empty() && !parts_.source->hasUnread() && !parts_.source->ended()) {
+            return;
         }
     }
-    return true;
-}
-
-/** Ends a request without an answer whose client has left. @throws ClientGone */
-void HttpExchange::dropIfClientGone() const {
-    pollfd entry{parts_.channel.end.get(), 0, 0};
-    if (poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0) {
-        throw ClientGone();
+    bodyDone_ = first.empty();
+    if (bodyDone_) {
+        framing_.kind = mayHaveBody() ? BodyFraming::Kind::LENGTH : BodyFraming::Kind::NONE;
+    } else {
+        addToBody(first);
+        noteEndOfBody();
     }
+    begin();
 }
 
-/** Connects, and sets the request up. False: it was answered. */
-bool HttpExchange::begin() {
-    const std::optional<std::string> head = this->head();
+/** Puts the start of the request into the output, and connects. */
+void HttpExchange::begin() {
+    const std::optional<std::string> head = parts_.toNode
+                                                ? RequestHead::writeForNode(parts_.fields, framing_)
+                                                : RequestHead::write(parts_.fields, framing_, takesTrailers());
     if (!head) {
         EventLog::write("request.refused",
                         requestOf(parts_.fields) + "reason=\"the request cannot be written as HTTP\"");
-        parts_.reply.fail(BAD_REQUEST, "Bad Request");
-        return false;
+        fail(BAD_REQUEST, "Bad Request");
+        return;
     }
     if (ended_) {
         // Another attempt, on a new connection.
@@ -186,25 +143,12 @@ bool HttpExchange::begin() {
         ended_ = takesNoMore_ = false;
         endError_ = 0;
     }
-    if (!connect()) {
-        const int error = errno;
-        EventLog::write("application.unreachable", fmt::format("error=\"{}\"", strerror(error)));
-        parts_.reply.fail(BAD_GATEWAY, "Bad Gateway");
-        return false;
-    }
-    setUp(*head);
-    return true;
-}
-
-/** Puts the start of the request into the output. */
-void HttpExchange::setUp(const std::string &head) {
-    output_.insert(0, head);
+    output_.insert(0, *head);
     if (parts_.source == nullptr) {
         output_ += parts_.body;
     }
-    answer_ = std::make_unique<AnswerParser>(AnswerParser::Expectation{
-        parts_.fields["REQUEST_METHOD"] == "HEAD", RequestHead::wantsUpgrade(parts_.fields, framing_)});
-    silentUntil_ = std::chrono::steady_clock::now() + SILENCE;
+    refusingUntil_ = steady_clock::now() + REFUSING_FOR;
+    connect();
 }
 
 /** The request can be sent twice. */
@@ -212,58 +156,80 @@ bool HttpExchange::isSafe() const {
     return RequestHead::isSafe(parts_.fields) && framing_.kind == BodyFraming::Kind::NONE;
 }
 
-void HttpExchange::converse(std::span<char> buffer) {
-    if (hasOutput()) {
-        // A kept connection has room.
-        sendOutput();
+void HttpExchange::connect() {
+    stage_ = Stage::CONNECTING;
+    switch (parts_.connection.open(isSafe())) {
+        case AppConnection::State::PENDING: return;
+        case AppConnection::State::FAILED:
+            refusal_ = errno;
+            awaitDeath(&HttpExchange::connectAgain);
+            return;
+        case AppConnection::State::OPEN: break;
     }
-    while (answer_ && !answer_->complete() && answer_->problem() == nullptr && !ended_) {
-        waitForEither(buffer);
-    }
-}
-
-void HttpExchange::waitForEither(std::span<char> buffer) {
-    if (wantsBody() && parts_.source->hasUnread()) {
-        takeBody();
-    }
-    const bool takesBody = wantsBody();
-    pollfd entries[2] = {
-        {parts_.connection.descriptor(), static_cast<short>(hasOutput() ? POLLIN | POLLOUT : POLLIN), 0},
-        {parts_.channel.end.get(), static_cast<short>(takesBody ? POLLIN : 0), 0}};
-    const int ready = poll(entries, 2, patience());
-    if (ready < 0) {
-        if (errno != EINTR) {
-            throw SystemException("poll", errno);
-        }
-        return;
-    }
-    if (ready == 0) {
-        breakSilence();
-        return;
-    }
-    if ((entries[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
-        readAnswer(buffer);
-    }
-    if ((entries[0].revents & POLLOUT) != 0) {
-        sendOutput();
-    }
-    if (entries[1].revents != 0) {
-        if (!takesBody) {
-            throw ClientGone();
-        }
-        takeBody();
-    }
+    stage_ = Stage::CONVERSING;
+    answer_ = std::make_unique<AnswerParser>(AnswerParser::Expectation{
+        parts_.fields["REQUEST_METHOD"] == "HEAD", RequestHead::wantsUpgrade(parts_.fields, framing_)});
+    silentUntil_ = steady_clock::now() + SILENCE;
+    sendOutput();
 }
 
 /**
- * Milliseconds for which the application may be silent while the client was not asked for the body;
- * -1: no limit.
+ * Retries for REFUSING_FOR. A refused connection can mean that the application is ending. Then this
+ * process ends, too, and a repeatable request goes to another instance.
  */
-int HttpExchange::patience() const {
-    if (!mustAskForBody_ || (parts_.reply.started() && !takesNoMore_)) {
-        return -1;
+void HttpExchange::connectAgain() {
+    if (AppAddress::isRefusal(refusal_) && steady_clock::now() < refusingUntil_) {
+        connect();
+        return;
     }
-    return millisecondsUntil(silentUntil_);
+    EventLog::write("application.unreachable", fmt::format("error=\"{}\"", strerror(refusal_)));
+    fail(BAD_GATEWAY, "Bad Gateway");
+}
+
+void HttpExchange::awaitDeath(Step next) {
+    stage_ = Stage::AWAITING_DEATH;
+    noticeUntil_ = steady_clock::now() + DEATH_NOTICE;
+    next_ = next;
+}
+
+/** The agent, not the bridge, reports a request that the application has lost by its death. */
+void HttpExchange::endNotice() {
+    if (steady_clock::now() < noticeUntil_) {
+        return;
+    }
+    if (parts_.relays.applicationLives()) {
+        stage_ = Stage::CONVERSING;
+        (this->*next_)();
+    } else {
+        awaitDeath(next_);
+    }
+}
+
+void HttpExchange::converse(const Events &events, std::span<char> buffer) {
+    if ((events.connection & ~std::uint32_t{EPOLLOUT}) != 0) {
+        readAnswer(buffer);
+    }
+    if (stage_ != Stage::CONVERSING) {
+        return;
+    }
+    if ((events.connection & EPOLLOUT) != 0) {
+        sendOutput();
+    }
+    if (hasBody() || ((events.channel & EPOLLIN) != 0 && wantsBody())) {
+        takeBody(buffer);
+        sendOutput();
+    }
+    const auto end = endOfPatience();
+    if (end && *end <= steady_clock::now()) {
+        breakSilence();
+    }
+}
+
+/** The end of the time for which the application may be silent while the client was not asked for
+ *  the body, if there is a limit. */
+std::optional<steady_clock::time_point> HttpExchange::endOfPatience() const {
+    const bool waits = mustAskForBody_ && (!parts_.reply.started() || takesNoMore_);
+    return waits ? std::optional(silentUntil_) : std::nullopt;
 }
 
 /**
@@ -280,10 +246,10 @@ void HttpExchange::breakSilence() {
     }
 }
 
-void HttpExchange::takeBody() {
+void HttpExchange::takeBody(std::span<char> buffer) {
     std::string_view bytes;
     try {
-        bytes = parts_.source->receive();
+        bytes = parts_.source->receive(buffer);
     } catch (const BodyBrokenOff &) {
         if (!mustAskForBody_ || !parts_.reply.started()) {
             throw;
@@ -296,6 +262,10 @@ void HttpExchange::takeBody() {
         mustAskForBody_ = false;
         addToBody(bytes);
     }
+    noteEndOfBody();
+}
+
+void HttpExchange::noteEndOfBody() {
     if (!parts_.source->ended() || parts_.source->hasUnread()) {
         return;
     }
@@ -322,6 +292,9 @@ void HttpExchange::addToBody(std::string_view bytes) {
 }
 
 void HttpExchange::sendOutput() {
+    if (!hasOutput()) {
+        return;
+    }
     const ssize_t sent = send(parts_.connection.descriptor(), output_.data() + outputAt_, output_.size() - outputAt_,
                               MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0) {
@@ -338,47 +311,42 @@ void HttpExchange::sendOutput() {
 }
 
 void HttpExchange::readAnswer(std::span<char> buffer) {
-    receive(buffer);
-    if (ended_) {
-        noteEnd();
-    }
-    passOn();
-}
-
-/** Gives bytes to the parser. Below 0: there are none, or the connection was reset. */
-ssize_t HttpExchange::receive(std::span<char> buffer) {
-    const ssize_t size = recv(parts_.connection.descriptor(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    const ssize_t size = recv(parts_.connection.descriptor(), buffer.data(), READ_SIZE, MSG_DONTWAIT);
     if (size > 0) {
         hasAnswerBytes_ = true;
         if (mustAskForBody_) {
-            silentUntil_ = std::chrono::steady_clock::now() + SILENCE;
+            silentUntil_ = steady_clock::now() + SILENCE;
         }
         answer_->feed({buffer.data(), static_cast<std::size_t>(size)});
     } else if (size == 0 || (errno != EAGAIN && errno != EINTR)) {
         ended_ = true;
         endError_ = size == 0 ? endError_ : errno;
     }
-    return size;
-}
-
-/** The end may be that of the answer. A reset is none. */
-void HttpExchange::noteEnd() {
-    if (endError_ != 0) {
-        return;
-    }
-    if (answer_->untilClose()) {
+    if (!ended_ || endError_ != 0) {
+        // A reset is no end of the answer.
+        passOn();
+    } else if (answer_->untilClose()) {
         // The kernel closes the connections of a killed process in order.
-        parts_.awaitDeath();
+        awaitDeath(&HttpExchange::endAnswer);
+    } else {
+        endAnswer();
     }
-    answer_->end();
 }
 
-/** The answer's connection goes to the client, or to the Relays. */
-bool HttpExchange::isGivenAway() const {
-    return answer_->hasHead() && (answer_->upgraded() || mayBeStream());
+void HttpExchange::endAnswer() {
+    answer_->end();
+    passOn();
 }
 
 void HttpExchange::passOn() {
+    sendAnswer();
+    if (answer_ && !answer_->complete() && answer_->problem() == nullptr && !ended_) {
+        return;
+    }
+    mayBeSentAgain() ? begin() : conclude();
+}
+
+void HttpExchange::sendAnswer() {
     for (const auto &interim : answer_->takeInterim()) {
         mustAskForBody_ = mustAskForBody_ && interim.status != CONTINUE;
         parts_.reply.interim(interim.status, interim.lines);
@@ -390,7 +358,7 @@ void HttpExchange::passOn() {
         if (giveAwayUpgrade()) {
             return;
         }
-        parts_.reply.handOver(parts_.connection.descriptor(), answer_->head().status, answer_->head().lines,
+        parts_.reply.handOver(parts_.connection.release(), answer_->head().status, answer_->head().lines,
                               answer_->surplus());
         return;
     }
@@ -439,7 +407,7 @@ bool HttpExchange::giveAway(std::string_view lines, bool isStream) {
     } catch (const SystemException &) {
         return false;
     }
-    if (!pair.first || !parts_.reply.hijack(pair.second.get(), WANTS_CLIENT)) {
+    if (!pair.first || !parts_.reply.hijack(pair.second, WANTS_CLIENT)) {
         return false;
     }
     parts_.reply.respond(answer_->head().status, lines, "", true);
@@ -456,22 +424,8 @@ bool HttpExchange::mayBeSentAgain() const {
            framing_.kind == BodyFraming::Kind::NONE && RequestHead::isSafe(parts_.fields);
 }
 
-/**
- * A server of several processes may break a connection off a moment before it ends (gunicorn, whose
- * application cannot be imported). This process ends meanwhile, and another instance gets the
- * request. A server that still listens, or does not answer at once, has broken this request off
- * only.
- */
-void HttpExchange::awaitEndOfServer() {
-    const auto deadline = std::chrono::steady_clock::now() + REFUSING_FOR;
-    while (!hasAnswerBytes_ && isSafe() && std::chrono::steady_clock::now() < deadline &&
-           parts_.connection.isRefused()) {
-        parts_.awaitDeath();
-        dropIfClientGone();
-    }
-}
-
 void HttpExchange::conclude() {
+    stage_ = Stage::OVER;
     if (!answer_) {
         return;
     }
@@ -482,15 +436,51 @@ void HttpExchange::conclude() {
     }
     parts_.connection.close();
     if (ended_) {
-        parts_.awaitDeath();
-        awaitEndOfServer();
+        awaitDeath(&HttpExchange::awaitEndOfServer);
+    } else {
+        refuseAnswer();
     }
+}
+
+/**
+ * A server of several processes may break a connection off a moment before it ends (gunicorn, whose
+ * application cannot be imported). This process ends meanwhile, and another instance gets the
+ * request. A server that still listens, or does not answer at once, has broken this request off
+ * only.
+ */
+void HttpExchange::awaitEndOfServer() {
+    refusingUntil_ = steady_clock::now() + REFUSING_FOR;
+    probe();
+}
+
+void HttpExchange::probe() {
+    if (!hasAnswerBytes_ && isSafe() && steady_clock::now() < refusingUntil_) {
+        stage_ = Stage::PROBING;
+        const AppConnection::State state = parts_.connection.open(false, PROBE_LIMIT);
+        if (state == AppConnection::State::PENDING) {
+            return;
+        }
+        if (state == AppConnection::State::FAILED && AppAddress::isRefusal(errno)) {
+            awaitDeath(&HttpExchange::probe);
+            return;
+        }
+        parts_.connection.close();
+    }
+    refuseAnswer();
+}
+
+void HttpExchange::refuseAnswer() {
     const char *problem = answer_->problem() != nullptr ? answer_->problem() : "the connection was reset";
     EventLog::write("answer.refused",
                     requestOf(parts_.fields) + fmt::format("reason=\"{}\" method={} path={}", problem,
                                                            EventLog::inQuotes(parts_.fields["REQUEST_METHOD"]),
                                                            EventLog::inQuotes(parts_.fields["PATH_INFO"])));
-    parts_.reply.fail(BAD_GATEWAY, "Bad Gateway");
+    fail(BAD_GATEWAY, "Bad Gateway");
+}
+
+void HttpExchange::fail(unsigned status, std::string_view text) {
+    stage_ = Stage::OVER;
+    parts_.reply.fail(status, text);
 }
 
 }  // namespace Passenger::Bridge

@@ -1,11 +1,8 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,84 +21,109 @@ namespace Passenger::Bridge {
 /**
  * One request, from its message to the last message of its answer. Sends the request to the
  * application while its body arrives, and passes the answer on as it comes. If one side ends early,
- * the exchange ends the other.
- *
- * A place owns it for one request; used by one thread at a time. A thread that may wait calls
- * run(). A thread that may not calls prepare(), start() and then proceed(), whenever the connection
- * has bytes. If mustWait() is true then, another thread calls goOn().
+ * the exchange ends the other. A place owns it for one request. No call waits.
  */
 class HttpExchange {
 public:
+    /** Of the connection to the application, and of the reply channel: EPOLLIN, ... */
+    struct Events {
+        std::uint32_t connection = 0;
+        std::uint32_t channel = 0;
+    };
+
+    /** When proceed() is to be called. */
+    struct Wants : Events {
+        std::optional<std::chrono::steady_clock::time_point> deadline{};
+    };
+
     struct Parts {
         const RequestFields &fields;
         /** The whole body, where no BODY messages follow. */
         std::string_view body;
         /** The body that follows, or null. */
         BodySource *source;
-        const Channel &channel;
         ReplyWriter &reply;
         AppConnection &connection;
         Relays &relays;
         /** RequestFlags of the request. */
         unsigned flags;
-        /** Waits a moment: if the application has ended, this process ends meanwhile. */
-        std::function<void()> awaitDeath;
         /** Node with our loader serves it: RequestHead::writeForNode(). */
         bool toNode = false;
     };
 
     explicit HttpExchange(const Parts &parts) : parts_(parts) {}
 
-    // All of the following throw ClientGone and BodyBrokenOff. The bytes of one read into the
-    // buffer fit into one message to the child.
-
-    /** The whole exchange. */
-    void run(std::span<char> buffer);
-    /** The request is ready to be sent, over the kept connection. False: it needs run(). There is
-     *  no source. */
-    bool prepare();
-    void start() { sendOutput(); }
-    /** @return false: the exchange is over */
-    bool proceed(std::span<char> buffer);
-    /** The exchange goes on by goOn() only. */
-    bool mustWait() const noexcept { return mustWait_ || hasOutput(); }
-    /** The rest of an exchange that another thread has started. */
-    void goOn(std::span<char> buffer);
+    /**
+     * Takes the steps that are possible now.
+     * @param buffer BodySource::BUFFER_SIZE bytes
+     * @return false: the exchange is over
+     * @throws BodyBrokenOff, and as ReplyWriter
+     */
+    bool proceed(const Events &events, std::span<char> buffer);
+    Wants wants() const;
 
 private:
+    enum class Stage : std::uint8_t {
+        START,
+        /** Waits for the first bytes of the body, which decide the framing. */
+        FRAMING,
+        CONNECTING,
+        CONVERSING,
+        /** If the application has ended, this process ends meanwhile. Then comes next_. */
+        AWAITING_DEATH,
+        /** Looks whether the server still listens. */
+        PROBING,
+        OVER
+    };
+    using Step = void (HttpExchange::*)();
+
+    bool mayHaveBody() const {
+        return parts_.fields.has("CONTENT_LENGTH") || parts_.fields.has("HTTP_TRANSFER_ENCODING");
+    }
     void decideFraming();
-    std::optional<std::string> head() const;
-    void decideByFirstBytes();
+    void takeFirstBytes(std::span<char> buffer);
+    void begin();
     bool isSafe() const;
-    bool connect();
-    bool begin();
-    void setUp(const std::string &head);
-    void converse(std::span<char> buffer);
-    void waitForEither(std::span<char> buffer);
-    void takeBody();
+    void connect();
+    void connectAgain();
+    void awaitDeath(Step next);
+    void endNotice();
+    void converse(const Events &events, std::span<char> buffer);
+    void takeBody(std::span<char> buffer);
+    void noteEndOfBody();
     void breakSilence();
-    int patience() const;
+    std::optional<std::chrono::steady_clock::time_point> endOfPatience() const;
     void addToBody(std::string_view bytes);
     void sendOutput();
     void readAnswer(std::span<char> buffer);
-    ssize_t receive(std::span<char> buffer);
-    void noteEnd();
-    bool isGivenAway() const;
-    bool mayBeStream() const;
+    void endAnswer();
     void passOn();
+    void sendAnswer();
+    bool mayBeStream() const;
     bool giveAwayUpgrade();
     bool giveAwayStream();
     bool giveAway(std::string_view lines, bool isStream);
     void conclude();
     bool mayBeSentAgain() const;
     void awaitEndOfServer();
-    void dropIfClientGone() const;
+    void probe();
+    void refuseAnswer();
+    void fail(unsigned status, std::string_view text);
 
     bool hasOutput() const noexcept { return outputAt_ < output_.size() && !takesNoMore_; }
     bool takesTrailers() const noexcept { return (parts_.flags & TAKES_TRAILERS) != 0; }
     bool wantsBody() const noexcept { return !bodyDone_ && !hasOutput() && !takesNoMore_; }
+    bool hasBody() const noexcept { return wantsBody() && parts_.source->hasUnread(); }
 
     const Parts parts_;
+    Stage stage_ = Stage::START;
+    /** AWAITING_DEATH: until when, and the step after it. */
+    std::chrono::steady_clock::time_point noticeUntil_;
+    Step next_ = nullptr;
+    /** errno of the last attempt to connect. */
+    int refusal_ = 0;
+    /** The application may refuse connections until then. */
+    std::chrono::steady_clock::time_point refusingUntil_;
     BodyFraming framing_;
     /** Bytes for the application; those before outputAt_ are sent. */
     std::string output_;
@@ -119,8 +141,6 @@ private:
     bool hasAnswerBytes_ = false;
     /** The application has closed the connection. */
     bool ended_ = false;
-    /** The next steps may wait. */
-    bool mustWait_ = false;
     /** errno of the read or write that found the connection's end, or 0. */
     int endError_ = 0;
     /** Null: the Relays have it. */

@@ -1,7 +1,6 @@
 #include "bridge/Instance.h"
 
 #include <poll.h>
-#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -11,7 +10,6 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstring>
 #include <exception>
 #include <functional>
 #include <system_error>
@@ -35,11 +33,6 @@ using std::chrono::steady_clock;
 /** The name of a step in reports. */
 constexpr const char *STARTING_THREADS = "starting threads";
 constexpr auto FOREVER = std::chrono::hours(24 * 365);
-/** Between two attempts to start a thread. */
-constexpr auto START_PAUSE = 200ms;
-/** The kernel reports a process's end so much later than the end of its connections, at most. */
-constexpr auto DEATH_NOTICE = 50ms;
-
 /** The time that clients have for the bytes that are left at the end. */
 constexpr auto REST_WITHIN = 2s;
 
@@ -59,16 +52,6 @@ int exitStatusFor(const AppKeeper::Ending &ending) {
     return WIFEXITED(ending.status) ? WEXITSTATUS(ending.status) : SIGNALLED + WTERMSIG(ending.status);
 }
 
-/** Limits the stacks of later threads: there may be thousands of them. */
-void limitStacks() {
-    constexpr std::size_t STACK = 512 * 1024;
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK);
-    pthread_setattr_default_np(&attributes);
-    pthread_attr_destroy(&attributes);
-}
-
 /** Requests need descriptors, too. Each relay has two, and a third one at first. */
 std::size_t mostRelays() {
     constexpr rlim_t PART = 4;
@@ -85,7 +68,6 @@ std::uint64_t numberOrZero(const Frame &frame, std::size_t index) {
 void Instance::prepareProcess() {
     const sigset_t signals = endingSignals();
     sigprocmask(SIG_BLOCK, &signals, nullptr);
-    limitStacks();
 }
 
 Instance::Instance(ControlSocket &control, Application &application, Frame serve,
@@ -96,26 +78,20 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
       count_(static_cast<std::uint32_t>(serve.number(1))),
       maxRequests_(numberOrZero(serve, 3)),
       heartbeatInterval_(numberOrZero(serve, 6)),
-      channels_([this](std::uint64_t id) { control_.send(Frame(FrameType::FETCH, {std::to_string(id)})); }),
+      channels_([this](std::uint64_t id) { control_.sendIfRoom(Frame(FrameType::FETCH, {std::to_string(id)})); },
+                [this] { intake_->noteChannels(); }),
       relays_(
           mostRelays(), [this] { noteEvent(); }, SystemClock::instance()),
       tools_{channels_,
              application_.address(),
              relays_,
-             [this] { awaitDeath(); },
              [this] { countAnswered(); },
              application_.isNode(),
              application_.takesAll()},
       events_(makeEventDescriptor()) {
     const sigset_t signals = endingSignals();
     signals_ = FileDescriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-    intake_.emplace(
-        std::make_shared<const Handover>(serve), tools_, [this] { control_.tell(Frame(FrameType::PAUSE, {"1"})); },
-        [this] { return startHelper(); },
-        [this] {
-            unstarted_ = true;
-            noteEvent();
-        });
+    intake_.emplace(std::make_shared<const Handover>(serve), tools_, [this] { noteIdle(); });
 }
 
 /** Busy threads still use the members, so the owner ends the process without destroying it. */
@@ -128,24 +104,8 @@ void Instance::run() {
     gate_.count_down();
     while (!ending_) {
         awaitEvent(deadlineIn(FOREVER));
-        while (!ending_ && startsHelpersAgain(deadlineIn(FOREVER))) {
-        }
     }
     finish();
-}
-
-/** If helpers are missing, tries to start them after a pause. The limit of threads may be the
- *  user's, and other processes end meanwhile. @return whether it has tried, and the deadline is not
- *  over */
-bool Instance::startsHelpersAgain(Application::Deadline deadline) {
-    if (!unstarted_.exchange(false)) {
-        return false;
-    }
-    const auto due = std::min(deadline, steady_clock::now() + START_PAUSE);
-    while (awaitEvent(due)) {
-    }
-    intake_->startAgain();
-    return steady_clock::now() < deadline;
 }
 
 /** Before READY: an instance without its threads has not started, and the version that serves goes
@@ -154,15 +114,11 @@ void Instance::startThreads() {
     try {
         startThread([this] { intake_->run(); });
         startThread([this] { readControlSocket(); });
-        startThread([this] { relays_.run(); });
         if (heartbeatInterval_ > heartbeatInterval_.zero()) {
             startThread([this] { sendHeartbeats(); });
         }
     } catch (const std::system_error &error) {
         failStart(error.what());
-    }
-    if (!intake_->startFirst()) {
-        failStart(strerror(EAGAIN));
     }
 }
 
@@ -178,17 +134,8 @@ void Instance::failStart(const char *reason) {
 
 /** The end of the thread ends the instance. @throws std::system_error */
 void Instance::startThread(std::function<void()> work) {
-    startDetached([this, work = std::move(work)] {
+    std::thread([this, work = std::move(work)] {
         gate_.wait();
-        work();
-        ending_ = true;
-        noteEvent();
-    });
-}
-
-/** @throws std::system_error */
-void Instance::startDetached(std::function<void()> work) {
-    std::thread([work = std::move(work)] {
         try {
             work();
         } catch (const std::exception &error) {
@@ -196,18 +143,9 @@ void Instance::startDetached(std::function<void()> work) {
             // The claim of a request in work stays, so that the agent sends LOST.
             ::_exit(EXIT_FAILURE);
         }
+        ending_ = true;
+        noteEvent();
     }).detach();
-}
-
-/** For the Intake. */
-bool Instance::startHelper() noexcept {
-    try {
-        startDetached([this] { intake_->help(); });
-        return true;
-    } catch (const std::exception &error) {
-        EventLog::complain("instance.thread_missing", "error=" + EventLog::inQuotes(error.what()));
-        return false;
-    }
 }
 
 /** The function of a thread of its own, which runs to the end of the process. */
@@ -299,6 +237,15 @@ void Instance::countAnswered() {
     }
 }
 
+/** For the Intake. At the end the main thread waits for it. */
+void Instance::noteIdle() {
+    if (ending_) {
+        noteEvent();
+    } else {
+        control_.tell(Frame(FrameType::PAUSE, {"1"}));
+    }
+}
+
 void Instance::noteEvent() noexcept {
     setEvent(events_);
 }
@@ -322,17 +269,9 @@ bool Instance::awaitEvent(Application::Deadline deadline) {
     return true;
 }
 
-/** For a helper whose connection to the application has ended: the agent, not the helper, reports a
- *  request that the application has lost by its death. */
-void Instance::awaitDeath() const {
-    do {
-        std::this_thread::sleep_for(DEATH_NOTICE);
-    } while (applicationEnded_);
-}
-
 void Instance::endWithApplication() {
-    // Before the helpers' notice is over.
-    applicationEnded_ = true;
+    // Before a request's notice is over.
+    ending_ = true;
     relays_.noteDeathOfApplication();
     const AppKeeper::Ending ending = application_.takeEnding();
     EventLog::write("application.ended", fmt::format("status=\"{}\"", Application::describe(ending)));
@@ -363,13 +302,13 @@ void Instance::finish() {
         if (intake_->inWork() == 0 && relays_.streams() > 0 && !std::exchange(told, true)) {
             control_.tell(Frame(FrameType::PAUSE, {"1"}));
         }
-    } while (inWork() > 0 && (startsHelpersAgain(deadline) || awaitEvent(deadline)));
+    } while (inWork() > 0 && awaitEvent(deadline));
     if (const std::size_t left = inWork(); left > 0) {
         EventLog::write("instance.gave_up_waiting", fmt::format("requests={}", left));
     }
     application_.finish();
     letClientsTakeTheRest(&Relays::count);
-    // Without destructors: claims of busy threads must stay.
+    // Without destructors: claims of requests in work must stay.
     ::_exit(EXIT_SUCCESS);
 }
 

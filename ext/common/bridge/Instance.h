@@ -21,9 +21,9 @@ namespace Passenger::Bridge {
 
 /**
  * The bridge from SERVE to its end. The main thread owns it and waits for the end. One thread reads
- * the control socket, one takes requests (Intake), and helpers work at requests that have to wait.
- * When the application's command ends, the process ends as soon as the relays have delivered their
- * bytes. The agent then reports the claimed requests as lost.
+ * the control socket, and one works at the requests (Intake). When the application's command ends,
+ * the process ends as soon as the relays have delivered their bytes. The agent then reports the
+ * claimed requests as lost.
  */
 class Instance {
 public:
@@ -39,12 +39,9 @@ public:
     void run();
 
 private:
-    bool startsHelpersAgain(Application::Deadline deadline);
     void startThreads();
     [[noreturn]] void failStart(const char *reason);
     void startThread(std::function<void()> work);
-    static void startDetached(std::function<void()> work);
-    bool startHelper() noexcept;
     void readControlSocket();
     [[noreturn]] void sendHeartbeats();
     void handle(Frame frame);
@@ -54,9 +51,9 @@ private:
     void countAnswered();
     /** Waits for an event for the main thread. False: none came until `deadline`. */
     bool awaitEvent(Application::Deadline deadline);
+    void noteIdle();
     void noteEvent() noexcept;
     void finish();
-    void awaitDeath() const;
     [[noreturn]] void endWithApplication();
     /** @param left of the Relays */
     void letClientsTakeTheRest(std::size_t (Relays::*left)() const noexcept) const;
@@ -78,9 +75,6 @@ private:
     /** Wakes the main thread. */
     FileDescriptor events_;
     std::atomic<bool> ending_{false};
-    std::atomic<bool> applicationEnded_{false};
-    /** A helper could not be started. */
-    std::atomic<bool> unstarted_{false};
     std::atomic<std::uint64_t> answered_{0};
 };
 

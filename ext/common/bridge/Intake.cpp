@@ -2,12 +2,14 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <span>
+#include <chrono>
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/Poll.h"
 
 namespace Passenger::Bridge {
 
@@ -19,7 +21,10 @@ constexpr int RETRY_INTERVAL = 200;
 
 /** The two upper bits of an event's data. The rest is a number: of the place, or of the channel.
  *  Channels' ids begin with the machine's uptime in nanoseconds: 2^62 are 146 years. */
-enum class Kind : std::uint8_t { NEWS, QUEUE, CONNECTION, CHANNEL };
+enum class Kind : std::uint8_t { COMMON, QUEUE, CONNECTION, CHANNEL };
+/** Numbers of COMMON. */
+constexpr std::uint64_t NEWS = 0;
+constexpr std::uint64_t RELAYS = 1;
 constexpr unsigned KIND_SHIFT = 62;
 constexpr std::uint64_t NUMBER = (std::uint64_t{1} << KIND_SHIFT) - 1;
 
@@ -27,27 +32,20 @@ constexpr std::uint64_t keyOf(Kind kind, std::uint64_t number) {
     return static_cast<std::uint64_t>(kind) << KIND_SHIFT | (number & NUMBER);
 }
 
-bool change(const FileDescriptor &epoll, int operation, int descriptor, std::uint32_t events, std::uint64_t key) {
-    epoll_event event{events, {.u64 = key}};
-    return epoll_ctl(epoll.get(), operation, descriptor, &event) == 0;
-}
-
 }  // namespace
 
-Intake::Intake(HandoverPtr handover, const Place::Tools &tools, std::function<void()> idle, Helpers::Start startHelper,
-               std::function<void()> unstarted)
+Intake::Intake(HandoverPtr handover, const Place::Tools &tools, std::function<void()> idle)
     : tools_(tools),
       tellIdle_(std::move(idle)),
       most_(handover->threads),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       news_(makeEventDescriptor()),
-      helpers_(std::move(startHelper), std::move(unstarted)),
       handover_(std::move(handover)),
       open_(!handover_->paused),
       queues_(epoll_, keyOf(Kind::QUEUE, 0)),
-      message_(std::make_unique_for_overwrite<char[]>(MAX_MESSAGE + 1)),
-      answer_(std::make_unique_for_overwrite<char[]>(Place::READ_SIZE)) {
-    if (!epoll_ || !change(epoll_, EPOLL_CTL_ADD, news_.get(), EPOLLIN, keyOf(Kind::NEWS, 0))) {
+      memory_(std::make_unique_for_overwrite<char[]>(BodySource::BUFFER_SIZE)) {
+    if (!epoll_ || !Watch(epoll_, keyOf(Kind::COMMON, NEWS)).set(news_.get(), EPOLLIN) ||
+        !Watch(epoll_, keyOf(Kind::COMMON, RELAYS)).set(tools_.relays.descriptor().get(), EPOLLIN)) {
         throw SystemException("epoll", errno);
     }
 }
@@ -55,20 +53,10 @@ Intake::Intake(HandoverPtr handover, const Place::Tools &tools, std::function<vo
 void Intake::run() {
     takeNews();
     settle();
-    while (!finishing_ || inWork_ > 0) {
+    while (!finishing_ || inWork_ > 0 || tools_.relays.count() > 0) {
         turn();
         settle();
     }
-    helpers_.finish();
-}
-
-void Intake::help() {
-    // Not initialized: pages that no answer reaches take no memory.
-    const auto buffer = std::make_unique_for_overwrite<char[]>(Place::READ_SIZE);
-    helpers_.run([&](Place &place) {
-        place.work({buffer.get(), Place::READ_SIZE});
-        giveBack(place);
-    });
 }
 
 /**
@@ -78,30 +66,49 @@ void Intake::help() {
  */
 void Intake::turn() {
     std::array<epoll_event, EVENTS_AT_ONCE> events{};
-    // No event tells of a further message of a queue that is not watched.
-    const int retry = took_ ? 0 : RETRY_INTERVAL;
-    const int size = epoll_wait(epoll_.get(), events.data(), EVENTS_AT_ONCE, queues_.isMissing() ? retry : -1);
+    const int size = epoll_wait(epoll_.get(), events.data(), EVENTS_AT_ONCE, timeout());
     if (size < 0 && errno != EINTR) {
         throw SystemException("epoll_wait", errno);
     }
     bool news = false;
     QueueWatch::Ready ready{};
     for (int index = 0; index < size; index++) {
-        const std::uint64_t number = events[static_cast<std::size_t>(index)].data.u64 & NUMBER;
-        switch (static_cast<Kind>(events[static_cast<std::size_t>(index)].data.u64 >> KIND_SHIFT)) {
-            case Kind::NEWS:
-                // The event stays until it was read. Events that did not fit may be of the queue.
-                news = size < static_cast<int>(EVENTS_AT_ONCE);
+        const epoll_event &event = events[static_cast<std::size_t>(index)];
+        const std::uint64_t number = event.data.u64 & NUMBER;
+        switch (static_cast<Kind>(event.data.u64 >> KIND_SHIFT)) {
+            case Kind::COMMON:
+                if (number == RELAYS) {
+                    tools_.relays.turn();
+                } else {
+                    // It stays until it was read. Events that did not fit may be of the queue.
+                    news = size < static_cast<int>(EVENTS_AT_ONCE);
+                }
                 break;
             case Kind::QUEUE: ready.at(number) = true; break;
-            case Kind::CONNECTION: connectionReady(static_cast<std::uint32_t>(number)); break;
-            case Kind::CHANNEL: channelEnded(number); break;
+            case Kind::CONNECTION: connectionReady(static_cast<std::uint32_t>(number), event.events); break;
+            case Kind::CHANNEL: channelReady(number, event.events); break;
         }
     }
     took_ = take(ready);
+    if (!deadlines_.empty() || tools_.relays.deadline()) {
+        expire(std::chrono::steady_clock::now());
+    }
     if (news || queues_.atEnd()) {
         takeNews();
     }
+}
+
+/** Milliseconds up to the next deadline; -1: there is none. */
+int Intake::timeout() const {
+    const auto first = deadlines_.empty() ? std::nullopt : std::optional(deadlines_.begin()->first);
+    const auto next = earlier(first, tools_.relays.deadline());
+    const int left = next ? millisecondsUntil(*next) : -1;
+    if (!queues_.isMissing()) {
+        return left;
+    }
+    // No event tells of a further message of a queue that is not watched.
+    const int retry = took_ ? 0 : RETRY_INTERVAL;
+    return next ? std::min(left, retry) : retry;
 }
 
 /** Watches the queues only if a message could be taken now. */
@@ -113,34 +120,21 @@ void Intake::settle() {
 }
 
 bool Intake::take(const QueueWatch::Ready &ready) {
-    const std::span<char> buffer(message_.get(), inWork_ < most_ ? MAX_MESSAGE + 1 : 0);
-    const std::size_t size = queues_.take(ready, buffer, inWork_);
+    const std::size_t size = queues_.take(ready, inWork_ < most_ ? buffer_ : std::span<char>(), inWork_);
     if (size > 0) {
-        begin({message_.get(), size});
+        Entry &entry = freePlace();
+        inWork_++;
+        entry.place->take({buffer_.data(), size}, current_) ? search(entry) : release(entry);
     }
     return size > 0;
-}
-
-void Intake::begin(std::string_view message) {
-    Entry &entry = freePlace();
-    entry.state = State::HERE;
-    inWork_++;
-    Place &place = *entry.place;
-    place.take(message, current_);
-    const auto found = channels_.find(place.channelId());
-    const bool known = found != channels_.end() && found->second.place == nullptr;
-    const Place::Next next = place.begin(known ? found->second.channel : nullptr);
-    if (next == Place::Next::ANSWER) {
-        found->second.place = &place;
-    }
-    follow(entry, next);
 }
 
 /** One that has a connection, if possible. Fewer than most_ are in use. */
 Intake::Entry &Intake::freePlace() {
     std::vector<std::uint32_t> &free = connected_.empty() ? bare_ : connected_;
     if (free.empty()) {
-        places_.push_back({std::make_unique<Place>(tools_, static_cast<std::uint32_t>(places_.size()))});
+        const auto index = static_cast<std::uint32_t>(places_.size());
+        places_.push_back({std::make_unique<Place>(tools_, index, Watch(epoll_, keyOf(Kind::CONNECTION, index)))});
         return places_.back();
     }
     Entry &entry = places_[free.back()];
@@ -148,116 +142,167 @@ Intake::Entry &Intake::freePlace() {
     return entry;
 }
 
-void Intake::follow(Entry &entry, Place::Next next) {
-    switch (next) {
-        case Place::Next::ANSWER: break;
-        case Place::Next::WORK: giveAway(entry); break;
-        case Place::Next::NONE: release(entry); break;
+/** Begins the request if its channel is known. Without a channel the request is not claimed and not
+ *  run: the child finds it not begun. */
+void Intake::search(Entry &entry) {
+    Place &place = *entry.place;
+    const auto watched = channels_.find(place.channelId());
+    WatchedChannel *channel = watched == channels_.end() ? nullptr : &watched->second;
+    if (channel == nullptr) {
+        const std::optional<ChannelPtr> found = tools_.channels.find(place.channelId(), entry.asked);
+        if (!found) {
+            if (std::exchange(entry.state, State::SEARCHING) != State::SEARCHING) {
+                setDeadline(entry, std::chrono::steady_clock::now() + Channels::PATIENCE);
+            }
+            searching_.push_back(place.index());
+            return;
+        }
+        channel = *found ? newChannel(*found) : nullptr;
     }
+    if (channel == nullptr) {
+        release(entry);
+        return;
+    }
+    entry.state = State::BUSY;
+    entry.channel = channel;
+    channel->places.push_back(&place);
+    place.begin(channel->channel, buffer_);
+    update(entry);
 }
 
-/** A helper uses the connection in its own way, and finds by itself that the channel ends. */
-void Intake::giveAway(Entry &entry) {
-    forgetPlaceOf(*entry.place);
-    if (entry.watched >= 0) {
-        change(epoll_, EPOLL_CTL_DEL, entry.watched, 0, 0);
-        entry.watched = -1;
+/** Null: the kernel watches no more descriptors. */
+Intake::WatchedChannel *Intake::newChannel(const ChannelPtr &channel) {
+    const Watch watch(epoll_, keyOf(Kind::CHANNEL, channel->id));
+    const auto entry = channels_.try_emplace(channel->id, WatchedChannel{channel, watch});
+    WatchedChannel &watched = entry.first->second;
+    if (watched.watch.set(channel->end.get(), EPOLLHUP)) {
+        return &watched;
     }
-    entry.state = State::AWAY;
-    helpers_.give(*entry.place);
+    channels_.erase(entry.first);
+    return nullptr;
+}
+
+void Intake::proceed(Entry &entry, const HttpExchange::Events &events) {
+    entry.place->proceed(events, buffer_);
+    update(entry);
+}
+
+void Intake::update(Entry &entry) {
+    if (!entry.place->isBusy()) {
+        release(entry);
+        return;
+    }
+    setDeadline(entry, entry.place->wants().deadline);
+    watch(*entry.channel);
 }
 
 void Intake::release(Entry &entry) {
-    forgetPlaceOf(*entry.place);
+    setDeadline(entry, std::nullopt);
+    if (WatchedChannel *channel = std::exchange(entry.channel, nullptr)) {
+        std::erase(channel->places, entry.place.get());
+        watch(*channel);
+    }
     entry.state = State::FREE;
+    entry.asked = false;
     inWork_--;
-    if (entry.place->connection().descriptor() < 0) {
-        entry.watched = -1;
-    }
-    (entry.watched < 0 ? bare_ : connected_).push_back(entry.place->index());
+    (entry.place->connection().descriptor() < 0 ? bare_ : connected_).push_back(entry.place->index());
 }
 
-void Intake::forgetPlaceOf(const Place &place) {
-    const auto found = channels_.find(place.channelId());
-    if (found != channels_.end() && found->second.place == &place) {
-        found->second.place = nullptr;
+/** The end of a channel is found without any system call for a request. */
+void Intake::watch(WatchedChannel &channel) {
+    std::uint32_t events = EPOLLHUP;
+    for (const Place *place : channel.places) {
+        events |= place->wants().channel;
+    }
+    channel.watch.set(channel.channel->end.get(), events);
+}
+
+void Intake::setDeadline(Entry &entry, std::optional<MonotonicTime> deadline) {
+    const std::uint32_t index = entry.place->index();
+    if (entry.deadline && entry.deadline != deadline) {
+        deadlines_.erase({*entry.deadline, index});
+    }
+    entry.deadline = deadline;
+    if (deadline) {
+        deadlines_.emplace(*deadline, index);
     }
 }
 
-void Intake::connectionReady(std::uint32_t index) {
+void Intake::expire(MonotonicTime now) {
+    while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+        const std::uint32_t index = deadlines_.begin()->second;
+        Entry &entry = places_[index];
+        if (entry.state == State::BUSY) {
+            setDeadline(entry, std::nullopt);
+            proceed(entry, {});
+        } else {
+            std::erase(searching_, index);
+            release(entry);
+        }
+    }
+    if (const auto due = tools_.relays.deadline(); due && *due <= now) {
+        tools_.relays.turn();
+    }
+}
+
+void Intake::connectionReady(std::uint32_t index, std::uint32_t events) {
     Entry &entry = places_[index];
-    if (entry.state == State::HERE) {
-        follow(entry, entry.place->proceed({answer_.get(), Place::READ_SIZE}));
-    } else if (entry.state == State::FREE && entry.watched >= 0) {
-        // Its end, or bytes that belong to no request. A connection that the loop no longer watches
-        // was closed since epoll_wait told of it.
-        entry.place->connection().close();
-        entry.watched = -1;
+    AppConnection &connection = entry.place->connection();
+    if (!connection.isWatched()) {
+        // It was closed since epoll_wait told of it.
+        return;
+    }
+    if (entry.state == State::BUSY) {
+        proceed(entry, {events, 0});
+        return;
+    }
+    // Its end, or bytes that belong to no request.
+    connection.close();
+    if (entry.state == State::FREE) {
         std::erase(connected_, index);
         bare_.push_back(index);
     }
 }
 
 /** The child closes its reply channels when it has no use for them, or for the answer. */
-void Intake::channelEnded(std::uint64_t id) {
+void Intake::channelReady(std::uint64_t id, std::uint32_t events) {
     const auto found = channels_.find(id);
     if (found == channels_.end()) {
         return;
     }
-    change(epoll_, EPOLL_CTL_DEL, found->second.channel->end.get(), 0, 0);
-    Place *place = found->second.place;
-    channels_.erase(found);
-    if (place != nullptr) {
-        place->leave();
-        release(places_[place->index()]);
+    const bool ended = (events & (EPOLLHUP | EPOLLERR)) != 0;
+    WatchedChannel &channel = found->second;
+    for (Place *place : std::vector(channel.places)) {
+        Entry &entry = places_[place->index()];
+        if (ended) {
+            place->leave();
+            release(entry);
+        } else {
+            proceed(entry, {0, events});
+        }
+    }
+    if (ended) {
+        forget(channel);
     }
 }
 
-/** The end of a channel is found once, without any system call for a request. */
-void Intake::watchChannel(ChannelPtr channel) {
-    const std::uint64_t id = channel->id;
-    WatchedChannel &watched = channels_[id];
-    if (watched.channel == channel || watched.place != nullptr) {
-        return;
-    }
-    if (watched.channel) {
-        change(epoll_, EPOLL_CTL_DEL, watched.channel->end.get(), 0, 0);
-    }
-    watched.channel = std::move(channel);
-    if (!change(epoll_, EPOLL_CTL_ADD, watched.channel->end.get(), EPOLLET, keyOf(Kind::CHANNEL, id))) {
-        channels_.erase(id);
-    }
-}
-
-void Intake::takeBack(Place &place) {
-    Entry &entry = places_[place.index()];
-    ChannelPtr channel = place.takeChannel();
-    if (channel && place.handover() == current_) {
-        watchChannel(std::move(channel));
-    }
-    const int descriptor = place.connection().descriptor();
-    if (descriptor >= 0 &&
-        change(epoll_, EPOLL_CTL_ADD, descriptor, EPOLLIN | EPOLLRDHUP, keyOf(Kind::CONNECTION, place.index()))) {
-        entry.watched = descriptor;
-    } else {
-        place.connection().close();
-    }
-    release(entry);
+/** Others may have the channel still. */
+void Intake::forget(WatchedChannel &channel) {
+    channel.watch.set(channel.channel->end.get(), 0);
+    channels_.erase(std::uint64_t{channel.channel->id});
 }
 
 void Intake::takeNews() {
     clearEvent(news_);
-    std::vector<Place *> returned;
     HandoverPtr handover;
     {
         const LockGuard lock(mutex_);
-        returned.swap(returned_);
         mayTake_ = open_;
         finishing_ = finished_;
         handover = handover_;
     }
-    for (Place *place : returned) {
-        takeBack(*place);
+    for (const std::uint32_t index : std::exchange(searching_, {})) {
+        search(places_[index]);
     }
     if (!current_ || (queues_.atEnd() && current_ != handover)) {
         changeHandover(handover);
@@ -266,13 +311,11 @@ void Intake::takeNews() {
 
 /** Channels of the former pool process have no meaning in messages of the next one. */
 void Intake::changeHandover(HandoverPtr next) {
-    while (!channels_.empty()) {
-        const auto first = channels_.begin();
-        if (first->second.place != nullptr) {
-            giveAway(places_[first->second.place->index()]);
+    for (auto entry = channels_.begin(); entry != channels_.end();) {
+        const auto channel = entry++;
+        if (channel->second.places.empty()) {
+            forget(channel->second);
         }
-        change(epoll_, EPOLL_CTL_DEL, first->second.channel->end.get(), 0, 0);
-        channels_.erase(first);
     }
     current_ = std::move(next);
     queues_.use(current_);
@@ -280,17 +323,9 @@ void Intake::changeHandover(HandoverPtr next) {
 
 void Intake::tellIfIdle() {
     const LockGuard lock(mutex_);
-    if (!open_ && !finished_ && !std::exchange(idleTold_, true)) {
+    if (!open_ && !std::exchange(idleTold_, true)) {
         tellIdle_();
     }
-}
-
-void Intake::giveBack(Place &place) {
-    {
-        const LockGuard lock(mutex_);
-        returned_.push_back(&place);
-    }
-    wake();
 }
 
 void Intake::wake() const noexcept {
@@ -333,6 +368,7 @@ void Intake::replace(HandoverPtr handover) {
 void Intake::finish() {
     {
         const LockGuard lock(mutex_);
+        idleTold_ = idleTold_ && !open_;
         open_ = false;
         finished_ = true;
     }

@@ -16,7 +16,6 @@ libpassenger_bridge_la_SOURCES = \
     %D%/ControlSocket.cpp \
     %D%/EventLog.cpp \
     %D%/Handover.cpp \
-    %D%/Helpers.cpp \
     %D%/HttpExchange.cpp \
     %D%/Instance.cpp \
     %D%/Intake.cpp \
@@ -32,5 +31,6 @@ libpassenger_bridge_la_SOURCES = \
     %D%/ReplyWriter.cpp \
     %D%/RequestFields.cpp \
     %D%/RequestHead.cpp \
-    %D%/SocketDiag.cpp
+    %D%/SocketDiag.cpp \
+    %D%/Watch.cpp
 libpassenger_bridge_la_LIBADD = $(HTTP_PARSER_LIBS)

@@ -1,6 +1,9 @@
 #include "bridge/Place.h"
 
+#include <sys/epoll.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <exception>
@@ -8,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "base/Exceptions.h"
 #include "base/SystemClock.h"
 #include "bridge/EventLog.h"
 
@@ -56,69 +60,54 @@ void failQuietly(ReplyWriter &reply, unsigned status, std::string_view text) {
 
 }  // namespace
 
-Place::Place(const Tools &tools, std::uint32_t index) : tools_(tools), index_(index), connection_(tools.address) {}
+Place::Place(const Tools &tools, std::uint32_t index, Watch watch)
+    : tools_(tools), index_(index), connection_(tools.address, watch) {}
 
-void Place::take(std::string_view message, HandoverPtr handover) {
+bool Place::take(std::string_view message, HandoverPtr handover) {
+    if (message.size() < sizeof(header_)) {
+        EventLog::complain("request.malformed", fmt::format("bytes={}", message.size()));
+        return false;
+    }
     if (handover_ != handover) {
         handover_ = std::move(handover);
         claim_.emplace(handover_->claims, handover_->senders, handover_->firstCell + index_);
     }
     message_ = message;
-    header_ = {};
-    std::memcpy(&header_, message_.data(), std::min(message_.size(), sizeof(header_)));
-    channel_.reset();
-    withdrawn_ = over_ = false;
+    std::memcpy(&header_, message_.data(), sizeof(header_));
+    return true;
 }
 
-Place::Next Place::begin(const ChannelPtr &channel) {
-    if (message_.size() < sizeof(header_)) {
-        // The message names no channel for an answer.
-        EventLog::complain("request.malformed", fmt::format("bytes={}", message_.size()));
-        return Next::NONE;
-    }
-    if (!channel || !isPlain()) {
-        return Next::WORK;
-    }
-    startReply(channel).neverWait();
-    exchange_.emplace(parts(std::string_view(message_).substr(sizeof(header_) + header_.headLength)));
-    if (!exchange_->prepare()) {
-        exchange_.reset();
-        reply_.reset();
-        return Next::WORK;
-    }
-    claim();
-    return next(attempt([this] {
-        if (withdrawn_) {
-            reply_->skip();
-            return false;
-        }
-        exchange_->start();
-        return true;
-    }));
-}
-
-/** The whole request is in the message, and can be passed on. */
-bool Place::isPlain() {
-    if ((header_.flags & BODY_FOLLOWS) != 0 || problemOf(header_, message_.size()) != nullptr) {
-        return false;
-    }
-    fields_ = RequestFields::parse(std::string_view(message_).substr(sizeof(header_), header_.headLength));
-    return fields_.has_value();
-}
-
-ReplyWriter &Place::startReply(const ChannelPtr &channel) {
+void Place::begin(const ChannelPtr &channel, std::span<char> buffer) {
     channel_ = channel;
-    return reply_.emplace(*channel_, header_.ticket, microsecondsSince(header_.sentAt), handover_->stickyId);
-}
-
-void Place::claim() {
+    reply_.emplace(*channel_, header_.ticket, microsecondsSince(header_.sentAt), handover_->stickyId);
+    over_ = false;
     withdrawn_ = !claim_->take(ChannelId(header_.channel), Ticket(header_.ticket));
+    proceed({}, buffer);
 }
 
-/** Takes a step, which says whether the request goes on. Its failure ends the request. */
-template <typename Step> bool Place::attempt(const Step &step) {
+HttpExchange::Wants Place::wants() const {
+    if (reply_->holdsBack()) {
+        return {{0, EPOLLOUT}};
+    }
+    return exchange_ ? exchange_->wants() : HttpExchange::Wants{{0, EPOLLIN}};
+}
+
+void Place::proceed(const HttpExchange::Events &events, std::span<char> buffer) {
+    over_ = !attempt(events, buffer) || over_;
+    if (over_ && !reply_->holdsBack()) {
+        end();
+    }
+}
+
+/** The steps that are possible now. Their failure ends the request. @return whether it goes on */
+bool Place::attempt(const HttpExchange::Events &events, std::span<char> buffer) {
     try {
-        return step();
+        reply_->flush();
+        const bool goesOn = !over_ && (reply_->holdsBack() || step(events, buffer));
+        if ((goesOn || reply_->holdsBack()) && !connection_.watch(wants().connection)) {
+            throw SystemException("epoll_ctl", errno);
+        }
+        return goesOn;
     } catch (const ClientGone &) {
         connection_.close();
     } catch (const BodyBrokenOff &) {
@@ -136,20 +125,49 @@ template <typename Step> bool Place::attempt(const Step &step) {
     return false;
 }
 
-Place::Next Place::next(bool goesOn) {
-    over_ = !goesOn;
-    if (reply_->holdsBack() || (goesOn && exchange_->mustWait())) {
-        return Next::WORK;
+bool Place::step(const HttpExchange::Events &events, std::span<char> buffer) {
+    if (exchange_) {
+        return exchange_->proceed(events, buffer);
     }
-    if (goesOn) {
-        return Next::ANSWER;
+    if (withdrawn_) {
+        reply_->skip();
+        return false;
     }
-    end();
-    return Next::NONE;
+    if (const char *problem = problemOf(header_, message_.size())) {
+        refuse(problem);
+        return false;
+    }
+    const std::string_view rest = std::string_view(message_).substr(sizeof(header_));
+    std::string_view environment = rest.substr(0, header_.headLength);
+    const std::string_view body = rest.substr(environment.size());
+    if ((header_.flags & BODY_FOLLOWS) != 0 && !source_) {
+        source_.emplace(*channel_, header_.ticket - std::min<std::uint64_t>(header_.resends, header_.ticket),
+                        header_.ticket, (header_.flags & BODY_IN_FILE) != 0);
+        longHead_ = environment;
+    }
+    if (environment.size() < header_.headLength) {
+        if (!source_->complete(longHead_, header_.headLength, buffer)) {
+            return true;
+        }
+        environment = longHead_;
+    }
+    fields_ = RequestFields::parse(environment);
+    if (!fields_) {
+        refuse("the environment is not a list of names and values");
+        return false;
+    }
+    return exchange_.emplace(parts(body)).proceed({}, buffer);
 }
 
-Place::Next Place::proceed(std::span<char> buffer) {
-    return next(attempt([&] { return exchange_->proceed(buffer); }));
+void Place::refuse(const char *problem) {
+    EventLog::complain("request.malformed", fmt::format("reason=\"{}\"", problem));
+    reply_->fail(INTERNAL_ERROR, "Internal Server Error");
+}
+
+HttpExchange::Parts Place::parts(std::string_view body) {
+    // The place of a stream would go to a request, while the application is busy with the stream.
+    const unsigned flags = tools_.takesAll ? header_.flags : header_.flags & ~unsigned{STREAM_TRANSFERABLE};
+    return {*fields_, body, source_ ? &*source_ : nullptr, *reply_, connection_, tools_.relays, flags, tools_.toNode};
 }
 
 void Place::leave() {
@@ -157,74 +175,10 @@ void Place::leave() {
     end();
 }
 
-void Place::work(std::span<char> buffer) {
-    if (!reply_) {
-        // Without a channel the request is not claimed and not run: the child finds it not begun.
-        const ChannelPtr channel = tools_.channels.find(header_.channel);
-        if (!channel) {
-            return;
-        }
-        startReply(channel);
-        claim();
-    }
-    attempt([&] {
-        reply_->wait();
-        if (over_) {
-            return false;
-        }
-        if (withdrawn_) {
-            reply_->skip();
-        } else if (exchange_) {
-            exchange_->goOn(buffer);
-        } else {
-            respond(buffer);
-        }
-        return false;
-    });
-    end();
-}
-
-void Place::respond(std::span<char> buffer) {
-    if (const char *problem = problemOf(header_, message_.size())) {
-        EventLog::complain("request.malformed", fmt::format("reason=\"{}\"", problem));
-        reply_->fail(INTERNAL_ERROR, "Internal Server Error");
-        return;
-    }
-    const std::string_view rest = std::string_view(message_).substr(sizeof(header_));
-    std::string_view environment = rest.substr(0, header_.headLength);
-    const std::string_view body = rest.substr(environment.size());
-    if ((header_.flags & BODY_FOLLOWS) != 0) {
-        source_.emplace(*channel_, header_.ticket - std::min<std::uint64_t>(header_.resends, header_.ticket),
-                        header_.ticket, (header_.flags & BODY_IN_FILE) != 0);
-        if (environment.size() < header_.headLength) {
-            longHead_ = environment;
-            longHead_ += source_->receiveExactly(header_.headLength - environment.size());
-            environment = longHead_;
-        }
-    }
-    fields_ = RequestFields::parse(environment);
-    if (!fields_) {
-        EventLog::complain("request.malformed", "reason=\"the environment is not a list of names and values\"");
-        reply_->fail(INTERNAL_ERROR, "Internal Server Error");
-        return;
-    }
-    exchange_.emplace(parts(body)).run(buffer);
-}
-
-HttpExchange::Parts Place::parts(std::string_view body) {
-    // The place of a stream would go to a request, while the application is busy with the stream.
-    const unsigned flags = tools_.takesAll ? header_.flags : header_.flags & ~unsigned{STREAM_TRANSFERABLE};
-    return {*fields_,      body,    source_ ? &*source_ : nullptr,
-            *channel_,     *reply_, connection_,
-            tools_.relays, flags,   tools_.awaitDeath,
-            tools_.toNode};
-}
-
 /** Clears the claim only after the last message, or when the channel is dropped. */
 void Place::end() {
     if (!reply_->finished()) {
         tools_.channels.drop(channel_->id);
-        channel_.reset();
     }
     if (withdrawn_) {
         claim_->clear();
@@ -236,6 +190,10 @@ void Place::end() {
     reply_.reset();
     fields_.reset();
     source_.reset();
+    channel_.reset();
+    if (!connection_.watch(EPOLLIN | EPOLLRDHUP)) {
+        connection_.close();
+    }
 }
 
 }  // namespace Passenger::Bridge

@@ -15,6 +15,7 @@
 #include "bridge/Relays.h"
 #include "bridge/ReplyWriter.h"
 #include "bridge/RequestFields.h"
+#include "bridge/Watch.h"
 #include "shm/InstanceClaim.h"
 #include "shm/Layouts.h"
 
@@ -24,9 +25,8 @@ namespace Passenger::Bridge {
  * One of the instance's places for a request: a cell for the request's claim, and a connection to
  * the application, which is kept from one request to the next.
  *
- * Owned by the Intake. Used by one thread at a time: that of the Intake, which must not wait, or a
- * helper's. Always true: a request is passed on only after it was claimed, and if it was not
- * withdrawn (InstanceClaim).
+ * Owned by the Intake, for its thread. No call waits. Always true: a request is passed on only
+ * after it was claimed, and if it was not withdrawn (InstanceClaim).
  */
 class Place {
 public:
@@ -35,8 +35,6 @@ public:
         Channels &channels;
         const AppAddress &address;
         Relays &relays;
-        /** See HttpExchange. */
-        std::function<void()> awaitDeath;
         /** Called after each answered request. */
         std::function<void()> answered;
         /** See HttpExchange. */
@@ -45,51 +43,36 @@ public:
         bool takesAll = false;
     };
 
-    /** The next need of the request. */
-    enum class Next : std::uint8_t {
-        /** proceed(), when the connection has bytes, or leave(). */
-        ANSWER,
-        /** work(), in a thread that may wait. */
-        WORK,
-        /** Nothing: it has ended. */
-        NONE
-    };
+    /** @param index the place's number, and that of its cell among those of the instance
+     *  @param watch of its connection */
+    Place(const Tools &tools, std::uint32_t index, Watch watch);
 
-    /** The bytes of one read fit into one message on the reply channel, unless a head is there. */
-    static constexpr std::size_t READ_SIZE = MAX_MESSAGE - sizeof(MessageHeader);
-
-    /** @param index the place's number, and that of its cell among those of the instance */
-    Place(const Tools &tools, std::uint32_t index);
-
-    /** Takes the message of a request. The place has none. */
-    void take(std::string_view message, HandoverPtr handover);
-    /** The request's reply channel; 0: the message names none. */
+    /** Takes the message of a request. The place has none. False: it names no channel for an
+     *  answer, and is over. */
+    bool take(std::string_view message, HandoverPtr handover);
+    /** Of the message. */
     std::uint64_t channelId() const noexcept { return header_.channel; }
 
-    /** Claims the request and sends it, if that needs no wait.
-     *  @param channel null: it is not known yet */
-    Next begin(const ChannelPtr &channel);
-    /** @param buffer READ_SIZE bytes, as for work() */
-    Next proceed(std::span<char> buffer);
+    /** Claims the request, and begins it unless it is withdrawn.
+     *  @param buffer as for proceed() */
+    void begin(const ChannelPtr &channel, std::span<char> buffer);
+    /** Whether the claimed request goes on. */
+    bool isBusy() const noexcept { return reply_.has_value(); }
+    /** isBusy(): when proceed() is to be called. The place watches its connection by itself. */
+    HttpExchange::Wants wants() const;
+    /** @param buffer BodySource::BUFFER_SIZE bytes */
+    void proceed(const HttpExchange::Events &events, std::span<char> buffer);
     /** The child has shut the reply channel down. The request has ended. */
     void leave();
-    /** Continues the request from its present step to its end. Waits. */
-    void work(std::span<char> buffer);
 
     std::uint32_t index() const noexcept { return index_; }
     AppConnection &connection() noexcept { return connection_; }
-    const HandoverPtr &handover() const noexcept { return handover_; }
-    /** The reply channel of the last request, if further requests can use it; else null. */
-    ChannelPtr takeChannel() noexcept { return std::move(channel_); }
 
 private:
-    bool isPlain();
+    bool attempt(const HttpExchange::Events &events, std::span<char> buffer);
+    bool step(const HttpExchange::Events &events, std::span<char> buffer);
+    void refuse(const char *problem);
     HttpExchange::Parts parts(std::string_view body);
-    ReplyWriter &startReply(const ChannelPtr &channel);
-    void claim();
-    template <typename Step> bool attempt(const Step &step);
-    Next next(bool goesOn);
-    void respond(std::span<char> buffer);
     void end();
 
     const Tools &tools_;
@@ -108,9 +91,10 @@ private:
     /** All of its messages were written. Some may wait for the child. */
     bool over_ = false;
     std::optional<BodySource> source_;
+    /** An environment that does not fit into the message, as far as it has come. */
     std::string longHead_;
     std::optional<RequestFields> fields_;
-    /** None: the request was not claimed yet. */
+    /** None: no request is claimed. */
     std::optional<ReplyWriter> reply_;
     std::optional<HttpExchange> exchange_;
 };

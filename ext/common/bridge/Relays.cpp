@@ -2,10 +2,8 @@
 
 #include <sys/epoll.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <exception>
-#include <limits>
 #include <utility>
 
 #include "base/DescriptorCloser.h"
@@ -19,7 +17,6 @@ namespace {
 /** The bytes of one read. */
 constexpr std::size_t PIECE = 64 * 1024;
 constexpr std::size_t EVENTS_AT_ONCE = 64;
-constexpr std::uint64_t NEWS = std::numeric_limits<std::uint64_t>::max();
 
 }  // namespace
 
@@ -28,10 +25,8 @@ Relays::Relays(std::size_t most, std::function<void()> streamEnded, const Clock 
       streamEnded_(std::move(streamEnded)),
       clock_(clock),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      news_(makeEventDescriptor()),
       buffer_(std::make_unique_for_overwrite<char[]>(PIECE)) {
-    epoll_event event{EPOLLIN, {.u64 = NEWS}};
-    if (!epoll_ || epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, news_.get(), &event) != 0) {
+    if (!epoll_) {
         throw SystemException("epoll", errno);
     }
 }
@@ -43,57 +38,31 @@ bool Relays::hasRoom() const noexcept {
 
 void Relays::add(FileDescriptor child, FileDescriptor application, std::string_view first,
                  std::unique_ptr<AnswerParser> answer) {
-    const bool isStream = answer != nullptr;
+    const Id id = nextId_++;
     auto relay =
         std::make_unique<Relay>(std::move(child), std::move(application), first, std::move(answer), clock_.now());
-    {
-        const LockGuard lock(mutex_);
-        new_.push_back(std::move(relay));
-        // Before the loop can end it.
-        count_++;
-        undelivered_++;
-        streams_ += isStream ? 1 : 0;
-    }
-    setEvent(news_);
+    count_++;
+    undelivered_++;
+    streams_ += relay->isEventStream() ? 1 : 0;
+    Entry entry{std::move(relay), {Watch(epoll_, id * 2), Watch(epoll_, id * 2 + 1)}};
+    update(id, entries_.emplace(id, std::move(entry)).first->second);
 }
 
-void Relays::runOnce(std::chrono::milliseconds longest) {
+void Relays::turn() {
     std::array<epoll_event, EVENTS_AT_ONCE> events{};
-    const int size = epoll_wait(epoll_.get(), events.data(), EVENTS_AT_ONCE, timeout(longest));
+    const int size = epoll_wait(epoll_.get(), events.data(), EVENTS_AT_ONCE, 0);
     if (size < 0 && errno != EINTR) {
         throw SystemException("epoll_wait", errno);
     }
     for (int index = 0; index < size; index++) {
         const epoll_event &event = events[static_cast<std::size_t>(index)];
-        if (event.data.u64 == NEWS) {
-            takeNew();
-        } else {
-            handle(event.data.u64 / 2, static_cast<Relay::Side>(event.data.u64 % 2), event.events);
-        }
+        handle(event.data.u64 / 2, static_cast<Relay::Side>(event.data.u64 % 2), event.events);
     }
     expire(clock_.now());
 }
 
-/** Milliseconds for which the loop may sleep. */
-int Relays::timeout(std::chrono::milliseconds longest) const {
-    if (!deadlines_.empty()) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadlines_.begin()->first - clock_.now());
-        longest = std::clamp(left, std::chrono::milliseconds::zero(), longest);
-    }
-    return static_cast<int>(longest.count());
-}
-
-void Relays::takeNew() {
-    clearEvent(news_);
-    std::vector<std::unique_ptr<Relay>> relays;
-    {
-        const LockGuard lock(mutex_);
-        relays.swap(new_);
-    }
-    for (std::unique_ptr<Relay> &relay : relays) {
-        const Id id = nextId_++;
-        update(id, entries_.emplace(id, Entry{std::move(relay), {}, {}}).first->second);
-    }
+std::optional<MonotonicTime> Relays::deadline() const {
+    return deadlines_.empty() ? std::nullopt : std::optional(deadlines_.begin()->first);
 }
 
 void Relays::handle(Id id, Relay::Side side, std::uint32_t events) {
@@ -104,7 +73,7 @@ void Relays::handle(Id id, Relay::Side side, std::uint32_t events) {
     Entry &entry = found->second;
     if (entry.relay->awaitsChild()) {
         // Another socket takes its place.
-        watch(id, entry, side, 0);
+        watch(entry, side, 0);
     }
     act(id, entry, [&](Relay &relay) { relay.handle(side, events, {buffer_.get(), PIECE}, clock_.now()); });
 }
@@ -131,8 +100,8 @@ void Relays::act(Id id, Entry &entry, const std::function<void(Relay &)> &action
  *  that is over. */
 void Relays::update(Id id, Entry &entry) {
     const Relay &relay = *entry.relay;
-    if (relay.over() || !watch(id, entry, Relay::Side::CLIENT, relay.wanted(Relay::Side::CLIENT)) ||
-        !watch(id, entry, Relay::Side::APPLICATION, relay.wanted(Relay::Side::APPLICATION))) {
+    if (relay.over() || !watch(entry, Relay::Side::CLIENT, relay.wanted(Relay::Side::CLIENT)) ||
+        !watch(entry, Relay::Side::APPLICATION, relay.wanted(Relay::Side::APPLICATION))) {
         remove(id);
         return;
     }
@@ -156,24 +125,16 @@ void Relays::noteDelivered(Entry &entry) noexcept {
 
 /** A side of which nothing is wanted is not watched: its hang-up would be an event again and
  *  again. */
-bool Relays::watch(Id id, Entry &entry, Relay::Side side, std::uint32_t wanted) const noexcept {
-    const auto index = static_cast<std::size_t>(side);
-    std::uint32_t &watched = entry.watched[index];
-    if (watched == wanted) {
-        return true;
-    }
-    const int operation = watched == 0 ? EPOLL_CTL_ADD : wanted == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
-    epoll_event event{wanted, {.u64 = id * 2 + index}};
-    watched = wanted;
-    return epoll_ctl(epoll_.get(), operation, entry.relay->descriptor(side), &event) == 0;
+bool Relays::watch(Entry &entry, Relay::Side side, std::uint32_t wanted) noexcept {
+    return entry.watches[static_cast<std::size_t>(side)].set(entry.relay->descriptor(side), wanted);
 }
 
 /** The descriptors may be closed later (DescriptorCloser), and give no events until then. */
 void Relays::remove(Id id) {
     const auto found = entries_.find(id);
     Entry &entry = found->second;
-    watch(id, entry, Relay::Side::CLIENT, 0);
-    watch(id, entry, Relay::Side::APPLICATION, 0);
+    watch(entry, Relay::Side::CLIENT, 0);
+    watch(entry, Relay::Side::APPLICATION, 0);
     if (entry.deadline) {
         deadlines_.erase({*entry.deadline, id});
     }

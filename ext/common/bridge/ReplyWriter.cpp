@@ -18,11 +18,14 @@ constexpr unsigned BAD_GATEWAY = 502;
 constexpr unsigned SERVICE_UNAVAILABLE = 503;
 constexpr std::size_t PAYLOAD = MAX_MESSAGE - sizeof(MessageHeader);
 
-[[noreturn]] void failToSend(int error) {
+/** For an error of a send. Returns if the child does not take the message at once. */
+void throwUnlessFull(int error) {
     if (isGone(error)) {
         throw ClientGone();
     }
-    throw SystemException("a message of the answer", error);
+    if (error != EAGAIN && error != ENOBUFS) {
+        throw SystemException("a message of the answer", error);
+    }
 }
 
 }  // namespace
@@ -65,21 +68,24 @@ void ReplyWriter::interim(unsigned status, std::string_view head) {
     send(MessageType::INTERIM, 0, status, head.size(), head);
 }
 
-bool ReplyWriter::hijack(int stream, std::uint8_t flags) {
+bool ReplyWriter::hijack(const FileDescriptor &stream, std::uint8_t flags) {
     const MessageHeader header = headerOf(MessageType::HIJACKED, flags, 0, 0);
-    const int descriptors[] = {stream};
+    const std::string_view bytes(reinterpret_cast<const char *>(&header), sizeof(header));
     try {
-        sendWithDescriptors(channel_.end, {reinterpret_cast<const char *>(&header), sizeof(header)}, descriptors);
+        if (!kept_.empty() || !sendNow(bytes, stream)) {
+            kept_.push_back({std::string(bytes), stream.duplicate()});
+        }
         return true;
     } catch (const SystemException &error) {
         if (error.error() == ETOOMANYREFS) {
             return false;
         }
-        failToSend(error.error());
+        throw;
     }
 }
 
-void ReplyWriter::handOver(int connection, unsigned status, std::string_view head, std::string_view surplus) {
+void ReplyWriter::handOver(const FileDescriptor &connection, unsigned status, std::string_view head,
+                           std::string_view surplus) {
     if (head.size() + surplus.size() > PAYLOAD) {
         fail(BAD_GATEWAY, "Bad Gateway");
         return;
@@ -130,37 +136,44 @@ void ReplyWriter::send(MessageType type, std::uint8_t flags, unsigned status, st
     msghdr message{};
     message.msg_iov = parts;
     message.msg_iovlen = 3;
-    if (kept_.empty() && sendNow(message)) {
-        return;
+    if (kept_.empty()) {
+        ssize_t sent = 0;
+        do {
+            sent = sendmsg(channel_.end.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        } while (sent < 0 && errno == EINTR);
+        if (sent >= 0) {
+            return;
+        }
+        throwUnlessFull(errno);
     }
-    std::string &kept = kept_.emplace_back(reinterpret_cast<const char *>(&header), sizeof(header));
+    std::string kept(reinterpret_cast<const char *>(&header), sizeof(header));
     kept.append(first).append(second);
+    kept_.push_back({std::move(kept), {}});
 }
 
 /** False: the child does not take the message at once. */
-bool ReplyWriter::sendNow(const msghdr &message) const {
-    const int flags = waits_ ? MSG_NOSIGNAL : MSG_NOSIGNAL | MSG_DONTWAIT;
-    while (sendmsg(channel_.end.get(), &message, flags) < 0) {
-        if (!waits_ && (errno == EAGAIN || errno == ENOBUFS)) {
-            return false;
-        }
-        if (errno != EINTR && errno != ENOBUFS) {
-            failToSend(errno);
-        }
+bool ReplyWriter::sendNow(std::string_view bytes, const FileDescriptor &stream) const {
+    const int descriptor = stream.get();
+    try {
+        sendWithDescriptors(channel_.end, bytes, {&descriptor, stream ? 1U : 0U}, MSG_DONTWAIT);
+        return true;
+    } catch (const SystemException &error) {
+        throwUnlessFull(error.error());
+        return false;
     }
-    return true;
 }
 
-void ReplyWriter::wait() {
-    waits_ = true;
-    const bool finished = std::exchange(finished_, false);
-    for (std::string &kept : std::exchange(kept_, {})) {
-        iovec part{kept.data(), kept.size()};
-        msghdr message{};
-        message.msg_iov = &part;
-        message.msg_iovlen = 1;
-        sendNow(message);
+/** After an error the kept messages are dropped, and the last one was not sent. */
+void ReplyWriter::flush() {
+    if (kept_.empty()) {
+        return;
     }
+    std::deque<Message> kept = std::exchange(kept_, {});
+    const bool finished = std::exchange(finished_, false);
+    while (!kept.empty() && sendNow(kept.front().bytes, kept.front().stream)) {
+        kept.pop_front();
+    }
+    kept_ = std::move(kept);
     finished_ = finished;
 }
 

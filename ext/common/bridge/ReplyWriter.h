@@ -1,12 +1,12 @@
 #pragma once
 
-#include <sys/socket.h>
-
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "base/FileDescriptor.h"
 #include "bridge/Channels.h"
 #include "shm/Layouts.h"
 
@@ -16,9 +16,8 @@ namespace Passenger::Bridge {
 struct ClientGone {};
 
 /**
- * Writes the messages that answer one request (doc/PROTOCOLS.md, section 3). Sending waits for the
- * child, or keeps the messages that the child does not take at once. A place owns the writer for
- * one request; one thread at a time uses it.
+ * Writes the messages that answer one request (doc/PROTOCOLS.md, section 3). Keeps the messages
+ * that the child does not take at once. A place owns the writer for one request.
  */
 class ReplyWriter {
 public:
@@ -32,17 +31,14 @@ public:
     /** The head was sent: it is too late for another answer. */
     bool started() const noexcept { return started_; }
     /** The last message was sent. A channel without it cannot be used again. */
-    bool finished() const noexcept { return finished_; }
-
-    /** From now on messages that the child does not take at once are kept. */
-    void neverWait() noexcept { waits_ = false; }
-    /** There are such messages: wait() sends them. */
+    bool finished() const noexcept { return finished_ && kept_.empty(); }
+    /** There are kept messages: flush() is to be called when the channel is writable. */
     bool holdsBack() const noexcept { return !kept_.empty(); }
 
     // All of the following throw ClientGone, or SystemException: the child waits for the end then.
 
-    /** Sends the kept messages. From now on sending waits. */
-    void wait();
+    /** Sends kept messages. */
+    void flush();
 
     /** Sends status, header lines and the first bytes of the body. */
     void respond(unsigned status, std::string_view head, std::string_view body, bool last);
@@ -57,21 +53,27 @@ public:
      * @param flags WANTS_CLIENT or 0
      * @return false: no descriptor can be sent now, and nothing was sent
      */
-    bool hijack(int stream, std::uint8_t flags);
+    bool hijack(const FileDescriptor &stream, std::uint8_t flags);
     /**
      * Gives the connection to the application to the client, after this head and these first bytes.
      * They must fit into one message.
      */
-    void handOver(int connection, unsigned status, std::string_view head, std::string_view surplus);
+    void handOver(const FileDescriptor &connection, unsigned status, std::string_view head, std::string_view surplus);
     /** The request was withdrawn and not run. */
     void skip();
     /** Sends an error page, or ABORTED when the head was sent already. */
     void fail(unsigned status, std::string_view text);
 
 private:
+    struct Message {
+        std::string bytes;
+        /** Of HIJACKED; else none. */
+        FileDescriptor stream;
+    };
+
     MessageHeader headerOf(MessageType type, std::uint8_t flags, unsigned status,
                            std::size_t headLength) const noexcept;
-    bool sendNow(const msghdr &message) const;
+    bool sendNow(std::string_view bytes, const FileDescriptor &stream) const;
     void send(MessageType type, std::uint8_t flags, unsigned status, std::size_t headLength, std::string_view first,
               std::string_view second = {});
 
@@ -79,9 +81,7 @@ private:
     const std::uint64_t ticket_;
     const std::uint32_t queued_;
     const std::uint32_t stickyId_;
-    bool waits_ = true;
-    /** Messages of MAX_MESSAGE bytes at most, in their order. */
-    std::vector<std::string> kept_;
+    std::deque<Message> kept_;
     bool started_ = false;
     bool finished_ = false;
 };

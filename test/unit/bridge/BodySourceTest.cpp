@@ -8,6 +8,8 @@
 #include <cstring>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "shm/Layouts.h"
 #include "support/Expect.h"
@@ -39,10 +41,12 @@ class BodySourceTest : public LeakCheck {
     CPPUNIT_TEST(testAFileThatLostItsDescriptorIsNoFaultOfTheClient);
     CPPUNIT_TEST(testAnEmptyFileIsTheEnd);
     CPPUNIT_TEST(testTheEndOfTheChannelBreaksTheBody);
+    CPPUNIT_TEST(testAHeadComesInPieces);
     CPPUNIT_TEST_SUITE_END();
 
     DescriptorPair pair_;
     Bridge::Channel channel_;
+    std::vector<char> buffer_ = std::vector<char>(Bridge::BodySource::BUFFER_SIZE);
 
     Bridge::BodySource source(bool mayBeFile = true) { return {channel_, FIRST, LAST_TICKET, mayBeFile}; }
 
@@ -70,10 +74,12 @@ class BodySourceTest : public LeakCheck {
         sendWithDescriptors(pair_.first, message, {});
     }
 
-    static std::string rest(Bridge::BodySource &source) {
+    std::string_view receive(Bridge::BodySource &source) { return source.receive(buffer_); }
+
+    std::string rest(Bridge::BodySource &source) {
         std::string bytes;
         while (!source.ended()) {
-            bytes += source.receive();
+            bytes += receive(source);
         }
         return bytes;
     }
@@ -95,7 +101,7 @@ public:
         const std::string content(200'000, 'x');
         sendFile(fileOf(content), content.size());
         Bridge::BodySource source = this->source();
-        CPPUNIT_ASSERT(source.receive().empty());
+        CPPUNIT_ASSERT(receive(source).empty());
         CPPUNIT_ASSERT(source.hasUnread());
         CPPUNIT_ASSERT(rest(source) == content);
         CPPUNIT_ASSERT(!source.hasUnread());
@@ -105,7 +111,9 @@ public:
         sendPiece("head", false);
         sendFile(fileOf("body"), 4);
         Bridge::BodySource source = this->source();
-        CPPUNIT_ASSERT_EQUAL(std::string("head"), source.receiveExactly(4));
+        std::string head;
+        CPPUNIT_ASSERT(source.complete(head, 4, buffer_));
+        CPPUNIT_ASSERT_EQUAL(std::string("head"), head);
         CPPUNIT_ASSERT_EQUAL(std::string("body"), rest(source));
     }
 
@@ -128,17 +136,17 @@ public:
         const FileDescriptor file = fileOf(content);
         sendFile(file, content.size());
         Bridge::BodySource source = this->source();
-        source.receive();
-        CPPUNIT_ASSERT(!source.receive().empty());
+        receive(source);
+        CPPUNIT_ASSERT(!receive(source).empty());
         CPPUNIT_ASSERT_EQUAL(0, ftruncate(file.get(), 0));
-        CPPUNIT_ASSERT_THROW(source.receive(), Bridge::BodyBrokenOff);
+        CPPUNIT_ASSERT_THROW(receive(source), Bridge::BodyBrokenOff);
     }
 
     /** As in a process without room for one more. */
     void testAFileThatLostItsDescriptorIsNoFaultOfTheClient() {
         sendFile(4, LAST_TICKET, {});
         Bridge::BodySource source = this->source();
-        CPPUNIT_ASSERT_THROW(source.receive(), Bridge::BodyNotReceived);
+        CPPUNIT_ASSERT_THROW(receive(source), Bridge::BodyNotReceived);
     }
 
     void testAnEmptyFileIsTheEnd() {
@@ -151,7 +159,25 @@ public:
     void testTheEndOfTheChannelBreaksTheBody() {
         pair_.first.reset();
         Bridge::BodySource source = this->source();
-        CPPUNIT_ASSERT_THROW(source.receive(), Bridge::BodyBrokenOff);
+        CPPUNIT_ASSERT_THROW(receive(source), Bridge::BodyBrokenOff);
+    }
+
+    void testAHeadComesInPieces() {
+        Bridge::BodySource source = this->source();
+        std::string head = "one";
+        CPPUNIT_ASSERT(!source.complete(head, 9, buffer_));
+        for (const char *piece : {" two", " three"}) {
+            sendPiece(piece, false);
+            CPPUNIT_ASSERT_EQUAL(std::string_view(piece) == " three", source.complete(head, 9, buffer_));
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string("one two t"), head);
+        CPPUNIT_ASSERT(source.hasUnread());
+        CPPUNIT_ASSERT_EQUAL(std::string("hree"), std::string(receive(source)));
+        CPPUNIT_ASSERT_EQUAL(std::string(), std::string(receive(source)));
+        sendPiece("", true);
+        receive(source);
+        CPPUNIT_ASSERT(source.ended());
+        CPPUNIT_ASSERT_THROW(source.complete(head, 10, buffer_), Bridge::BodyBrokenOff);
     }
 };
 

@@ -28,7 +28,7 @@ namespace Passenger::Bridge {
 
 using namespace std::chrono_literals;
 
-/** Requests through a bridge's loop and its helpers. The test is child, agent and application. */
+/** Requests through a bridge's loop. The test is child, agent and application. */
 class IntakeTest : public IntakeFixture {
     CPPUNIT_TEST_SUITE(IntakeTest);
     CPPUNIT_TEST(testRequestsInTurnUseOneConnection);
@@ -43,7 +43,6 @@ class IntakeTest : public IntakeFixture {
     CPPUNIT_TEST(testEmptyMessagesAreSkippedInBothQueues);
     CPPUNIT_TEST(testABusyInstanceOfStickySessionsTakesFurtherMessages);
     CPPUNIT_TEST(testMessagesOfAQueueThatIsNotWatchedAreTakenOneAfterTheOther);
-    CPPUNIT_TEST(testAHelperThatCannotBeStartedIsTriedAgain);
     CPPUNIT_TEST(testAPlaceWhoseChildLeavesAsTheAnswerComesServesOneRequestAtATime);
     CPPUNIT_TEST_SUITE_END();
 
@@ -258,28 +257,27 @@ public:
             Agent first(sticky);
             const Agent second(sticky);
             Bridge bridge(first.handover(1));
-            // The same number is another channel for the next pool process.
             const FileDescriptor former = bridge.channel(1);
             ask(first.queue, 1, "/one");
             const FileDescriptor connection = bridge.app.accept();
             CPPUNIT_ASSERT_EQUAL(std::string("/one"), Application::path(connection));
             ask(first.queue, 1, "/two");
-            ask(second.queue, 1, "/three");
+            ask(second.queue, 2, "/three");
             first.queue.shutDown();
             bridge.intake.replace(second.handover(1));
             Application::answer(connection, "one");
             CPPUNIT_ASSERT_EQUAL(std::string("one"), receive(former).body);
             CPPUNIT_ASSERT_EQUAL(std::string("/two"), Application::path(connection));
             bridge.channels.forget();
-            const FileDescriptor latter = bridge.channel(1);
+            const FileDescriptor latter = bridge.channel(2);
             Application::answer(connection, "two");
             CPPUNIT_ASSERT_EQUAL(std::string("two"), receive(former).body);
             CPPUNIT_ASSERT_EQUAL(std::string("/three"), Application::path(connection));
-            CPPUNIT_ASSERT(second.claims.holds(ChannelId(1), Ticket(1)));
+            CPPUNIT_ASSERT(second.claims.holds(ChannelId(2), Ticket(1)));
             Application::answer(connection, "three");
             CPPUNIT_ASSERT_EQUAL(std::string("three"), receive(latter).body);
             if (sticky) {
-                ask(*second.own, 1, "/own");
+                ask(*second.own, 2, "/own");
                 CPPUNIT_ASSERT_EQUAL(std::string("/own"), Application::path(connection));
                 Application::answer(connection, "own");
                 CPPUNIT_ASSERT_EQUAL(std::string("own"), receive(latter).body);
@@ -348,20 +346,6 @@ public:
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() - begin < 15s);
     }
 
-    void testAHelperThatCannotBeStartedIsTriedAgain() {
-        const Agent agent;
-        Bridge bridge(agent.handover(10));
-        bridge.refusals = 1;
-        const FileDescriptor channel = bridge.channel(1);
-        ask(agent.queue, 1, "/");
-        CPPUNIT_ASSERT(eventually([&] { return bridge.unstarted == 1; }));
-        bridge.intake.startAgain();
-        const FileDescriptor connection = bridge.app.accept();
-        CPPUNIT_ASSERT_EQUAL(std::string("/"), Application::path(connection));
-        Application::answer(connection, "hello");
-        CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
-    }
-
     /** The loop learns of the channel's end and of the answer at once. */
     void testAPlaceWhoseChildLeavesAsTheAnswerComesServesOneRequestAtATime() {
         const Agent agent;
@@ -376,32 +360,34 @@ public:
         Application::answer(kept, "first");
         CPPUNIT_ASSERT_EQUAL(std::string("first"), receive(channels[0]).body);
         CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+        ask(agent.queue, 2, "/hold");
+        CPPUNIT_ASSERT_EQUAL(std::string("/hold"), Application::path(kept));
         ask(agent.queue, 1, "/left");
-        CPPUNIT_ASSERT_EQUAL(std::string("/left"), Application::path(kept));
+        const FileDescriptor left = bridge.app.accept();
+        CPPUNIT_ASSERT_EQUAL(std::string("/left"), Application::path(left));
         {
             const std::lock_guard hold(bridge.mutex);
-            // One helper is there at most. So the loop starts another one for these requests.
-            ask(agent.queue, 2, "/2");
-            ask(agent.queue, 3, "/3");
-            CPPUNIT_ASSERT(eventually([&] { return bridge.starts == 2; }));
+            Application::answer(kept, "hold");
+            CPPUNIT_ASSERT_EQUAL(std::string("hold"), receive(channels[1]).body);
             ::shutdown(channels[0].get(), SHUT_RDWR);
-            Application::answer(kept, "too late");
+            Application::answer(left, "too late");
         }
-        CPPUNIT_ASSERT_EQUAL(std::string(), Application::path(kept));
-        CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 2; }));
-        for (const std::uint64_t id : {4, 5}) {
+        CPPUNIT_ASSERT_EQUAL(std::string(), Application::path(left));
+        CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+        std::map<std::string, const FileDescriptor *> byPath;
+        std::vector<FileDescriptor> connections;
+        connections.reserve(channels.size());
+        for (std::uint64_t id = 2; id <= channels.size(); id++) {
             ask(agent.queue, id, "/" + std::to_string(id));
-        }
-        // Helpers connect in any order.
-        std::map<std::string, FileDescriptor> byPath;
-        for (int i = 0; i < 4; i++) {
-            FileDescriptor connection = bridge.app.accept();
-            std::string path = Application::path(connection);
-            byPath[path] = std::move(connection);
+            if (id > 2) {
+                connections.push_back(bridge.app.accept());
+            }
+            const FileDescriptor &connection = id > 2 ? connections.back() : kept;
+            byPath[Application::path(connection)] = &connection;
         }
         for (std::size_t index = 1; index < channels.size(); index++) {
             const std::string path = "/" + std::to_string(index + 1);
-            Application::answer(byPath[path], path);
+            Application::answer(*byPath[path], path);
             CPPUNIT_ASSERT_EQUAL(path, receive(channels[index]).body);
         }
     }

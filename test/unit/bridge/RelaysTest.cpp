@@ -118,7 +118,7 @@ class RelaysTest : public LeakCheck {
         client_ = std::move(pair.first);
     }
 
-    void turn() { relays_->runOnce(0ms); }
+    void turn() { relays_->turn(); }
 
     /** What comes within some turns; at the end of the connection with "EOF" behind it. */
     std::string heard(const FileDescriptor &end, std::size_t least) {

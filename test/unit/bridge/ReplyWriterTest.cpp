@@ -73,7 +73,6 @@ public:
 
     void testAKeptMessageThatTheKernelRefusesKeepsNoOtherBack() {
         Bridge::ReplyWriter reply(channel_, 5, 0, 0);
-        reply.neverWait();
         while (!reply.holdsBack()) {
             reply.respond(200, "", "x", false);
         }
@@ -81,7 +80,7 @@ public:
         while (received().status == 200) {
             // The child makes room.
         }
-        CPPUNIT_ASSERT_THROW(reply.wait(), SystemException);
+        CPPUNIT_ASSERT_THROW(reply.flush(), SystemException);
         reply.fail(500, "Internal Server Error");
         MessageHeader last = received();
         while (last.status == 200) {
@@ -101,7 +100,7 @@ public:
         Bridge::ReplyWriter reply(channel_, 5, 0, 0);
         {
             const CrowdedDescriptors crowd;
-            reply.handOver(connection.first.get(), 101, "Upgrade: x\r\n", "");
+            reply.handOver(connection.first, 101, "Upgrade: x\r\n", "");
         }
         CPPUNIT_ASSERT(reply.finished());
         const MessageHeader header = received();

@@ -38,12 +38,12 @@ protected:
 
     /** A server that answers when the test says so. */
     struct Application {
-        Application() : listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-            const std::uint16_t port = AppAddress::unusedPort("127.0.0.1");
-            address = AppAddress::tcp("127.0.0.1", port);
+        Application() : address(AppAddress::tcp("127.0.0.1", AppAddress::unusedPort("127.0.0.1"))) { listen(); }
+        void listen() {
+            listener = FileDescriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
             sockaddr_in name{};
             name.sin_family = AF_INET;
-            name.sin_port = htons(port);
+            name.sin_port = htons(address.port());
             name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
             CPPUNIT_ASSERT_EQUAL(0, ::bind(listener.get(), reinterpret_cast<sockaddr *>(&name), sizeof(name)));
             CPPUNIT_ASSERT_EQUAL(0, ::listen(listener.get(), 100));
@@ -72,8 +72,8 @@ protected:
                                  ::send(connection.get(), all.data(), all.size(), MSG_NOSIGNAL));
         }
 
-        FileDescriptor listener;
         AppAddress address;
+        FileDescriptor listener;
     };
 
     /** What a pool process hands over, with a queue of its own for sticky sessions if wanted. */
@@ -98,49 +98,45 @@ protected:
         SenderMemory senders;
     };
 
-    static RequestQueue::Outcome ask(const RequestQueue &queue, std::uint64_t channel, const std::string &path) {
+    using Variables = std::vector<std::pair<std::string, std::string>>;
+
+    /** @param more variables of the environment */
+    static RequestQueue::Outcome ask(const RequestQueue &queue, std::uint64_t channel, const std::string &path,
+                                     std::uint8_t flags = 0, const Variables &more = {}) {
+        Variables variables{{"REQUEST_METHOD", "GET"}, {"REQUEST_URI", path}, {"HTTP_HOST", "localhost"}};
+        variables.insert(variables.end(), more.begin(), more.end());
         std::string text;
-        for (const std::string &part : {std::string("REQUEST_METHOD"), std::string("GET"), std::string("REQUEST_URI"),
-                                        path, std::string("HTTP_HOST"), std::string("localhost")}) {
-            text += part + '\0';
+        for (const auto &[name, value] : variables) {
+            text += name + '\0' + value + '\0';
         }
         RequestHeader header{};
         header.version = LAYOUT_VERSION;
+        header.flags = flags;
         header.headLength = static_cast<std::uint32_t>(text.size());
         header.channel = channel;
         header.ticket = 1;
         return RequestQueue::send(queue.sendingEnd().get(), header, text, "");
     }
 
-    /** The intake with its threads, and the children's ends of the channels. */
+    /** The intake with its thread, and the children's ends of the channels. */
     struct Bridge {
         explicit Bridge(const HandoverPtr &handover)
-            : channels([](std::uint64_t) {}),
+            : channels([this](std::uint64_t) { asked++; }, [this] { intake.noteChannels(); }),
               relays(
                   0, [] {}, SystemClock::instance()),
-              tools{channels, app.address, relays, [] {}, [this] { answered++; }},
-              intake(
-                  handover, tools, [this] { idle++; }, [this] { return startHelper(); }, [this] { unstarted++; }) {
+              tools{channels, app.address, relays, [this] { noteAnswer(); }},
+              intake(handover, tools, [this] { idle++; }) {
             loop = std::thread([this] { intake.run(); });
         }
         ~Bridge() {
             intake.finish();
             loop.join();
-            for (std::thread &helper : helpers) {
-                helper.join();
-            }
         }
 
         /** The loop calls this, and waits while a test has the lock. */
-        bool startHelper() {
-            starts++;
+        void noteAnswer() {
             const std::lock_guard lock(mutex);
-            if (refusals > 0) {
-                refusals--;
-                return false;
-            }
-            helpers.emplace_back([this] { intake.help(); });
-            return true;
+            answered++;
         }
         /** The child's end of a new channel. */
         FileDescriptor channel(std::uint64_t id) {
@@ -155,14 +151,12 @@ protected:
         Relays relays;
         std::atomic<int> answered{0};
         std::atomic<int> idle{0};
+        /** Questions for channels. */
+        std::atomic<int> asked{0};
         std::mutex mutex;
-        std::atomic<int> starts{0};
-        std::atomic<int> refusals{0};
-        std::atomic<int> unstarted{0};
         const Place::Tools tools;
         Intake intake;
         std::thread loop;
-        std::vector<std::thread> helpers;
     };
 
     struct Answer {
