@@ -63,11 +63,17 @@ class OtherHandlersTest < IntegrationTest
         if r.uri == place then r.handler = "server-status" end
         return apache2.DECLINED
       end
+      function types(r)
+        choose(r, "/typed")
+        choose(r, "/typed-alone")
+        return r.uri == "/typed-alone" and apache2.OK or apache2.DECLINED
+      end
       function translate(r) return choose(r, "/early") end
       function fixups(r) return choose(r, "/late") end
     LUA
     TestEnvironment.hand_over(root)
     hooks = "LuaHookTranslateName #{root}/hooks.lua translate\n" \
+            "LuaHookTypeChecker #{root}/hooks.lua types\n" \
             "LuaHookFixups #{root}/hooks.lua fixups\nAddHandler server-status .status\n"
     made.site("lua.test", root, hooks)
     made.site("fast-lua.test", root, "#{hooks}PassengerHighPerformance On\n")
@@ -130,7 +136,7 @@ class OtherHandlersTest < IntegrationTest
 
   def test_a_handler_that_a_module_chooses_in_a_hook_is_not_the_applications
     %w[lua.test fast-lua.test].each do |site|
-      %w[/early /late].each do |path|
+      %w[/early /typed /typed-alone /late].each do |path|
         assert_match(/Server Status/, client(site).get(path).body, site + path)
       end
       %w[/x /x.status].each { |path| assert_equal "app", client(site).get(path).body, site + path }

@@ -13,7 +13,7 @@
  */
 namespace Passenger::MimeChoices {
 
-/** A hook for type_checker, before mod_mime: notes what the request has already, as the filter of
+/** A hook for type_checker, right before mod_mime: notes what the request has already, as the filter of
  *  mod_cache. */
 void noteEarlier(request_rec *r);
 
