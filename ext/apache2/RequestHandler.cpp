@@ -104,7 +104,7 @@ int RequestHandler::run() {
  *  read, and the request is answered */
 bool RequestHandler::bufferBody(ResponseSender &sender) {
     const Settings &settings = Settings::of(r_);
-    if (!body_.present() || !(settings.bufferUpload || body_.isSmall() || body_.isFiltered())) {
+    if (!body_.present() || !(settings.bufferUpload || body_.isSmall() || body_.headMayChange())) {
         return true;
     }
     try {
