@@ -46,7 +46,8 @@ inline constexpr std::array REQUEST{
               "name of the cookie of PassengerStickySessions"},
     Directive{"PassengerStickySessionsCookieAttributes", Context::LOCAL,
               text(&Settings::stickySessionsCookieAttributes).readBy(Reader::HTTPD), "SameSite=Lax; Secure",
-              "attributes of that cookie besides HttpOnly and Path, which is the application's base URI"},
+              "attributes of that cookie besides HttpOnly and Path, which is the application's base URI. Where a proxy "
+              "or a RewriteRule adds the base URI to the client's URL, a Path=/ here replaces it"},
     Directive{"PassengerFriendlyErrorPages", Context::LOCAL, flag(&Settings::friendlyErrorPages).readBy(Reader::HTTPD),
               "On with PassengerAppEnv development, else Off",
               "the error page of an application that does not start shows the exception, the output, the environment "
