@@ -77,6 +77,7 @@ int RequestHandler::run() {
             throw;
         }
     } catch (const std::exception &problem) {
+        turbocache_.noteBreak();
         sender.fail(HTTP_SERVICE_UNAVAILABLE, problem.what());
     }
     // The exchange is over: the application's thread, the channel, the request context and the
@@ -104,7 +105,7 @@ int RequestHandler::run() {
  *  read, and the request is answered */
 bool RequestHandler::bufferBody(ResponseSender &sender) {
     const Settings &settings = Settings::of(r_);
-    if (!body_.present() || !(settings.bufferUpload || body_.isSmall() || body_.isFiltered())) {
+    if (!body_.present() || !(settings.bufferUpload || body_.isSmall() || body_.headMayChange())) {
         return true;
     }
     try {
@@ -301,11 +302,13 @@ void RequestHandler::sendStreamed(MessageSession &session, ResponseSender &sende
         if (int failure = readBlock(session, block, socket < 0 || body_.isAwaitingConsent())) {
             // The session ends without the body's last block, so the application sees that the body
             // is incomplete.
+            turbocache_.noteBreak();
             sender.giveUp(failure, body_.cause());
             return;
         }
         if (body_.paused()) {
             if (SteadyClock::now() - heard >= std::chrono::microseconds(r_->server->timeout)) {
+                turbocache_.noteBreak();
                 sender.giveUp(HTTP_REQUEST_TIME_OUT, APR_TIMEUP);
                 return;
             }

@@ -176,6 +176,8 @@ void registerHooks(apr_pool_t * /*pool*/) {
     // index.
     static const char *const before[] = {"mod_rewrite.c", "mod_alias.c", "mod_env.c", nullptr};
     static const char *const dir[] = {"mod_dir.c", nullptr};
+    static const char *const lua[] = {"mod_lua.c", nullptr};
+    static const char *const mime[] = {"mod_mime.c", nullptr};
 
     ap_hook_pre_config(comeBack, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_check_config(checkConfiguration, nullptr, nullptr, APR_HOOK_MIDDLE);
@@ -192,7 +194,7 @@ void registerHooks(apr_pool_t * /*pool*/) {
     ap_hook_dirwalk_stat(Route::look, nullptr, nullptr, APR_HOOK_LAST);
     ap_hook_map_to_storage(decideAhead, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_map_to_storage(walkDirectories, nullptr, nullptr, APR_HOOK_LAST);
-    ap_hook_type_checker(noteBeforeMime, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
+    ap_hook_type_checker(noteBeforeMime, lua, mime, APR_HOOK_MIDDLE);
     ap_hook_fixups(noteMimeChoices, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(noteUser, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     // After mod_rewrite, which may turn the request into a proxy request, and before mod_headers.

@@ -48,7 +48,9 @@ class EnvironmentTest < IntegrationTest
       file = File.join(TestEnvironment.modules_dir, "mod_#{name}.so")
       made.main_directives << "LoadModule #{name}_module #{file}\n"
     end
-    made.site("session.test", app, "Session On\nSessionEnv On\nSessionCookieName kept path=/\n")
+    session = "Session On\nSessionEnv On\nSessionCookieName kept path=/\n"
+    made.site("session.test", app, session)
+    made.site("excluded.test", app, "#{session}SessionExclude /\n")
   end
 
   def self.with_htaccess(config_ru, htaccess)
@@ -180,7 +182,10 @@ class EnvironmentTest < IntegrationTest
                                                   "Session" => "who=bob")["HTTP_SESSION"]
     assert_includes session, "who=ann"
     refute_includes session, "bob"
-    refute_includes client("session.test").json("/env", "Session" => "b")["HTTP_SESSION"].to_s, "b"
+    %w[session.test excluded.test].each do |site|
+      forged = client(site).json("/env", "Session" => "b")["HTTP_SESSION"]
+      refute_includes forged.to_s, "b", site
+    end
     assert_equal %w[b a], [{}, { "X-Session" => "a" }].map { |more|
       env("/env", more.merge("Session" => "b"))["HTTP_SESSION"]
     }

@@ -44,19 +44,15 @@ class OtherHandlersTest < IntegrationTest
   def self.fast_site(made)
     root = SampleApps.written("run proc { |env| [200, {}, ['app ' + env['PATH_INFO']]] }")
     FileUtils.mkdir_p(%w[from to].map { |name| File.join(root, "public/dav", name) })
-    File.write(File.join(root, "public/terms.en.html"), "terms")
+    FileUtils.mkdir(File.join(root, "public/blog"))
+    %w[terms blog].each { |name| File.write(File.join(root, "public/#{name}.en.html"), name) }
     TestEnvironment.hand_over(File.join(root, "public"))
-    made.site("fast.test", root, <<~CONF)
-      PassengerHighPerformance On
-      AddType text/html .html
-      AddLanguage en .en
-      <Location />
-        Options +MultiViews
-      </Location>
-      <Location /dav>
-        Dav On
-      </Location>
-    CONF
+    fast = "PassengerHighPerformance On\n"
+    made.site("fast.test", root, "#{fast}<Location /dav>\nDav On\n</Location>\n")
+    views = "AddType text/html .html\nAddLanguage en .en\n" \
+            "<Location />\nOptions +MultiViews\n</Location>\n"
+    made.site("views.test", root, views)
+    made.site("fast-views.test", root, fast + views)
   end
 
   # A module that chooses its handler in any hook, as mod_jk does, and one of AddHandler.
@@ -67,11 +63,17 @@ class OtherHandlersTest < IntegrationTest
         if r.uri == place then r.handler = "server-status" end
         return apache2.DECLINED
       end
+      function types(r)
+        choose(r, "/typed")
+        choose(r, "/typed-alone")
+        return r.uri == "/typed-alone" and apache2.OK or apache2.DECLINED
+      end
       function translate(r) return choose(r, "/early") end
       function fixups(r) return choose(r, "/late") end
     LUA
     TestEnvironment.hand_over(root)
     hooks = "LuaHookTranslateName #{root}/hooks.lua translate\n" \
+            "LuaHookTypeChecker #{root}/hooks.lua types\n" \
             "LuaHookFixups #{root}/hooks.lua fixups\nAddHandler server-status .status\n"
     made.site("lua.test", root, hooks)
     made.site("fast-lua.test", root, "#{hooks}PassengerHighPerformance On\n")
@@ -123,15 +125,18 @@ class OtherHandlersTest < IntegrationTest
     assert_match(%r{\AHTTP/1\.1 405 }, ask("MKCOL", "/dav/to/", server, "", "fast.test"))
   end
 
-  def test_files_of_multi_views_are_httpds_with_high_performance
-    fast = client("fast.test")
-    assert_equal "terms", fast.get("/terms").body
-    assert_equal "app /news", fast.get("/news").body
+  def test_multi_views_are_the_same_with_high_performance
+    %w[views.test fast-views.test].each do |site|
+      assert_equal "terms", client(site).get("/terms").body, site
+      %w[/news /news/5 /blog].each do |path|
+        assert_equal "app #{path}", client(site).get(path).body, site
+      end
+    end
   end
 
   def test_a_handler_that_a_module_chooses_in_a_hook_is_not_the_applications
     %w[lua.test fast-lua.test].each do |site|
-      %w[/early /late].each do |path|
+      %w[/early /typed /typed-alone /late].each do |path|
         assert_match(/Server Status/, client(site).get(path).body, site + path)
       end
       %w[/x /x.status].each { |path| assert_equal "app", client(site).get(path).body, site + path }

@@ -60,20 +60,8 @@ class StreamedUploadsTest < UploadsTest
 
   # mod_deflate removes Content-Encoding when the body is read.
   def test_a_body_that_a_filter_inflates_arrives_without_its_encoding
-    made = configuration do |one|
-      file = File.join(TestEnvironment.modules_dir, "mod_deflate.so")
-      one.main_directives << "LoadModule deflate_module #{file}\n"
-      one.site("inflated.test", SampleApps.written(<<~'RUBY'), <<~CONF)
-        run(lambda do |env|
-          [200, {}, [env["HTTP_CONTENT_ENCODING"].inspect, " ", env["rack.input"].read]]
-        end)
-      RUBY
-        PassengerBufferUpload off
-        SetInputFilter DEFLATE
-      CONF
-    end
     body = Zlib.gzip("text")
-    with_server(made) do |own|
+    with_inflating_server do |own|
       [nil, body.bytesize].each do |length|
         answer = own.client.post_stream("/", StringIO.new(body), length: length,
                                         headers: { "Content-Encoding" => "gzip" })
@@ -82,7 +70,34 @@ class StreamedUploadsTest < UploadsTest
     end
   end
 
+  # The client awaits the answer before it ends the body.
+  def test_a_chunked_body_without_an_encoding_is_streamed_through_filters
+    with_inflating_server do |own|
+      raw = own.raw.request("POST", "/", "Transfer-Encoding" => "chunked", "X-Size" => "4")
+      assert_equal "nil text", raw.write("4\r\ntext\r\n").response.body
+    ensure
+      raw&.close
+    end
+  end
+
   private
+
+  def with_inflating_server(&)
+    made = configuration do |one|
+      file = File.join(TestEnvironment.modules_dir, "mod_deflate.so")
+      one.main_directives << "LoadModule deflate_module #{file}\n"
+      one.site("inflated.test", SampleApps.written(<<~'RUBY'), <<~CONF)
+        run(lambda do |env|
+          text = env["rack.input"].read(env["HTTP_X_SIZE"]&.to_i)
+          [200, {}, [env["HTTP_CONTENT_ENCODING"].inspect, " ", text]]
+        end)
+      RUBY
+        PassengerBufferUpload off
+        SetInputFilter DEFLATE
+      CONF
+    end
+    with_server(made, &)
+  end
 
   def filters(edits)
     file = File.join(TestEnvironment.modules_dir, "mod_ext_filter.so")

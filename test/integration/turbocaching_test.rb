@@ -52,6 +52,10 @@ class TurbocachingTest < IntegrationTest
     made.site("again.test", counts, "PassengerMaxInstances 1\n")
     protected_site(made, counts)
     made.site("named.test", SampleApps.written(NAMES), "PassengerMaxInstances 1\n")
+    # The application reads the whole body.
+    made.site("streamed.test",
+              SampleApps.written(NAMES.sub("{ |env|", "{ |env| env['rack.input']&.read;")),
+              "PassengerMaxInstances 1\nPassengerBufferUpload off\n")
     made.site("limited.test", SampleApps.written(NAMES),
               "PassengerMaxInstances 1\nPassengerMaxRequestTime 1\n")
     made.site("overridden.test", counts,
@@ -257,6 +261,17 @@ class TurbocachingTest < IntegrationTest
     server.log.wait_for(/request\.given_up .*the client left/, from: position)
     release(File.join(scratch, "fifo"))
     refute_equal first, count(@path)
+  end
+
+  def test_a_change_whose_client_leaves_during_a_streamed_upload_drops_the_answer
+    first = count(@path, "streamed.test")
+    assert_equal first, count(@path, "streamed.test")
+    raw = server.raw("streamed.test")
+    position = server.log.position
+    raw.request("PUT", @path, { "Content-Length" => "100000" }).write("x" * 50_000)
+    raw.close
+    server.log.wait_for(/request\.given_up .*the client left before/, from: position)
+    refute_equal first, count(@path, "streamed.test")
   end
 
   def test_a_change_that_overruns_its_time_or_dies_drops_the_answer

@@ -26,8 +26,8 @@ inline constexpr std::array REQUEST{
               "body in PassengerDataBufferDir. So a client that sends slowly, stalls or leaves occupies no instance, "
               "and the application knows the length of a chunked body, too (CONTENT_LENGTH). Off: the application "
               "reads the body while it arrives, and a slow client occupies an instance; a chunked body has "
-              "HTTP_TRANSFER_ENCODING and no length. A body still arrives whole if a filter of httpd "
-              "(SetInputFilter) may change it"},
+              "HTTP_TRANSFER_ENCODING and no length. A body with a length or a Content-Encoding still arrives whole if "
+              "a filter of httpd (SetInputFilter, mod_security) may change it"},
     Directive{"PassengerBufferResponse", Context::LOCAL, flag(&Settings::bufferResponse).readBy(Reader::HTTPD), "Off",
               "the client receives a response only once it is complete, so that a response that breaks off becomes a "
               "clean 502. A response longer than PassengerResponseBufferHighWatermark is streamed from there on"},
@@ -46,7 +46,8 @@ inline constexpr std::array REQUEST{
               "name of the cookie of PassengerStickySessions"},
     Directive{"PassengerStickySessionsCookieAttributes", Context::LOCAL,
               text(&Settings::stickySessionsCookieAttributes).readBy(Reader::HTTPD), "SameSite=Lax; Secure",
-              "attributes of that cookie besides HttpOnly and Path, which is the application's base URI"},
+              "attributes of that cookie besides HttpOnly and Path, which is the application's base URI. Where a proxy "
+              "or a RewriteRule adds the base URI to the client's URL, a Path=/ here replaces it"},
     Directive{"PassengerFriendlyErrorPages", Context::LOCAL, flag(&Settings::friendlyErrorPages).readBy(Reader::HTTPD),
               "On with PassengerAppEnv development, else Off",
               "the error page of an application that does not start shows the exception, the output, the environment "

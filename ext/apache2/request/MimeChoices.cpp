@@ -14,6 +14,8 @@ namespace {
  *  may still have the lists of the earlier request, whose filters are others. */
 constexpr const char *EARLIER = "passenger-earlier";
 constexpr const char *BY_EXTENSION = "passenger-by-extension";
+/** SetHandler may choose an empty name. */
+constexpr const char *NO_HANDLER = "passenger-no-handler";
 
 using Filters = std::span<ap_filter_t *const>;
 
@@ -49,25 +51,26 @@ bool isHandler(const request_rec *r, const char *name) noexcept {
     return r->handler != nullptr && name != nullptr && std::strcmp(r->handler, name) == 0;
 }
 
-/** Notes the request's handler unless it is `known`. httpd's fast redirects bring notes of another
- *  request along. */
-void noteHandler(const request_rec *r, const char *key, const char *known) {
-    apr_table_unset(r->notes, key);
-    if (r->handler != nullptr && !isHandler(r, known)) {
-        apr_table_setn(r->notes, key, r->handler);
-    }
-}
-
 }  // namespace
 
 void noteEarlier(request_rec *r) {
     noteFilters(r, EARLIER, {});
-    noteHandler(r, EARLIER, nullptr);
+    apr_table_setn(r->notes, EARLIER, r->handler != nullptr ? r->handler : NO_HANDLER);
 }
 
 void note(request_rec *r) {
+    const char *earlier = apr_table_get(r->notes, EARLIER);
+    // httpd's fast redirects bring notes of another request along.
+    apr_table_unset(r->notes, EARLIER);
+    apr_table_unset(r->notes, BY_EXTENSION);
+    if (earlier == nullptr) {
+        // A module has ended the phase before mod_mime.
+        return;
+    }
     noteFilters(r, BY_EXTENSION, noted(r, EARLIER));
-    noteHandler(r, BY_EXTENSION, apr_table_get(r->notes, EARLIER));
+    if (r->handler != nullptr && !isHandler(r, earlier)) {
+        apr_table_setn(r->notes, BY_EXTENSION, r->handler);
+    }
 }
 
 bool anotherChoseHandler(const request_rec *r) noexcept {

@@ -13,8 +13,8 @@
  */
 namespace Passenger::MimeChoices {
 
-/** A hook for type_checker, before mod_mime: notes what the request has already, as the filter of
- *  mod_cache. */
+/** A hook for type_checker, right before mod_mime: notes what the request has already, as the
+ *  filter of mod_cache. */
 void noteEarlier(request_rec *r);
 
 /** A hook for fixups, before any other module: notes what mod_mime has chosen. */

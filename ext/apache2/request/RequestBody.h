@@ -30,10 +30,13 @@ public:
     const char *contentLength() const noexcept { return contentLength_; }
     /** @return whether the body is small, and the client sends it without `100 Continue` */
     bool isSmall() const noexcept { return length_ && *length_ <= SMALL && !isAwaitingConsent(); }
-    /** @return whether a filter of httpd (SetInputFilter) may change the body. The filter changes
-     *  its length and headers, such as Content-Encoding, when it reads. The application gets both
-     *  right if the body was read whole before. */
-    bool isFiltered() const noexcept { return r_->input_filters->frec->ftype < AP_FTYPE_PROTOCOL; }
+    /** @return whether a filter of httpd (SetInputFilter) may change what the request's head says
+     *  of the body. The filter changes its length and Content-Encoding when it reads. The
+     *  application gets both right if the body was read whole before. */
+    bool headMayChange() const noexcept {
+        return r_->input_filters->frec->ftype < AP_FTYPE_PROTOCOL &&
+               (length_ || apr_table_get(r_->headers_in, "Content-Encoding") != nullptr);
+    }
     /** @return whether the client awaits `100 Continue` (`Expect: 100-continue`), which httpd sends
      *  at the first read */
     bool isAwaitingConsent() const noexcept { return r_->expecting_100 != 0; }

@@ -183,8 +183,9 @@ Route &Route::take(request_rec *r, const AppFinder &app, const Settings &setting
 
 int Route::decideAhead(request_rec *r, StartupFileCache &startupFiles) {
     LocationView view(r);
-    // httpd answers TRACE in this hook.
-    if (!view.found() || !Settings::of(r).highPerformance || r->method_number == M_TRACE) {
+    // httpd answers TRACE in this hook. mod_negotiation needs what httpd finds on the disk.
+    if (!view.found() || !Settings::of(r).highPerformance || r->method_number == M_TRACE ||
+        (ap_allow_options(r) & OPT_MULTI) != 0) {
         return DECLINED;
     }
     const int decision = decideUnseen(r, startupFiles);
@@ -215,16 +216,14 @@ int Route::decideUnseen(request_rec *r, StartupFileCache &startupFiles) {
 
 int Route::decide(request_rec *r, StartupFileCache &startupFiles) {
     const Route *route = of(r);
-    if (route != nullptr && route->ahead && !belongsToAnother(r) && !isRealFile(r)) {
+    if (route != nullptr && route->ahead && !belongsToAnother(r)) {
         // mod_mime may have derived a handler from the name meanwhile.
         claim(r);
         return OK;
     }
     if (route != nullptr && route->ahead) {
-        // Another module has chosen its handler meanwhile, or mod_negotiation a file.
-        if (r->finfo.filetype == APR_NOFILE) {
-            r->finfo.filetype = route->fileType;
-        }
+        // Another module has chosen its handler meanwhile.
+        r->finfo.filetype = route->fileType;
         return DECLINED;
     }
     int decision = decideApplication(r, startupFiles, false);

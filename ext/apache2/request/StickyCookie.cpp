@@ -26,7 +26,8 @@ std::uint32_t instanceIn(std::string_view header, std::string_view name) noexcep
 std::string make(std::string_view name, std::uint32_t instance, std::string_view baseUri, std::string_view attributes) {
     std::string cookie(name);
     cookie += '=' + std::to_string(instance) + "; Path=";
-    cookie += baseUri.empty() ? "/" : baseUri;
+    // A `;` would end the attribute.
+    cookie += baseUri.empty() || baseUri.find(';') != std::string_view::npos ? "/" : baseUri;
     cookie += "; HttpOnly";
     if (!attributes.empty()) {
         cookie += "; ";

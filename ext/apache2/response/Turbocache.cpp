@@ -236,9 +236,8 @@ void Turbocache::note(const Reply &reply, const MessageSession &session, Respons
         cache_.changes().add(url_);
         noteLocations(sender.readHead(reply));
     }
-    if (use_ == Use::CHANGE && reply.ends() && !reply.last && reply.kind != Reply::Kind::REFUSED) {
-        // There is no whole answer, but the application may have made the change all the same.
-        cache_.changes().add(url_);
+    if (reply.ends() && !reply.last && reply.kind != Reply::Kind::REFUSED) {
+        noteBreak();
     }
     if (use_ == Use::ANSWER && isHead && r_->header_only == 0) {
         begin(reply, session, sender.readHead(reply));
@@ -259,6 +258,13 @@ void Turbocache::note(const Reply &reply, const MessageSession &session, Respons
             cache_.store(key_, changesBefore_, std::move(answer_));
         }
         answer_.reset();
+    }
+}
+
+void Turbocache::noteBreak() {
+    // The application may have made the change all the same.
+    if (use_ == Use::CHANGE) {
+        cache_.changes().add(url_);
     }
 }
 

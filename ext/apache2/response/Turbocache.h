@@ -36,6 +36,8 @@ public:
     bool answer(ResponseSender &sender);
     /** Called with each reply before `sender` takes it. */
     void note(const Reply &reply, const MessageSession &session, ResponseSender &sender);
+    /** Called where a request ends without a reply, or without the last one. */
+    void noteBreak();
 
 private:
     enum class Use { NONE, ANSWER, CHANGE };

@@ -32,6 +32,7 @@ public:
                              StickyCookie::make("route", 42, "", "Secure"));
         CPPUNIT_ASSERT_EQUAL(std::string("route=42; Path=/shop; HttpOnly"),
                              StickyCookie::make("route", 42, "/shop", ""));
+        CPPUNIT_ASSERT_EQUAL(std::string("route=42; Path=/; HttpOnly"), StickyCookie::make("route", 42, "/a;b", ""));
     }
 };
 
