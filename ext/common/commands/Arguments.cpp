@@ -54,11 +54,18 @@ std::vector<option> tableOf(const CommandSpec &command, std::string &letters) {
 
 /** @param code of getopt_long for the word @throws CommandFailureException */
 const OptionSpec &specOf(const CommandSpec &command, int code, const char *word) {
+    const bool isLong = ::optopt == 0 || ::optopt >= FIRST_CODE;
+    // getopt_long may not be at the end of a word of letters yet.
+    const std::string name = isLong ? word : fmt::format("-{}", static_cast<char>(::optopt));
+    if (code == '?' && ::optopt >= FIRST_CODE) {
+        throw CommandFailureException(
+            fmt::format("{} takes no value: {}", name.substr(0, name.find('=')), helpHint(command)));
+    }
     if (code == '?') {
-        throw CommandFailureException(fmt::format("{} is not an option: {}", word, helpHint(command)));
+        throw CommandFailureException(fmt::format("{} is not an option: {}", name, helpHint(command)));
     }
     if (code == ':') {
-        throw CommandFailureException(fmt::format("{} needs a value: {}", word, helpHint(command)));
+        throw CommandFailureException(fmt::format("{} needs a value: {}", name, helpHint(command)));
     }
     return code >= FIRST_CODE ? *(command.options.begin() + (code - FIRST_CODE))
                               : *std::find_if(command.options.begin(), command.options.end(),

@@ -41,10 +41,8 @@ void ExchangeTimes::begunAfterQueue() noexcept {
 
 void ExchangeTimes::begin(MonotonicTime at) noexcept {
     begunAt_ = at;
-    if (pausedUntil_ <= at) {
-        // The pause was in the queue.
-        excused_ = {};
-    }
+    // The rest of the pauses was in the queue.
+    excused_ = std::min<std::chrono::nanoseconds>(excused_, now() - at);
 }
 
 void ExchangeTimes::excuse(std::chrono::nanoseconds time) noexcept {
@@ -58,7 +56,6 @@ void ExchangeTimes::waited(MonotonicTime since, std::chrono::nanoseconds meant) 
     const std::chrono::nanoseconds late = now() - since - meant;
     if (late > LONGEST_DELAY) {
         excused_ += late;
-        pausedUntil_ = now();
     }
 }
 

@@ -77,8 +77,6 @@ private:
     std::optional<MonotonicTime> begunAt_;
     /** See excuse(). */
     std::chrono::nanoseconds excused_{0};
-    /** The end of this process's last pause. */
-    MonotonicTime pausedUntil_{};
 };
 
 }  // namespace Passenger

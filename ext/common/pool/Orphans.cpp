@@ -154,9 +154,10 @@ void Orphans::keep(Kept kept) {
                                                       std::move(limit));
         kept.output->setPid(orphan.note.pid);
     } catch (const std::exception &error) {
-        // It must be told to end all the same, and its end must be seen.
+        // What it prints would stop it once the pipe is full. Its end must be seen all the same.
         Log::warn("event=output.not_read app=\"{}\" pid={} error=\"{}\"", orphan.note.app, orphan.note.pid,
                   error.what());
+        kept.state = State::ENDS;
     }
     const int pidFd = orphan.left.pidFd.get();
     {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <exception>
 #include <optional>
 #include <string_view>
@@ -62,12 +63,16 @@ struct StartEnds {
     DescriptorPair gate;
 };
 
+/** Nothing was sent, so the spawn server stays usable. */
+[[noreturn]] void throwShortage(const SystemException &error) {
+    throw SpawnException(std::string("the agent is short of descriptors: ") + error.what());
+}
+
 StartEnds makeEnds() {
     try {
         return {ProcessEnds::make(), makeStreamPair(), makeStreamPair()};
     } catch (const SystemException &error) {
-        // Likewise.
-        throw SpawnException(std::string("the agent is short of descriptors: ") + error.what());
+        throwShortage(error);
     }
 }
 
@@ -250,7 +255,14 @@ StartedProcess SpawnServer::start(const StartRequest &request, Deadline deadline
         denyDescriptors(gate.first);
         theirs.push_back(gate.second.get());
     }
-    control_.send(frame, theirs, deadline);
+    try {
+        control_.send(frame, theirs, deadline);
+    } catch (const SystemException &error) {
+        if (error.error() == ETOOMANYREFS) {
+            throwShortage(error);
+        }
+        throw;
+    }
     ends.closeTheirs();
     boot.second.reset();
     gate.second.reset();

@@ -234,7 +234,14 @@ LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
             throw ProtocolException("the preloader sent an unexpected frame");
         }
         awaited_ = &current_;
-        begun(SpawnedProcess(static_cast<pid_t>(answer.number(0)), {preloader.process.pid(), preloader.process.uid()}));
+        const auto pid = static_cast<pid_t>(answer.number(0));
+        try {
+            begun(SpawnedProcess(pid, {preloader.process.pid(), preloader.process.uid()}));
+        } catch (const SystemException &) {
+            // The agent cannot look at the process, as without a free descriptor.
+            preloaderWaits_ = true;
+            throw;
+        }
         receiveHello(current_.control, current_.process);
         current_.output->setPid(current_.process.pid());
         report_.steps.done(INSTANCE_FORKED);

@@ -81,8 +81,8 @@ public:
 
     /** Whether the last failure was the end of a process, or of its socket, before its answer. */
     bool lostContact() const noexcept { return lostContact_; }
-    /** Whether the preloader waits for the next frame: it has answered that it could not fork, or
-     *  was not asked. */
+    /** Whether the preloader waits for the next frame: it was not asked, has answered that it could
+     *  not fork, or has forked a process that the agent could not look at. */
     bool preloaderWaits() const noexcept { return preloaderWaits_; }
     /**
      * After a failure: whether the time ran out during the fork, and the fork had at least half of

@@ -87,6 +87,12 @@ public:
         CPPUNIT_ASSERT_EQUAL(
             std::string("--name needs a value: passenger-config restart-app --help lists what there is"),
             failure([] { restart({"--name"}); }));
+        CPPUNIT_ASSERT_EQUAL(std::string("-p is not an option: passenger-prefork --help lists what there is"),
+                             failure([] {
+                                 prefork({"/srv/blog", "-p3000"});
+                             }));
+        CPPUNIT_ASSERT_EQUAL(std::string("--early-hints takes no value: passenger-prefork --help lists what there is"),
+                             failure([] { prefork({"--early-hints=yes"}); }));
         CPPUNIT_ASSERT_EQUAL(std::string("b is too much: passenger-status --help lists what there is"), failure([] {
                                  status({"a", "b"});
                              }));

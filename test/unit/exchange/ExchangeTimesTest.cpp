@@ -17,6 +17,7 @@ class ExchangeTimesTest : public LeakCheck {
     CPPUNIT_TEST(testExcusedTimeDoesNotCountAsWork);
     CPPUNIT_TEST(testExcusedTimeIsNoTimeInTheQueue);
     CPPUNIT_TEST(testAPauseBeforeTheBeginIsNoTimeOfTheWork);
+    CPPUNIT_TEST(testAPauseInTheQueueStaysThereAfterAPauseOfTheWork);
     CPPUNIT_TEST(testANewTicketEndsTheWorkOfTheLastOne);
     CPPUNIT_TEST(testTheReportedQueueTimeIsLimitedToTheMeasuredTime);
     CPPUNIT_TEST_SUITE_END();
@@ -115,6 +116,20 @@ public:
             host_->advance(2s);
             CPPUNIT_ASSERT(times.workIsUp());
         }
+    }
+
+    void testAPauseInTheQueueStaysThereAfterAPauseOfTheWork() {
+        ExchangeTimes times = afterPauseInQueue();
+        host_->advance(1s);
+        times.queuedFor(1h + 1s);
+        const MonotonicTime begun = times.now();
+        host_->advance(3s);
+        times.waited(begun, 0s);
+        times.begunAfterQueue();
+        host_->advance(9s);
+        CPPUNIT_ASSERT(!times.workIsUp());
+        host_->advance(2s);
+        CPPUNIT_ASSERT(times.workIsUp());
     }
 
     void testANewTicketEndsTheWorkOfTheLastOne() {

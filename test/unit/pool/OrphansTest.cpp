@@ -69,6 +69,7 @@ class OrphansTest : public LeakCheck {
     CPPUNIT_TEST(testARestartIsNotedForThoseThatWait);
     CPPUNIT_TEST(testOneThatIsGivenBackIsToldToEnd);
     CPPUNIT_TEST(testOneThatIsGivenBackWithoutAFreeDescriptorIsLookedAfter);
+    CPPUNIT_TEST(testOneWhoseOutputCannotBeReadIsToldToEnd);
     CPPUNIT_TEST(testTheClaimsOfOneThatEndedSayThatItDied);
     CPPUNIT_TEST(testTheLimitEndsThoseThatWait);
     CPPUNIT_TEST(testOneWhoseTakeOverDoesNotBeginWaitsAgain);
@@ -207,6 +208,22 @@ public:
         CPPUNIT_ASSERT(left.toldToEnd());
         left.end();
         CPPUNIT_ASSERT(eventually([&] { return store_.all() == std::vector<std::string>{key}; }));
+    }
+
+    void testOneWhoseOutputCannotBeReadIsToldToEnd() {
+        struct WithoutFreeDescriptor {
+            Orphans &orphans;
+            void restore(const std::string &key, const std::string &note, std::vector<FileDescriptor> descriptors) {
+                const NoDescriptors none;
+                orphans.restore(key, note, std::move(descriptors));
+            }
+        };
+        Orphans orphans(*loop_, clock_, store_, {});
+        const LeftProcess left("one");
+        WithoutFreeDescriptor shortage{orphans};
+        left.restoreIn(shortage);
+        CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("one"));
+        CPPUNIT_ASSERT(left.toldToEnd());
     }
 
     void testTheClaimsOfOneThatEndedSayThatItDied() {

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -15,10 +16,12 @@
 
 #include <fmt/format.h>
 
+#include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "base/SystemUserDatabase.h"
 #include "base/UserDatabase.h"
 #include "io/RequestQueue.h"
+#include "rights/OwnRights.h"
 #include "shm/Claims.h"
 #include "shm/SenderMemory.h"
 #include "support/CrowdedDescriptors.h"
@@ -43,6 +46,7 @@ class SmartSpawnerTest : public SpawningFixture {
     CPPUNIT_TEST(testAnApplicationWhosePreloaderCannotForkIsStartedDirectly);
     CPPUNIT_TEST(testAPreloaderThatAnswersThatItCannotForkStays);
     CPPUNIT_TEST(testAPreloaderThatWasNotAskedStays);
+    CPPUNIT_TEST(testAPreloaderThatForkedDuringAShortageStays);
     CPPUNIT_TEST(testAHangingForkEndsThePreloader);
     CPPUNIT_TEST(testAfterTwoHangingForksInstancesAreStartedDirectly);
     CPPUNIT_TEST(testAfterAHangingForkOfAWarmPreloaderReforkingEnds);
@@ -59,6 +63,12 @@ class SmartSpawnerTest : public SpawningFixture {
     static constexpr const char *LOADED = "loaded by ";
     /** Ruby that no other thread interrupts, as a handler of a library (pthread_atfork(3)). */
     static constexpr const char *HANG = "Thread.handle_interrupt(Exception => :never) { sleep }";
+
+    /** No descriptor is free to look at processes. */
+    class ShortRights final : public OwnRights {
+    public:
+        ProcessFacts::Files procFilesOf(pid_t /*pid*/) override { throw SystemException("connect", EMFILE); }
+    };
 
     SpawnerPtr spawner_;
     RequestQueue queue_;
@@ -131,6 +141,7 @@ public:
     }
 
     void tearDown() override {
+        Rights::use(nullptr);
         spawner_.reset();
         SpawningFixture::tearDown();
     }
@@ -202,6 +213,17 @@ public:
             const std::string failure = this->failure(options());
             CPPUNIT_ASSERT_MESSAGE(failure, failure.find("Too many references") != std::string::npos);
         }
+        spawnAndEnd(options());
+        CPPUNIT_ASSERT(eventuallyLoaded(1));
+    }
+
+    void testAPreloaderThatForkedDuringAShortageStays() {
+        spawnAndEnd(options());
+        ShortRights rights;
+        Rights::use(&rights);
+        const std::string failure = this->failure(options());
+        Rights::use(nullptr);
+        CPPUNIT_ASSERT_MESSAGE(failure, failure.find("Too many open files") != std::string::npos);
         spawnAndEnd(options());
         CPPUNIT_ASSERT(eventuallyLoaded(1));
     }

@@ -12,6 +12,7 @@
 
 #include "base/FileDescriptor.h"
 #include "spawning/ServerAccount.h"
+#include "support/CrowdedDescriptors.h"
 #include "support/Expect.h"
 #include "support/NoDescriptors.h"
 #include "support/SpawningFixture.h"
@@ -28,6 +29,7 @@ class UserSpawnServerTest : public SpawningFixture {
     CPPUNIT_TEST(testTheUserCannotFillTheLogByTheOutputOfTheSpawnServer);
     CPPUNIT_TEST(testAMissingRubyOfAnOrdinaryUserIsAFailureOfTheSpawnServer);
     CPPUNIT_TEST(testAShortageOfDescriptorsLeavesTheSpawnServer);
+    CPPUNIT_TEST(testDescriptorsThatCannotBeSentLeaveTheSpawnServer);
     CPPUNIT_TEST_SUITE_END();
 
     // No spawn server runs as root.
@@ -94,10 +96,13 @@ public:
         CPPUNIT_ASSERT_MESSAGE(error, error.find("/nonexistent/ruby") != std::string::npos);
     }
 
-    void testAShortageOfDescriptorsLeavesTheSpawnServer() {
+    void testAShortageOfDescriptorsLeavesTheSpawnServer() { expectStays<NoDescriptors>(); }
+    void testDescriptorsThatCannotBeSentLeaveTheSpawnServer() { expectStays<CrowdedDescriptors>(); }
+
+    template <typename Shortage> void expectStays() {
         const pid_t first = ensured();
         {
-            const NoDescriptors none;
+            const Shortage shortage;
             CPPUNIT_ASSERT_THROW(
                 server_->start(settings(), StartRequest(), std::chrono::steady_clock::now() + std::chrono::minutes(1)),
                 SpawnException);
