@@ -347,7 +347,8 @@ class AsyncService:
         runs = place.claim.take(channel_id, ticket)
         queued = min(max((taken_at - sent_at) // 1000, 0), layout.QUEUED_LIMIT)
         request = HttpRequest(self._loop, place.channel, ticket, queued, place.source.handover.sticky_id)
-        place.request = request
+        if self._warming is not None:
+            place.request = request
         # The application may go on for long, without a claim.
         request.handed_over = partial(self._conclude, place)
         try:

@@ -11,5 +11,6 @@ class Place:
         self.cell = cell
         self.channel = None
         self.claim = None
+        # Only in the warm-up: it would be a cycle of references.
         self.request = None
         self.free = False
