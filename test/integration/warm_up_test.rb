@@ -59,7 +59,8 @@ class WarmUpTest < IntegrationTest
                       %w[ruby wsgi asgi node command])
     WarmUpApps.add_to(made, "ends", "PassengerWarmUp #{PATH}\n", ENDING.keys)
     WarmUpApps.add_to(made, "throws", "PassengerWarmUp #{PATH}\n", %w[node])
-    WarmUpApps.add_to(made, "blocks", "PassengerWarmUp #{PATH}\nPassengerStartTimeout 10\n", %w[asgi])
+    WarmUpApps.add_to(made, "blocks", "PassengerWarmUp #{PATH}\nPassengerStartTimeout 10\n",
+                      %w[asgi])
     more = "PassengerWarmUp /\nPassengerMinInstances 2\nPassengerMaxInstances 2\n"
     made.site("deploy.test", slow_at_first("old"), more)
     made.site("again.test", SampleApps.written(HANGS_ONCE),
