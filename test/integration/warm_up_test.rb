@@ -18,6 +18,8 @@ class WarmUpTest < IntegrationTest
     "command" => NODE_ENDING
   }.freeze
   NODE_THROWING = [/^.*"fails".*$/, "if (path === '/warm') throw Error('no cache');\n\\0"].freeze
+  BLOCKING = [/^.*scope\["path"\] == "\/warm":$/,
+              "\\0\n            __import__('time').sleep(3600)"].freeze
   # Seconds. The limit of a warm-up is a second shorter.
   START_TIMEOUT = 15
   # The first request of each process is slow, as with code that is loaded late.
@@ -57,6 +59,8 @@ class WarmUpTest < IntegrationTest
                       %w[ruby wsgi asgi node command])
     WarmUpApps.add_to(made, "ends", "PassengerWarmUp #{PATH}\n", ENDING.keys)
     WarmUpApps.add_to(made, "throws", "PassengerWarmUp #{PATH}\n", %w[node])
+    WarmUpApps.add_to(made, "blocks", "PassengerWarmUp #{PATH}\nPassengerStartTimeout 10\n",
+                      %w[asgi])
     more = "PassengerWarmUp /\nPassengerMinInstances 2\nPassengerMaxInstances 2\n"
     made.site("deploy.test", slow_at_first("old"), more)
     made.site("again.test", SampleApps.written(HANGS_ONCE),
@@ -134,6 +138,10 @@ class WarmUpTest < IntegrationTest
     reason = /error="the step \\"warm-up\\" failed with Error: no cache"/
     server.log.wait_for(/event=spawn\.failed app="#{root('node.throws.test')} .*#{reason}/,
                         from: position)
+  end
+
+  def test_a_version_of_asgi_that_blocks_the_loop_in_its_warm_up_is_not_deployed
+    assert_not_deployed("asgi.blocks.test", *BLOCKING)
   end
 
   def test_a_further_restart_ends_the_warm_up_of_the_version_that_it_replaces

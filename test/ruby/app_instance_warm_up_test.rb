@@ -26,6 +26,9 @@ module PhusionPassenger
           warn "ended" if env["PATH_INFO"] == "/hangs"
         end
         exit if env["PATH_INFO"] == "/exits"
+        if env["PATH_INFO"] == "/background"
+          env["rack.after_reply"] << -> { sleep(0.3) && seen << "done" }
+        end
         [200, { "content-type" => "text/plain" }, [seen.join(" ")]]
       end)
     RUBY
@@ -87,6 +90,22 @@ module PhusionPassenger
       assert_equal [PAUSE, ["1"]], in_time { @instance.read }.then { |f| [f.type, f.fields] }
     end
 
+    def test_what_the_application_does_behind_its_answer_goes_on
+      first = warm
+      get(first, @instance, "/background")
+      first.end_queue
+      second = serve(@instance)
+      eventually("the end") { get(second, @instance, "/two").include?("done") }
+      finish(@instance)
+      refute_includes output_of(@instance), "request.failed"
+    end
+
+    def test_the_end_of_an_instance_waits_for_no_request_that_hangs
+      hang
+      finish(@instance)
+      refute_includes output_of(@instance), "gave_up_waiting"
+    end
+
     def test_the_requests_count_for_the_limit
       first = warm(max_requests: 2)
       get(first, @instance, "/one")
@@ -121,9 +140,9 @@ module PhusionPassenger
     end
 
     # The agent gives up a request that is in work.
-    def hang
+    def hang(path = "/hangs")
       warm.tap do |group|
-        child = request(group, @instance, "/hangs", id: 7)
+        child = request(group, @instance, path, id: 7)
         eventually("the claim") { group.claim(0) == [7, 1] }
         child.io.close
         group.end_queue
@@ -146,7 +165,12 @@ module PhusionPassenger
           if env["PATH_INFO"] == "/exits":
               sys.exit()
           start_response("200 OK", [("Content-Type", "text/plain")])
-          return [" ".join(seen).encode()]
+          return (Answer if env["PATH_INFO"] == "/background" else list)([" ".join(seen).encode()])
+
+      class Answer(list):
+          def close(self):
+              time.sleep(0.3)
+              seen.append("done")
     PYTHON
     HOOK = ""
     FILE = "warm.py"
@@ -163,13 +187,20 @@ module PhusionPassenger
     prepend RunsPython
 
     APP = <<~'PYTHON'
-      import asyncio, sys
+      import asyncio, sys, time
       seen = []
 
       async def application(scope, receive, send):
           if scope["type"] != "http":
               return
           seen.append(scope["path"])
+          while scope["path"] == "/stays":
+              try:
+                  await asyncio.sleep(1)
+              except asyncio.CancelledError:
+                  pass
+          if scope["path"] == "/blocks":
+              time.sleep(2)
           try:
               while scope["path"] == "/hangs":
                   await asyncio.sleep(1)
@@ -180,21 +211,28 @@ module PhusionPassenger
               sys.exit()
           await send({"type": "http.response.start", "status": 200, "headers": []})
           await send({"type": "http.response.body", "body": " ".join(seen).encode()})
-          while scope["path"] == "/background" and len(seen) < 2:
-              await asyncio.sleep(0.001)
           if scope["path"] == "/background":
-              seen.append("background")
+              await asyncio.sleep(0.3)
+              seen.append("done")
     PYTHON
     HOOK = ""
     FILE = "warm.py"
 
-    def test_what_the_application_does_behind_its_answer_goes_on
-      first = warm
-      assert_equal "/background", get(first, @instance, "/background")
-      first.end_queue
+    # As it does at an interrupt, too.
+    def test_a_request_that_nothing_ends_takes_no_place
+      hang("/stays")
       second = serve(@instance)
-      get(second, @instance, "/two")
-      assert(eventually("the background") { get(second, @instance, "/pid").include?("background") })
+      assert_equal "/stays /two", get(second, @instance, "/two")
+      @instance.control.write(PAUSE, 1)
+      assert_equal [PAUSE, ["1"]], in_time { @instance.read }.then { |f| [f.type, f.fields] }
+      Process.kill(:KILL, @instance.pid)
+    end
+
+    def test_an_event_loop_that_stands_still_is_not_ready
+      hang("/blocks")
+      begun = MonotonicClock.now
+      serve(@instance)
+      assert_operator MonotonicClock.now - begun, :>, 1
     end
 
     private
@@ -218,6 +256,9 @@ module PhusionPassenger
           if (request.url === "/exits") {
               process.exit();
           }
+          if (request.url === "/background") {
+              setTimeout(() => seen.push("done"), 300);
+          }
           if (request.url !== "/hangs") {
               response.end(seen.join(" "));
           }
@@ -234,6 +275,18 @@ module PhusionPassenger
       assert_match(/\AError: on purpose\n +at .*warm\.js/, failed.fields[3])
       assert_nil @instance.read
       assert_match(/event=instance\.start_failed .* step="warm-up" exception="Error" /, read_some)
+    end
+
+    def test_an_exception_that_the_application_catches_once_fails_nothing
+      File.write(File.join(@root, "once.js"), <<~JAVASCRIPT + APP)
+        process.once("uncaughtException", () => seen.push("caught"));
+      JAVASCRIPT
+      @instance = loaded("instance", "once.ru", { app_root: @root }.merge(more_options))
+      first = warm
+      child = request(first, @instance, "/raises", id: 7)
+      eventually("the claim") { first.claim(0) == [7, 1] }
+      child.io.close
+      assert_equal "/raises caught /two", get(first, @instance, "/two")
     end
 
     def test_an_exception_later_is_no_failure_of_the_start

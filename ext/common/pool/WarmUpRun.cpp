@@ -32,6 +32,10 @@ constexpr unsigned FAILURES = 500;
 constexpr std::size_t MOST_ENVIRONMENT = MAX_MESSAGE - sizeof(RequestHeader);
 /** Without a serial: ChannelRegistry gives no such id. */
 constexpr ChannelId CHANNEL(1);
+/** A request that no claim names is sent again then, as a child does it. */
+constexpr milliseconds PATIENCE(1000);
+/** Between two looks whether a claim is cleared: nothing tells of it. */
+constexpr milliseconds LOOK_INTERVAL(2);
 constexpr const char *NO_ANSWER = "the application did not answer";
 
 std::string_view targetOf(std::string_view environment) {
@@ -77,6 +81,9 @@ std::optional<Frame> WarmUpRun::send(const std::vector<std::string> &environment
             break;
         }
     }
+    if (std::optional<Frame> frame = awaitEnds()) {
+        return frame;
+    }
     // Whoever works at a request finds that its client has left.
     channel_.shutDown();
     queue_.shutDown();
@@ -88,22 +95,61 @@ std::optional<Frame> WarmUpRun::ask(std::string_view environment, Outcome &outco
         outcome.problem = fmt::format("the request has more than {} bytes, with its variables", MOST_ENVIRONMENT);
         return std::nullopt;
     }
-    const Ticket ticket = channel_.nextTicket();
+    Ticket ticket = channel_.nextTicket();
     if (!timeIsUp() && !queue(environment, ticket)) {
         outcome.problem = "the instance takes no requests";
         return std::nullopt;
     }
+    FrameSocket::Deadline look = FrameSocket::in(PATIENCE);
     while (!timeIsUp()) {
-        const auto endOf = [this](ChannelId channel) { return channel == CHANNEL ? instanceEnd_.get() : -1; };
-        if (std::optional<Frame> frame = link_.answerFetches(endOf, deadline_)) {
+        if (std::optional<Frame> frame = answerFetches()) {
             return frame;
         }
-        if (receive(ticket, outcome)) {
+        // Before a look at the channel: a claim is cleared after the last message.
+        const bool dropped = steady_clock::now() >= look && outcome.status == 0 && wasDropped(ticket);
+        const Received received = receive(ticket, outcome);
+        if (received == Received::LAST) {
             return std::nullopt;
         }
+        if (received == Received::MESSAGE) {
+            continue;
+        }
+        if (dropped) {
+            senders_.withdraw(CHANNEL, ticket);
+            ticket = channel_.nextTicket();
+            queue(environment, ticket);
+        }
+        if (steady_clock::now() >= look) {
+            look = FrameSocket::in(PATIENCE);
+        }
+        await(look);
     }
     outcome.problem = fmt::format("no answer within {} ms of the instance's start", limit_.count());
     return std::nullopt;
+}
+
+/** What the application does behind an answer ends with the claim. It belongs to the warm-up. */
+std::optional<Frame> WarmUpRun::awaitEnds() {
+    if (timeIsUp()) {
+        return std::nullopt;
+    }
+    while (claims_.taken() > 0) {
+        if (timeIsUp()) {
+            Log::warn("event=warm_up.failed app=\"{}\" reason=\"work behind an answer has not ended within {} ms\"",
+                      app_, limit_.count());
+            break;
+        }
+        if (std::optional<Frame> frame = answerFetches()) {
+            return frame;
+        }
+        pollUntil(link_.control(), POLLIN, std::min(FrameSocket::in(LOOK_INTERVAL), deadline_));
+    }
+    return std::nullopt;
+}
+
+std::optional<Frame> WarmUpRun::answerFetches() {
+    const auto endOf = [this](ChannelId channel) { return channel == CHANNEL ? instanceEnd_.get() : -1; };
+    return link_.answerFetches(endOf, deadline_);
 }
 
 bool WarmUpRun::queue(std::string_view environment, Ticket ticket) {
@@ -116,41 +162,47 @@ bool WarmUpRun::queue(std::string_view environment, Ticket ticket) {
     return RequestQueue::send(queue_.sendingEnd().get(), header, environment, {}) == RequestQueue::Outcome::QUEUED;
 }
 
-/** Takes the next message of the answer; if there is none, waits. @return the answer is over */
-bool WarmUpRun::receive(Ticket ticket, Outcome &outcome) {
+/** The instance has taken the request and does not work at it: its channel came late or never. */
+bool WarmUpRun::wasDropped(Ticket ticket) const {
+    return !RequestQueue::hasWaiting(queue_.sendingEnd().get()) && !claims_.holds(CHANNEL, ticket);
+}
+
+/** Takes the next message of the answer, if there is one. */
+WarmUpRun::Received WarmUpRun::receive(Ticket ticket, Outcome &outcome) {
     MessageHeader header{};
     try {
         // None may come. They are closed here.
         std::vector<FileDescriptor> descriptors;
         const std::size_t size = channel_.receive(buffer_, descriptors);
         if (size == 0) {
-            await();
-            return false;
+            return Received::NOTHING;
         }
         std::memcpy(&header, buffer_.data(), std::min(size, sizeof(header)));
     } catch (const std::exception &error) {
         outcome.problem = error.what();
-        return true;
+        return Received::LAST;
     }
     if (header.ticket != ticket.value()) {
-        return false;
+        return Received::MESSAGE;
     }
     switch (header.type) {
         case MessageType::RESPONSE: outcome.status = header.status; break;
-        case MessageType::HIJACKED: outcome.problem = "the application has taken the connection over"; return true;
-        case MessageType::ABORTED: outcome.problem = "the answer was broken off"; return true;
+        case MessageType::HIJACKED:
+            outcome.problem = "the application has taken the connection over";
+            return Received::LAST;
+        case MessageType::ABORTED: outcome.problem = "the answer was broken off"; return Received::LAST;
         default: break;
     }
     if ((header.flags & LAST) != 0 && outcome.status == 0) {
         outcome.problem = NO_ANSWER;
     }
-    return (header.flags & LAST) != 0;
+    return (header.flags & LAST) != 0 ? Received::LAST : Received::MESSAGE;
 }
 
-/** Until there is something to receive, on the channel or the control socket, or the time is up. */
-void WarmUpRun::await() const {
+/** Until there is something to receive, on the channel or the control socket, or until then. */
+void WarmUpRun::await(FrameSocket::Deadline deadline) const {
     std::array<pollfd, 2> entries{{{channel_.descriptor(), POLLIN, 0}, {link_.control(), POLLIN, 0}}};
-    ::poll(entries.data(), entries.size(), millisecondsUntil(deadline_));
+    ::poll(entries.data(), entries.size(), millisecondsUntil(std::min(deadline, deadline_)));
 }
 
 bool WarmUpRun::timeIsUp() const {

@@ -34,7 +34,8 @@ public:
     /** For SERVE: the queue's receiving end, claims and withdrawal marks. This object owns them. */
     std::vector<int> descriptors() const;
     /**
-     * Returns after the last answer, or at the limit.
+     * Returns when the last answer is over, with all that the application does behind it; or at
+     * the limit.
      * @return a frame by which the instance says that it does not serve; nothing: none has come
      * @throws std::exception: the instance has ended
      */
@@ -50,10 +51,15 @@ private:
     };
 
     WarmUpRun(InstanceLink &link, std::string app, std::chrono::milliseconds limit, DescriptorPair channel);
+    enum class Received { NOTHING, MESSAGE, LAST };
+
     std::optional<Frame> ask(std::string_view environment, Outcome &outcome);
+    std::optional<Frame> awaitEnds();
+    std::optional<Frame> answerFetches();
     bool queue(std::string_view environment, Ticket ticket);
-    bool receive(Ticket ticket, Outcome &outcome);
-    void await() const;
+    bool wasDropped(Ticket ticket) const;
+    Received receive(Ticket ticket, Outcome &outcome);
+    void await(FrameSocket::Deadline deadline) const;
     bool timeIsUp() const;
     void log(std::string_view environment, const Outcome &outcome, std::chrono::nanoseconds time) const;
 
@@ -63,7 +69,7 @@ private:
     const FrameSocket::Deadline deadline_;
     RequestQueue queue_;
     const Claims claims_;
-    const SenderMemory senders_;
+    SenderMemory senders_;
     const FileDescriptor marks_;
     ReplyChannel channel_;
     const FileDescriptor instanceEnd_;

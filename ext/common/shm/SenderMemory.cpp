@@ -118,6 +118,11 @@ void SenderMemory::forgetChild(std::uint32_t childSlot) {
     }
 }
 
+void SenderMemory::withdraw(ChannelId channel, Ticket ticket) {
+    memory_.writeU64(SenderMemoryLayout::upTo(channel.value(), ticket.value()),
+                     SenderMemoryLayout::mark(channel.value()));
+}
+
 void SenderMemory::withdrawAll(ChannelId channel) {
     const std::size_t at = SenderMemoryLayout::mark(channel.value());
     // A later channel may have the slot already.

@@ -33,6 +33,8 @@ public:
     /** A child is gone: none of its requests is in flight, of any key. Its statistics are kept
      *  here. */
     void forgetChild(std::uint32_t childSlot);
+    /** For a channel whose requests the agent sends itself. */
+    void withdraw(ChannelId channel, Ticket ticket);
     /** For a channel that is gone. */
     void withdrawAll(ChannelId channel);
     /** For a channel that is new in its slot; withdraws requests of the slot's earlier channel. */

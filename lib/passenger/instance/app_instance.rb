@@ -20,8 +20,6 @@ module PhusionPassenger
     # Names of steps of a start in reports.
     STARTING_HOOKS = "starting hooks"
     STARTING_THREADS = "starting threads"
-    # Seconds for a thread to end once it is killed. The agent waits for a little longer only.
-    KILL_LIMIT = 0.1
 
     # `forked`: a preloader forked this process; the application's hooks are told. `finish_within`:
     # seconds that requests in work have at the end.
@@ -55,9 +53,11 @@ module PhusionPassenger
       end
 
       prepared = prepare(frame) or return
+      # The next SERVE, which ends the warm-up, may come at once.
+      warms_up = @warm_up
       # READY goes first: the agent supposes that an instance has no request before READY.
       @control.write(Frame::Control::READY)
-      @gate.close unless @warm_up
+      @gate.close unless warms_up
       await_end
       prepared
     rescue Errno::EPIPE, Errno::ECONNRESET
@@ -130,16 +130,16 @@ module PhusionPassenger
           next unless begun?(results)
 
           @gate.pop
-          handle_requests(index)
+          handle_requests(index, @intake)
         end
       end
       @step = STARTING_HOOKS
       @thread_count.times { results.pop&.then { |error| raise error } }
     end
 
-    def handle_requests(index)
+    def handle_requests(index, intake)
       handler = RequestHandler.new(
-        intake: @intake, index: index, channels: @channels, adapter: @adapter,
+        intake: intake, index: index, channels: @channels, adapter: @adapter,
         max_requests: @max_requests
       )
       @handlers << handler
@@ -149,22 +149,24 @@ module PhusionPassenger
     # The requests of PassengerWarmUp come by a queue of their own. The handlers wait for the next
     # SERVE meanwhile. A request that hangs must not keep one of them, so it has this thread.
     def start_warm_up
+      intake = @intake
       named_thread("Passenger warm-up") do
         Hooks.call(:starting_request_handler_thread)
-        handle_requests(0)
+        handle_requests(0, intake)
+      ensure
+        intake.let_go
       end
     end
 
-    # A request that is still in work ends with its thread.
+    # A request without a whole answer ends with its thread. What the application does behind an
+    # answer goes on.
     def end_warm_up(handover)
-      @killed = @warm_up
-      @warm_up = nil
-      @killed.kill
-      # A thread that does not end still uses its claim.
-      @intake.let_go if @killed.join(KILL_LIMIT)
-      @handlers.clear
-      @intake = intake_of(handover)
+      former, @intake = @intake, intake_of(handover)
       @intake.finish if @finishing
+      @warmed_up, @warm_up = @warm_up, nil
+      former.finish
+      @warmed_up.kill if @handlers.empty? || @handlers.any?(&:answering?)
+      @handlers.clear
       @gate.close
     end
 
@@ -190,7 +192,7 @@ module PhusionPassenger
       rescue Exception => e # rubocop:disable Lint/RescueException
         note_end(name, e)
       ensure
-        @endings << name unless Thread.current.equal?(@killed)
+        @endings << name unless Thread.current.equal?(@warmed_up)
       end
     end
 
@@ -284,7 +286,8 @@ module PhusionPassenger
       @intake&.finish
       @gate.close
       join_threads(MonotonicClock.now + @finish_within)
-      busy = @handlers.select(&:busy?)
+      # Nothing waits for a request of PassengerWarmUp.
+      busy = @warm_up ? [] : @handlers.select(&:busy?)
       Log.event("instance.gave_up_waiting", requests: busy.size) if busy.any?
       @handlers.each(&:abandon)
       Hooks.call_all(:stopping_worker_process)

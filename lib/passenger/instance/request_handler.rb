@@ -32,12 +32,18 @@ module PhusionPassenger
       @queue_ended = false
       @thread = nil
       @busy = false
+      @reply = nil
       @abandoned = false
     end
 
     # There is a request in work.
     def busy?
       @busy
+    end
+
+    # There is a request in work, and it has no whole answer yet.
+    def answering?
+      @busy && !@reply&.finished?
     end
 
     # The process ends without an answer to the request in work. Its claim stays, so that the agent
@@ -120,11 +126,13 @@ module PhusionPassenger
       answer(channel, withdrawn: !@claim.take(@buffer))
     ensure
       @busy = false
+      @reply = nil
     end
 
     def answer(channel, withdrawn:)
       version, flags, resends, head_length, _channel_id, ticket, sent_at = @buffer.unpack(HEADER)
       reply = Reply.new(channel, ticket, @out, queued_since(sent_at), @handover.sticky_id)
+      @reply = reply
       return reply.skip if withdrawn
       return refuse(reply, "version #{version}") if version != Layout::VERSION
       limit = Layout::MESSAGE_LIMIT

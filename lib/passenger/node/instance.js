@@ -209,7 +209,8 @@ class Instance {
                 this._failStart(WARM_UP, error);
             }
         };
-        process.on("uncaughtException", this._onException);
+        // Those that listen once have gone when they are called.
+        process.prependListener("uncaughtException", this._onException);
     }
 
     _endWarmUp() {

@@ -1,7 +1,9 @@
 #include "pool/WarmUpRun.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -10,10 +12,13 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/Exceptions.h"
+#include "base/Poll.h"
 #include "io/SocketPair.h"
+#include "shm/InstanceClaim.h"
 #include "shm/Layouts.h"
 #include "support/CapturedLog.h"
 #include "support/LeakCheck.h"
@@ -27,6 +32,10 @@ class WarmUpRunTest : public LeakCheck {
     CPPUNIT_TEST(testARequestThatTakesTooLongIsGivenUpAndNoneFollows);
     CPPUNIT_TEST(testAnAnswerWithoutEndIsGivenUp);
     CPPUNIT_TEST(testARequestThatIsNoSingleMessageFails);
+    CPPUNIT_TEST(testARequestThatTheInstanceHasDroppedIsSentAgain);
+    CPPUNIT_TEST(testARequestThatIsClaimedOrNotTakenIsNotSentAgain);
+    CPPUNIT_TEST(testWhatIsDoneBehindAnAnswerIsAwaited);
+    CPPUNIT_TEST(testWorkBehindAnAnswerIsAwaitedUntilTheLimitOnly);
     CPPUNIT_TEST(testAFailureOfTheInstanceEndsIt);
     CPPUNIT_TEST(testTheEndOfTheInstanceEndsIt);
     CPPUNIT_TEST_SUITE_END();
@@ -46,6 +55,8 @@ class WarmUpRunTest : public LeakCheck {
     /** The instance's side. */
     FrameSocket there_;
     std::map<std::uint64_t, FileDescriptor> channels_;
+    FileDescriptor claims_;
+    FileDescriptor marks_;
 
     static FrameSocket::Deadline later() { return FrameSocket::in(LONG); }
     static std::string environment(const std::string &path) {
@@ -72,12 +83,21 @@ class WarmUpRunTest : public LeakCheck {
         const MessageHeader header{request.ticket, answer.type, answer.flags, answer.status, 0, 0, 0};
         ::send(channels_[request.channel].get(), &header, sizeof(header), MSG_NOSIGNAL);
     }
+    static bool hasRequest(int queue, Limit limit) { return pollUntil(queue, POLLIN, FrameSocket::in(limit)); }
+    /** @return false: the request is withdrawn */
+    bool claim(const RequestHeader &request) {
+        return InstanceClaim(claims_, marks_, 0).take(ChannelId(request.channel), Ticket(request.ticket));
+    }
+    void complete() { InstanceClaim(claims_, marks_, 0).complete(MonotonicTime()); }
     /** Sends the requests, while `instance` is the instance with its end of the queue. */
     std::optional<Frame> run(const std::vector<std::string> &environments, Limit limit,
                              const std::function<void(int queue)> &instance) {
         WarmUpRun made(*link_, "blog", limit);
+        const std::vector<int> descriptors = made.descriptors();
+        claims_ = FileDescriptor(::dup(descriptors[1]));
+        marks_ = FileDescriptor(::dup(descriptors[2]));
         auto sent = std::async(std::launch::async, [&] { return made.send(environments); });
-        instance(made.descriptors().front());
+        instance(descriptors.front());
         return sent.get();
     }
 
@@ -92,6 +112,8 @@ public:
     }
     void tearDown() override {
         channels_.clear();
+        claims_ = FileDescriptor();
+        marks_ = FileDescriptor();
         link_.reset();
         parts_ = SpawnResult();
         there_ = FrameSocket();
@@ -173,6 +195,57 @@ public:
         });
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=warm_up.failed app=\"blog\" path=\"/a\" reason=\"the request has"));
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=warm_up.done app=\"blog\" path=\"/b\""));
+    }
+
+    void testARequestThatTheInstanceHasDroppedIsSentAgain() {
+        run({environment("/a"), environment("/b")}, LONG, [this](int queue) {
+            const RequestHeader dropped = take(queue);
+            there_.send(Frame::of(FrameType::NO_CHANNEL, dropped.channel), later());
+            const RequestHeader again = take(queue);
+            CPPUNIT_ASSERT_MESSAGE("It cannot run twice", !claim(dropped));
+            answer(dropped, {MessageType::SKIPPED, LAST});
+            CPPUNIT_ASSERT(claim(again));
+            answer(again, {MessageType::RESPONSE, LAST, 200});
+            answer(take(queue), {MessageType::RESPONSE, LAST, 201});
+            complete();
+        });
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=warm_up.done app=\"blog\" path=\"/a\" status=200"));
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=warm_up.done app=\"blog\" path=\"/b\" status=201"));
+    }
+
+    void testARequestThatIsClaimedOrNotTakenIsNotSentAgain() {
+        run({environment("/a")}, LONG, [this](int queue) {
+            std::this_thread::sleep_for(Limit(1500));
+            const RequestHeader request = take(queue);
+            CPPUNIT_ASSERT_MESSAGE("A copy", !hasRequest(queue, Limit(0)));
+            CPPUNIT_ASSERT(claim(request));
+            CPPUNIT_ASSERT_MESSAGE("A copy", !hasRequest(queue, Limit(1500)));
+            answer(request, {MessageType::RESPONSE, LAST, 200});
+            complete();
+        });
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=warm_up.done"));
+    }
+
+    void testWhatIsDoneBehindAnAnswerIsAwaited() {
+        run({environment("/a")}, LONG, [this](int queue) {
+            const RequestHeader request = take(queue);
+            CPPUNIT_ASSERT(claim(request));
+            answer(request, {MessageType::RESPONSE, LAST, 200});
+            CPPUNIT_ASSERT_MESSAGE("The queue's end", !hasRequest(queue, Limit(200)));
+            complete();
+        });
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=warm_up.done"));
+    }
+
+    void testWorkBehindAnAnswerIsAwaitedUntilTheLimitOnly() {
+        run({environment("/a")}, Limit(100), [this](int queue) {
+            const RequestHeader request = take(queue);
+            CPPUNIT_ASSERT(claim(request));
+            answer(request, {MessageType::RESPONSE, LAST, 200});
+        });
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=warm_up.done"));
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=warm_up.failed app=\"blog\" reason=\"work behind an answer has "
+                                             "not ended within 100 ms\""));
     }
 
     void testAFailureOfTheInstanceEndsIt() {

@@ -65,6 +65,12 @@ class AppInstance:
         self._service.run(self._endings)
         self._finish()
 
+    def ready(self):
+        """From the service, after each further SERVE, before it takes requests of that."""
+        self._tell(frames.READY)
+        if self._limit and self._answered >= self._limit:
+            self._tell(frames.LIMIT_REACHED)
+
     def paused(self):
         """From the service: no request is in work, and none is taken."""
         self._tell(frames.PAUSE, 1)
@@ -161,14 +167,11 @@ class AppInstance:
 
     def _serve_anew(self, frame):
         """The requests of PassengerWarmUp are over; or the pool process has ended, and this is its
-        successor. READY goes first, as in run()."""
+        successor."""
         handover = Handover(frame)
         if handover.threads != self._threads:
             raise ProtocolError("SERVE names %d threads instead of %d" % (handover.threads, self._threads))
         self._channels.forget()
-        self._tell(frames.READY)
-        if self._limit and self._answered >= self._limit:
-            self._tell(frames.LIMIT_REACHED)
         self._service.replace(handover)
 
     def _pause_or_resume(self, frame):

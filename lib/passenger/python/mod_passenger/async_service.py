@@ -94,6 +94,12 @@ class AsyncService:
         self._call(self._resume)
 
     def replace(self, handover):
+        if self._warming is None:
+            # Another pool process does not wait for an application that is busy.
+            self._events.ready()
+        else:
+            # With a loop that stands still the instance has not started.
+            self._call(self._events.ready)
         self._call(self._replace, handover)
 
     def let_go(self):
@@ -142,8 +148,8 @@ class AsyncService:
         self._loop.remove_reader(endings.fileno())
 
     async def _finish(self, within):
-        self._finished = True
         self._end_warm_up()
+        self._finished = True
         self._watch()
         self._tell_if_idle()
         for connection in list(self._connections):
@@ -204,15 +210,23 @@ class AsyncService:
             self._tell_if_idle()
 
     def _end_warm_up(self):
-        """Cancels requests that are still in work. The application may go on in spite of it, and
-        the instance's end does not wait for it."""
-        for place, task in self._warming or []:
+        """Ends requests that are still in work. Those without an answer are cancelled. The
+        application may go on in spite of it, and the instance's end does not wait for it."""
+        warming, self._warming = self._warming or [], None
+        for place, task in warming:
             # Without a channel the application is not called.
-            if place.channel and not place.free:
-                task.cancel()
-                self._tasks.discard(task)
-                self._hanging.append(task)
-        self._warming = None
+            if place.free or not place.request:
+                continue
+            if place.request.finished:
+                self._conclude(place, place.request)
+                continue
+            task.cancel()
+            task.add_done_callback(partial(_leave, place))
+            self._tasks.discard(task)
+            self._hanging.append(task)
+            place.claim.complete()
+            self._events.answered()
+            self._give_back(place)
 
     def _tell_if_idle(self):
         if any(source.busy for source in self._sources):
@@ -333,6 +347,8 @@ class AsyncService:
         runs = place.claim.take(channel_id, ticket)
         queued = min(max((taken_at - sent_at) // 1000, 0), layout.QUEUED_LIMIT)
         request = HttpRequest(self._loop, place.channel, ticket, queued, place.source.handover.sticky_id)
+        if self._warming is not None:
+            place.request = request
         # The application may go on for long, without a claim.
         request.handed_over = partial(self._conclude, place)
         try:
@@ -432,6 +448,12 @@ class AsyncService:
             request.stream_transferable = bool(flags & layout.STREAM_TRANSFERABLE)
         await request.run(self._call_application, environment, flags & layout.HEAD_REQUEST, self._lifespan.state)
         return request
+
+
+def _leave(place, _task):
+    """The place is another request's by now."""
+    place.request.close()
+    place.channel.give_back()
 
 
 def _end_thread(*arguments, **_):

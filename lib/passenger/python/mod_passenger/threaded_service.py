@@ -54,6 +54,7 @@ class ThreadedService:
             self._events.resumed()
 
     def replace(self, handover):
+        self._events.ready()
         if not self._warms_up:
             self._intake.replace(handover)
             return
@@ -75,6 +76,9 @@ class ThreadedService:
         with self._ended:
             while self._running and threads.monotonic() < deadline:
                 self._ended.wait(deadline - threads.monotonic())
+        if self._warms_up:
+            # Nothing waits for a request of PassengerWarmUp.
+            return 0
         return sum(handler.busy for handler in self._handlers)
 
     def let_go(self):
