@@ -96,7 +96,10 @@ std::string bashCompletion(std::string_view program) {
         "    case ${{COMP_WORDS[COMP_CWORD - 1]}} in\n{}    esac\n",
         function, bashChoices(commands));
     if (*commands.front().name == '\0') {
-        text += fmt::format("    COMPREPLY=($(compgen -W \"{}\" -- \"$word\"))\n", optionWords(commands.front()));
+        // Without a reply, bash offers files.
+        const bool takesFolder = std::string_view(commands.front().operands) == "[APPDIR]";
+        text += fmt::format("    {}COMPREPLY=($(compgen -W \"{}\" -- \"$word\"))\n",
+                            takesFolder ? "[[ $word == -* ]] && " : "", optionWords(commands.front()));
     } else {
         std::string names;
         for (const CommandSpec &command : commands) {

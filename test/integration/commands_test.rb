@@ -226,7 +226,8 @@ class CommandsTest < IntegrationTest
     assert_equal %w[xml], completed(STATUS, "--show", "x")
     assert_equal %w[--max-spare --max-clients], completed("passenger-prefork", "--max")
     # bash offers files instead.
-    assert_empty completed("passenger-prefork", "/srv")
+    ["/srv", ""].each { |word| assert_empty completed("passenger-prefork", word) }
+    assert_empty completed("passenger-prefork", "--rackup", "")
   end
 
   def test_zsh_completes_commands_options_and_their_values

@@ -154,7 +154,8 @@ inline constexpr std::array SERVER{
               text(&Settings::spawnDir, Form::PATH).sets(&AgentSettings::spawnDir), "/tmp",
               "folder of the private folders in which applications that speak HTTP have their sockets. The users of "
               "these applications must be allowed to make folders there, as in /tmp; a missing folder is made. It "
-              "belongs to root, or to the user that starts httpd, and is sticky if other users may write there"},
+              "belongs to root, or to the user that starts httpd, and is sticky if other users may write there. With a "
+              "path of more than 75 bytes, no Node application and no PassengerAppStartCommand starts"},
     Directive{"PassengerCtl", Context::GLOBAL, list(&Settings::ctl, Form::PAIR).readBy(Reader::HTTPD), "none",
               "another form of a directive of this table: PassengerCtl max_pool_size 12 is PassengerMaxPoolSize 12. An "
               "unknown name has no effect and is logged"},

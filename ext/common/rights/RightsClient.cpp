@@ -251,18 +251,11 @@ bool RightsClient::signal(const FileDescriptor &pidFd, int signal) {
         sendUnsent(0s);
         sendSignal(pidFd, signal, TELL_LIMIT);
     } catch (const std::exception &error) {
+        // Throws without a free descriptor: the signal is lost, and the caller knows the pid.
+        unsent_.emplace_back(pidFd.duplicate(), signal);
         Log::warn("event=rights.unreachable error=\"{}\" note=\"the signal is sent later\"", error.what());
-        keep(pidFd, signal);
     }
     return true;
-}
-
-void RightsClient::keep(const FileDescriptor &pidFd, int signal) noexcept {
-    try {
-        unsent_.emplace_back(pidFd.duplicate(), signal);
-    } catch (const std::exception &error) {
-        Log::error("event=rights.unreachable error=\"{}\" note=\"a signal is lost\"", error.what());
-    }
 }
 
 void RightsClient::sendSignal(const FileDescriptor &pidFd, int signal, std::chrono::milliseconds limit) {

@@ -86,8 +86,6 @@ private:
     void tell(const Frame &frame, const std::vector<int> &descriptors, const char *consequence) noexcept
         EXCLUDES(mutex_);
     void sendSignal(const FileDescriptor &pidFd, int signal, std::chrono::milliseconds limit) REQUIRES(mutex_);
-    /** Does not fail: the caller may be a timer. */
-    void keep(const FileDescriptor &pidFd, int signal) noexcept REQUIRES(mutex_);
     /** Stops at the first one that cannot be sent. @throws as sendSignal() */
     void sendUnsent(std::chrono::milliseconds limit) REQUIRES(mutex_);
     HelperProcess helperIn(Frame answer) const;

@@ -15,6 +15,7 @@
 #include "io/AgentFailure.h"
 #include "io/SocketPair.h"
 #include "support/CapturedLog.h"
+#include "support/NoDescriptors.h"
 
 namespace Passenger {
 
@@ -22,6 +23,7 @@ namespace Passenger {
 class RightsClientTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(RightsClientTest);
     CPPUNIT_TEST(testASignalThatIsNotTakenIsSentLater);
+    CPPUNIT_TEST(testASignalThatCannotBeKeptIsAFailure);
     CPPUNIT_TEST(testARefusedConnectionIsTheAnswer);
     CPPUNIT_TEST(testFilesThatDidNotAnswerAreAskedAgainAfterTheEndOfSilences);
     CPPUNIT_TEST_SUITE_END();
@@ -46,6 +48,17 @@ public:
         CPPUNIT_ASSERT_EQUAL(1, received());
         client_.tidy();
         CPPUNIT_ASSERT_EQUAL(0, received());
+    }
+
+    void testASignalThatCannotBeKeptIsAFailure() {
+        const CapturedLog log;
+        const FileDescriptor self = openPidFd(::getpid());
+        peer_ = FrameSocket();
+        {
+            const NoDescriptors none;
+            CPPUNIT_ASSERT_THROW(client_.signal(self, SIGTERM), SystemException);
+        }
+        CPPUNIT_ASSERT(!log.contains("the signal is sent later"));
     }
 
     // A rights process that cannot fork says so before it closes the connection.
