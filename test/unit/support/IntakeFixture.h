@@ -107,7 +107,10 @@ protected:
         variables.insert(variables.end(), more.begin(), more.end());
         std::string text;
         for (const auto &[name, value] : variables) {
-            text += name + '\0' + value + '\0';
+            text += name;
+            text += '\0';
+            text += value;
+            text += '\0';
         }
         RequestHeader header{};
         header.version = LAYOUT_VERSION;
