@@ -241,7 +241,7 @@ resend:     /* RequestProgress::resend() */
             goto relink
         }
 
-lost:   /* RequestProgress::lost() */
+lost:   /* RequestProgress::endAsLost() */
         atomic {
             /* Nobody is told that his request is lost while an instance is at it. (A torn claim may look like that: README.md.) */
             assert(torn || !anyWorks(ch, ticket));

@@ -156,15 +156,4 @@ int AppAddress::refusalOf(const FileDescriptor &connection) const {
     }
 }
 
-/** A port at which nothing listens costs no look. */
-FileDescriptor AppAddress::connectToThisUsers(Deadline deadline) const {
-    FileDescriptor socket = connect(deadline);
-    const int error = socket ? refusalOf(socket) : errno;
-    if (error != 0) {
-        socket.reset();
-        errno = error;
-    }
-    return socket;
-}
-
 }  // namespace Passenger::Bridge

@@ -56,16 +56,12 @@ public:
      * errno: the connection was not made by the deadline.
      */
     FileDescriptor connect(Deadline deadline) const;
-    /**
-     * As connect(), to a process of this user. Where another user's process listens, errno is
-     * EADDRINUSE. A Unix socket is in a folder of this user.
-     */
-    FileDescriptor connectToThisUsers(Deadline deadline) const;
-    /** 0, or an errno: why a connection to this address is not one to a process of this user. Where
-     *  the kernel does not tell who has accepted it, the user that listens counts. */
+    /** 0, or an errno: why a connection to this address is not one to a process of this user.
+     *  EADDRINUSE: another user's process listens. Where the kernel does not tell who has accepted
+     *  the connection, the user that listens counts. A Unix socket is in a folder of this user. */
     int refusalOf(const FileDescriptor &connection) const;
-    /** Whether this errno of connectToThisUsers() says that none of this user's processes listens,
-     *  perhaps until one starts again. */
+    /** Whether this errno of connect() or refusalOf() says that none of this user's processes
+     *  listens, perhaps until one starts again. */
     static bool isRefusal(int error) noexcept {
         return error == ECONNREFUSED || error == ENOENT || error == EADDRINUSE;
     }

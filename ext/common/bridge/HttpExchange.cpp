@@ -23,8 +23,6 @@ using std::chrono::steady_clock;
 constexpr std::chrono::seconds SILENCE{1};
 /** How long an application may refuse connections before the request fails. */
 constexpr std::chrono::seconds REFUSING_FOR{3};
-/** The kernel reports a process's end so much later than the end of its connections, at most. */
-constexpr std::chrono::milliseconds DEATH_NOTICE{50};
 /** A server that takes longer to accept a connection has not ended. */
 constexpr std::chrono::milliseconds PROBE_LIMIT{100};
 /** The bytes of one read fit into one message on the reply channel, unless a head is there. */
@@ -188,7 +186,7 @@ void HttpExchange::connectAgain() {
 
 void HttpExchange::awaitDeath(Step next) {
     stage_ = Stage::AWAITING_DEATH;
-    noticeUntil_ = steady_clock::now() + DEATH_NOTICE;
+    noticeUntil_ = steady_clock::now() + Relay::DEATH_NOTICE;
     next_ = next;
 }
 
@@ -420,8 +418,7 @@ bool HttpExchange::giveAway(std::string_view lines, bool isStream) {
 
 /** The application closed a kept connection at the moment when the request was sent. */
 bool HttpExchange::mayBeSentAgain() const {
-    return answer_ && ended_ && !hasAnswerBytes_ && parts_.connection.kept() &&
-           framing_.kind == BodyFraming::Kind::NONE && RequestHead::isSafe(parts_.fields);
+    return answer_ && ended_ && !hasAnswerBytes_ && parts_.connection.kept() && isSafe();
 }
 
 void HttpExchange::conclude() {

@@ -29,8 +29,6 @@ constexpr auto SILENCE_AFTER_CLIENT = 1s;
 constexpr auto LINGERS = 1s;
 /** Bytes that a client may send while it listens to events. */
 constexpr std::size_t MOST_DROPPED = 64 * 1024;
-/** The kernel reports a process's end so much later than the end of its connections, at most. */
-constexpr auto DEATH_NOTICE = 50ms;
 
 constexpr std::string_view LAST_CHUNK = "0\r\n\r\n";
 

@@ -34,6 +34,9 @@ public:
     static constexpr std::chrono::seconds TAKES_WITHIN{60};
     /** Time for the child's answer. The child sends earlier answers to its client before. */
     static constexpr std::chrono::minutes ANSWER_WITHIN{10};
+    /** The kernel reports a process's end at most so much later than the end of its
+     *  connections. */
+    static constexpr std::chrono::milliseconds DEATH_NOTICE{50};
 
     /**
      * @param child our end of the stream pair of HIJACKED, where the child's TransferAnswer comes

@@ -31,7 +31,9 @@ public:
         const FileDescriptor socket = listenOnTcp("127.0.0.1", 0);
         const auto address = AppAddress::tcp("127.0.0.1", portOf(socket));
         CPPUNIT_ASSERT(address.listener() == ::geteuid());
-        CPPUNIT_ASSERT(address.connectToThisUsers(inAMinute()));
+        const FileDescriptor connection = address.connect(inAMinute());
+        CPPUNIT_ASSERT(connection);
+        CPPUNIT_ASSERT_EQUAL(0, address.refusalOf(connection));
     }
 
     // Only root can act as another user. A socket belongs to the user that makes it.
@@ -43,9 +45,9 @@ public:
         const FileDescriptor socket = listenOnTcp("127.0.0.1", 0);
         ::setfsuid(0);
         const auto address = AppAddress::tcp("127.0.0.1", portOf(socket));
-        CPPUNIT_ASSERT(address.connect(inAMinute()));
-        CPPUNIT_ASSERT(!address.connectToThisUsers(inAMinute()));
-        CPPUNIT_ASSERT_EQUAL(EADDRINUSE, errno);
+        const FileDescriptor connection = address.connect(inAMinute());
+        CPPUNIT_ASSERT(connection);
+        CPPUNIT_ASSERT_EQUAL(EADDRINUSE, address.refusalOf(connection));
         CPPUNIT_ASSERT(AppAddress::isRefusal(EADDRINUSE));
     }
 
@@ -79,7 +81,7 @@ public:
         const auto address = AppAddress::tcp("127.0.0.1", portOf(socket));
         socket.reset();
         CPPUNIT_ASSERT(!address.listener());
-        CPPUNIT_ASSERT(!address.connectToThisUsers(inAMinute()));
+        CPPUNIT_ASSERT(!address.connect(inAMinute()));
         CPPUNIT_ASSERT_EQUAL(ECONNREFUSED, errno);
         CPPUNIT_ASSERT(!AppAddress::unixSocket("/nonexistent").listener());
     }
