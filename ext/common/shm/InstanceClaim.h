@@ -12,8 +12,8 @@ namespace Passenger {
 
 /**
  * The claim of one thread of an instance: a cell of the Group's claims, and the look at the
- * withdrawal marks. Every instance that is written in C++ claims its requests with this class; no
- * call takes a system call. ext/claims/claim_memory.h does the same for C.
+ * withdrawal marks. Every instance that is written in C++ claims its requests with this class,
+ * without any system call. ext/claims/claim_memory.h does the same for C.
  *
  * Owned by the thread that takes requests; only that thread calls it.
  *
@@ -41,7 +41,8 @@ public:
     [[nodiscard]] bool take(ChannelId channel, Ticket ticket) noexcept;
     /** After SKIPPED: the request did not run. */
     void clear() noexcept;
-    /** After the last message of the answer, or when the channel is shut down. Counts the request. */
+    /** After the last message of the answer, or when the channel is shut down. Counts the
+     *  request. */
     void complete(MonotonicTime now) noexcept;
 
 private:
