@@ -1,4 +1,5 @@
-EXTRA_DIST += %D%
+# Not settings/, where a build has its objects.
+EXTRA_DIST += $(filter-out %D%/settings,$(call files,%D%/*))
 
 # Kills processes of each kind under load, for a minute.
 PASSENGER_TORTURE_SECONDS = 60

@@ -11,6 +11,7 @@
 #include "apache2/request/RequestNotes.h"
 #include "base/Exceptions.h"
 #include "base/HttpText.h"
+#include "base/Poll.h"
 #include "io/SocketPair.h"
 
 namespace Passenger {
@@ -186,10 +187,9 @@ void HijackedConnection::waitForEither(bool more) {
     if (entries[1].events == 0) {
         entries[1].fd = -1;  // poll() would report the hang-up again and again
     }
-    int patience = answerWaits_ ? static_cast<int>(patienceLeft().count()) : clientEnded_ ? SILENCE_AFTER_CLIENT : -1;
+    int patience = answerWaits_ ? patienceLeft() : clientEnded_ ? SILENCE_AFTER_CLIENT : -1;
     if (pending) {
-        const auto left = static_cast<int>(applicationTimeLeft().count());
-        patience = patience < 0 ? left : std::min(patience, left);
+        patience = patience < 0 ? applicationTimeLeft() : std::min(patience, applicationTimeLeft());
     }
     const int ready = poll(entries, 2, more ? 0 : patience);
     if (ready < 0) {
@@ -197,7 +197,7 @@ void HijackedConnection::waitForEither(bool more) {
         return;
     }
     clientHangsUp_ = clientHangsUp_ || (entries[0].revents & POLLRDHUP) != 0;
-    if (pending && (entries[1].revents & POLLOUT) == 0 && applicationTimeLeft() == std::chrono::milliseconds(0)) {
+    if (pending && (entries[1].revents & POLLOUT) == 0 && applicationTimeLeft() == 0) {
         giveUp("the application took nothing of its client");
         return;
     }
@@ -206,7 +206,7 @@ void HijackedConnection::waitForEither(bool more) {
         return;
     }
     // Bytes of the client are no reason to wait longer for it.
-    if (answerWaits_ && (entries[0].revents & POLLOUT) == 0 && patienceLeft() == std::chrono::milliseconds(0)) {
+    if (answerWaits_ && (entries[0].revents & POLLOUT) == 0 && patienceLeft() == 0) {
         giveUp("the client read nothing for httpd's Timeout");
         return;
     }
@@ -220,19 +220,15 @@ void HijackedConnection::waitForEither(bool more) {
     }
 }
 
-/** For a client that does not take the bytes that wait. */
-std::chrono::milliseconds HijackedConnection::patienceLeft() const noexcept {
-    const auto waited = std::chrono::steady_clock::now() - waitsSince_;
-    const auto left = std::chrono::microseconds(r_->server->timeout) - waited;
-    return std::max(std::chrono::milliseconds(0), std::chrono::ceil<std::chrono::milliseconds>(left));
+/** For a client that does not take the bytes that wait. In milliseconds. */
+int HijackedConnection::patienceLeft() const {
+    return millisecondsUntil(waitsSince_ + std::chrono::microseconds(r_->server->timeout));
 }
 
-/** For an application that takes none of the bytes that wait for it. */
-std::chrono::milliseconds HijackedConnection::applicationTimeLeft() const noexcept {
-    const auto timeout = std::chrono::microseconds(r_->server->timeout) * (clientHangsUp_ ? 1 : TIMES_FOR_A_CLIENT);
-    const auto left = timeout - (std::chrono::steady_clock::now() - tookAt_);
-    return std::clamp(std::chrono::ceil<std::chrono::milliseconds>(left), std::chrono::milliseconds(0),
-                      std::chrono::milliseconds(std::chrono::hours(1)));
+/** For an application that takes none of the bytes that wait for it. In milliseconds. */
+int HijackedConnection::applicationTimeLeft() const {
+    const int times = clientHangsUp_ ? 1 : TIMES_FOR_A_CLIENT;
+    return millisecondsUntil(tookAt_ + std::chrono::microseconds(r_->server->timeout) * times);
 }
 
 void HijackedConnection::giveUp(const char *reason) {

@@ -46,8 +46,8 @@ private:
     void readClient();
     bool sendPending();
     void waitForEither(bool more);
-    std::chrono::milliseconds patienceLeft() const noexcept;
-    std::chrono::milliseconds applicationTimeLeft() const noexcept;
+    int patienceLeft() const;
+    int applicationTimeLeft() const;
     void giveUp(const char *reason);
     bool clientTakes() const noexcept;
     void fromApplication(std::span<char> buffer);

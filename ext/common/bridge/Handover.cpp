@@ -9,8 +9,7 @@ namespace Passenger::Bridge {
 
 Handover::Handover(Frame &serve)
     : queue(serve.takeDescriptor(0)),
-      claims(serve.takeDescriptor(1)),
-      senders(serve.takeDescriptor(2)),
+      memory(serve.takeDescriptor(1), serve.takeDescriptor(2)),
       firstCell(static_cast<std::uint32_t>(serve.number(0))),
       threads(static_cast<std::uint32_t>(serve.number(1))),
       stickyId(serve.fields.size() > 4 ? static_cast<std::uint32_t>(serve.number(4)) : 0),

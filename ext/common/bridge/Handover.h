@@ -5,6 +5,7 @@
 
 #include "base/FileDescriptor.h"
 #include "io/Frame.h"
+#include "shm/InstanceClaim.h"
 
 namespace Passenger::Bridge {
 
@@ -14,12 +15,12 @@ namespace Passenger::Bridge {
  * and its places; a place keeps a Handover until it gets a request of another one. Never changes.
  */
 struct Handover {
-    /** Takes the descriptors out of SERVE. @throws ProtocolException when it is malformed */
+    /** Takes the descriptors out of SERVE.
+     *  @throws ProtocolException when it is malformed, SystemException */
     explicit Handover(Frame &serve);
 
     FileDescriptor queue;
-    FileDescriptor claims;
-    FileDescriptor senders;
+    InstanceClaim::Memory memory;
     /** The instance's own queue, or that for requests of high priority; empty: there is none. */
     FileDescriptor own;
     std::uint32_t firstCell = 0;

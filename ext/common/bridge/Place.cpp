@@ -70,7 +70,7 @@ bool Place::take(std::string_view message, HandoverPtr handover) {
     }
     if (handover_ != handover) {
         handover_ = std::move(handover);
-        claim_.emplace(handover_->claims, handover_->senders, handover_->firstCell + index_);
+        claim_.emplace(handover_->memory, handover_->firstCell + index_);
     }
     message_ = message;
     std::memcpy(&header_, message_.data(), sizeof(header_));

@@ -1,50 +1,40 @@
 #include "shm/InstanceClaim.h"
 
-#include <sys/types.h>
-#include <unistd.h>
-
-#include <cerrno>
-
-#include "base/Exceptions.h"
-
 namespace Passenger {
 
-InstanceClaim::InstanceClaim(const FileDescriptor &claims, const FileDescriptor &senders, std::uint32_t cell) noexcept
-    : claims_(claims), senders_(senders), cell_(cell) {}
+namespace {
 
-bool InstanceClaim::take(ChannelId channel, Ticket ticket) {
-    write({channel.value(), ticket.value()}, ClaimsLayout::CLAIM);
-    return !withdrawn(channel, ticket);
+void store(std::uint64_t &place, std::uint64_t value) noexcept {
+    __atomic_store_n(&place, value, __ATOMIC_RELEASE);
 }
 
-void InstanceClaim::clear() {
-    write({}, ClaimsLayout::CLAIM);
+}  // namespace
+
+InstanceClaim::Memory::Memory(const FileDescriptor &claims, const FileDescriptor &senders)
+    : claims(claims, ClaimsLayout::SIZE, Mapping::Access::READ_WRITE),
+      senders(senders, SenderMemoryLayout::SIZE, Mapping::Access::READ_ONLY) {}
+
+InstanceClaim::InstanceClaim(const Memory &memory, std::uint32_t cell) noexcept
+    : memory_(memory), cell_(*memory.claims.at<ClaimCell>(ClaimsLayout::offset(cell))) {}
+
+/** The channel is written before the ticket: a reader never sees the ticket with no channel. */
+bool InstanceClaim::take(ChannelId channel, Ticket ticket) noexcept {
+    store(cell_.channel, channel.value());
+    // Not a store and a fence, because ThreadSanitizer does not support fences.
+    __atomic_exchange_n(&cell_.ticket, ticket.value(), __ATOMIC_SEQ_CST);
+    const auto *mark = memory_.senders.at<std::uint64_t>(SenderMemoryLayout::mark(channel.value()));
+    return !SenderMemoryLayout::withdraws(__atomic_load_n(mark, __ATOMIC_SEQ_CST), channel.value(), ticket.value());
 }
 
-void InstanceClaim::complete(MonotonicTime now) {
-    std::uint64_t answered = 0;
-    const auto offset = static_cast<off_t>(ClaimsLayout::offset(cell_) + offsetof(ClaimCell, answered));
-    if (::pread(claims_.get(), &answered, sizeof(answered), offset) != sizeof(answered)) {
-        throw SystemException("pread() of a claim", errno);
-    }
-    write({.answered = answered + 1, .lastUsed = toNanoseconds(now)}, sizeof(ClaimCell));
+void InstanceClaim::clear() noexcept {
+    store(cell_.ticket, 0);
+    store(cell_.channel, 0);
 }
 
-/** The first bytes of the cell. */
-void InstanceClaim::write(const ClaimCell &value, std::size_t size) {
-    const auto offset = static_cast<off_t>(ClaimsLayout::offset(cell_));
-    if (::pwrite(claims_.get(), &value, size, offset) != static_cast<ssize_t>(size)) {
-        throw SystemException("pwrite() of a claim", errno);
-    }
-}
-
-bool InstanceClaim::withdrawn(ChannelId channel, Ticket ticket) const {
-    std::uint64_t mark = 0;
-    const auto offset = static_cast<off_t>(SenderMemoryLayout::mark(channel.value()));
-    if (::pread(senders_.get(), &mark, sizeof(mark), offset) != sizeof(mark)) {
-        throw SystemException("pread() of a mark", errno);
-    }
-    return SenderMemoryLayout::withdraws(mark, channel.value(), ticket.value());
+void InstanceClaim::complete(MonotonicTime now) noexcept {
+    store(cell_.answered, __atomic_load_n(&cell_.answered, __ATOMIC_RELAXED) + 1);
+    store(cell_.lastUsed, toNanoseconds(now));
+    clear();
 }
 
 }  // namespace Passenger

@@ -150,8 +150,6 @@ static_assert(sizeof(ClaimCell) == 32 && offsetof(ClaimCell, ticket) == 8 && off
 namespace ClaimsLayout {
 inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'C', 'L', 'M');
 inline constexpr std::uint32_t CELLS = 65536;
-/** The claim itself: so many bytes of a cell, from the first on. */
-inline constexpr std::size_t CLAIM = offsetof(ClaimCell, answered);
 /** Added to a cell's channel: the instance died and LOST was not sent. Channel ids are smaller. */
 inline constexpr std::uint64_t DIED = std::uint64_t{1} << 63;
 /** Added with DIED: the agent has killed the instance, so its requests are not sent again. */

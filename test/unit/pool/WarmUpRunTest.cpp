@@ -11,6 +11,7 @@
 #include <future>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -55,8 +56,7 @@ class WarmUpRunTest : public LeakCheck {
     /** The instance's side. */
     FrameSocket there_;
     std::map<std::uint64_t, FileDescriptor> channels_;
-    FileDescriptor claims_;
-    FileDescriptor marks_;
+    std::optional<InstanceClaim::Memory> memory_;
 
     static FrameSocket::Deadline later() { return FrameSocket::in(LONG); }
     static std::string environment(const std::string &path) {
@@ -86,16 +86,15 @@ class WarmUpRunTest : public LeakCheck {
     static bool hasRequest(int queue, Limit limit) { return pollUntil(queue, POLLIN, FrameSocket::in(limit)); }
     /** @return false: the request is withdrawn */
     bool claim(const RequestHeader &request) {
-        return InstanceClaim(claims_, marks_, 0).take(ChannelId(request.channel), Ticket(request.ticket));
+        return InstanceClaim(*memory_, 0).take(ChannelId(request.channel), Ticket(request.ticket));
     }
-    void complete() { InstanceClaim(claims_, marks_, 0).complete(MonotonicTime()); }
+    void complete() { InstanceClaim(*memory_, 0).complete(MonotonicTime()); }
     /** Sends the requests, while `instance` is the instance with its end of the queue. */
     std::optional<Frame> run(const std::vector<std::string> &environments, Limit limit,
                              const std::function<void(int queue)> &instance) {
         WarmUpRun made(*link_, "blog", limit);
         const std::vector<int> descriptors = made.descriptors();
-        claims_ = FileDescriptor(::dup(descriptors[1]));
-        marks_ = FileDescriptor(::dup(descriptors[2]));
+        memory_.emplace(FileDescriptor(::dup(descriptors[1])), FileDescriptor(::dup(descriptors[2])));
         auto sent = std::async(std::launch::async, [&] { return made.send(environments); });
         instance(descriptors.front());
         return sent.get();
@@ -112,8 +111,7 @@ public:
     }
     void tearDown() override {
         channels_.clear();
-        claims_ = FileDescriptor();
-        marks_ = FileDescriptor();
+        memory_.reset();
         link_.reset();
         parts_ = SpawnResult();
         there_ = FrameSocket();

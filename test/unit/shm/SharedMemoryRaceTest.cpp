@@ -1,6 +1,9 @@
 // In-flight table, claims, withdrawal marks and generation table, with several threads at once, as
 // the processes use them.
 
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <algorithm>
@@ -72,44 +75,45 @@ class SharedMemoryRaceTest : public LeakCheck {
         last();
     }
 
-    /** Claims as native code in an instance does, except for the fence behind the claim, which
-     *  ThreadSanitizer does not know. */
+    /** Claims as an instance in C++ does. */
     class MappedInstance {
     public:
         MappedInstance(const Claims &claims, const SenderMemory &senders)
-            : claims_(claims.memory().descriptor(), ClaimsLayout::SIZE, Mapping::Access::READ_WRITE),
-              senders_(senders.memory().readOnlyDescriptor(), SenderMemoryLayout::SIZE, Mapping::Access::READ_ONLY) {}
-
-        bool take(ChannelId channel, std::uint64_t ticket) {
-            __atomic_store_n(&cell()->channel, channel.value(), __ATOMIC_RELEASE);
-            __atomic_exchange_n(&cell()->ticket, ticket, __ATOMIC_SEQ_CST);
-            const auto *mark = senders_.at<std::uint64_t>(SenderMemoryLayout::mark(channel.value()));
-            return !SenderMemoryLayout::withdraws(__atomic_load_n(mark, __ATOMIC_SEQ_CST), channel.value(), ticket);
-        }
-        void complete() {
-            __atomic_store_n(&cell()->answered, cell()->answered + 1, __ATOMIC_RELEASE);
-            __atomic_store_n(&cell()->ticket, std::uint64_t{0}, __ATOMIC_RELEASE);
-            __atomic_store_n(&cell()->channel, std::uint64_t{0}, __ATOMIC_RELEASE);
-        }
-
-    private:
-        ClaimCell *cell() const { return claims_.at<ClaimCell>(ClaimsLayout::offset(0)); }
-
-        Mapping claims_;
-        Mapping senders_;
-    };
-
-    /** Claims as Ruby without native code does, and a bridge. */
-    class ReadingInstance {
-    public:
-        ReadingInstance(const Claims &claims, const SenderMemory &senders)
-            : claim_(claims.memory().descriptor(), senders.memory().descriptor(), 0) {}
+            : memory_(claims.memory().descriptor(), senders.memory().readOnlyDescriptor()), claim_(memory_, 0) {}
 
         bool take(ChannelId channel, std::uint64_t ticket) { return claim_.take(channel, Ticket(ticket)); }
         void complete() { claim_.complete(MonotonicTime()); }
 
     private:
+        InstanceClaim::Memory memory_;
         InstanceClaim claim_;
+    };
+
+    /** Claims as an instance without native code does: by system calls. */
+    class ReadingInstance {
+    public:
+        ReadingInstance(const Claims &claims, const SenderMemory &senders)
+            : claims_(claims.memory().descriptor()), senders_(senders.memory().readOnlyDescriptor()) {}
+
+        bool take(ChannelId channel, std::uint64_t ticket) {
+            write({channel.value(), ticket});
+            std::uint64_t mark = 0;
+            const auto offset = static_cast<off_t>(SenderMemoryLayout::mark(channel.value()));
+            CPPUNIT_ASSERT(::pread(senders_.get(), &mark, sizeof(mark), offset) == sizeof(mark));
+            return !SenderMemoryLayout::withdraws(mark, channel.value(), ticket);
+        }
+        void complete() { write({}); }
+
+    private:
+        using Claim = std::array<std::uint64_t, 2>;
+
+        void write(const Claim &claim) {
+            const auto offset = static_cast<off_t>(ClaimsLayout::offset(0));
+            CPPUNIT_ASSERT(::pwrite(claims_.get(), claim.data(), sizeof(claim), offset) == sizeof(claim));
+        }
+
+        const FileDescriptor &claims_;
+        const FileDescriptor senders_;
     };
 
     /** A child sends requests and withdraws each at once; an instance takes the requests that it

@@ -79,8 +79,7 @@ void DummyInstance::serve(Frame &frame) {
     stickyId_ = static_cast<std::uint32_t>(frame.number(4));
     paused_ = frame.fields.size() > 7 && frame.number(7) != 0;
     queue_ = frame.takeDescriptor(0);
-    claims_ = frame.takeDescriptor(1);
-    senders_ = frame.takeDescriptor(2);
+    memory_.emplace(frame.takeDescriptor(1), frame.takeDescriptor(2));
     if (stickyId_ != 0) {
         ownQueue_ = frame.takeDescriptor(3);
     }
@@ -191,7 +190,7 @@ int DummyInstance::fetch(ChannelId channel) {
 }
 
 InstanceClaim DummyInstance::claim(unsigned thread) const noexcept {
-    return {claims_, senders_, cell(thread)};
+    return {*memory_, cell(thread)};
 }
 
 const DummyInstance::Request *DummyInstance::at(unsigned thread) const noexcept {

@@ -83,8 +83,8 @@ private:
     bool saysReady_;
     FileDescriptor queue_;
     FileDescriptor ownQueue_;
-    FileDescriptor claims_;
-    FileDescriptor senders_;
+    /** Of the latest SERVE. */
+    std::optional<InstanceClaim::Memory> memory_;
     std::uint32_t firstCell_ = 0;
     std::uint32_t stickyId_ = 0;
     std::uint64_t maxRequests_ = 0;

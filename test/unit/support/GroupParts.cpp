@@ -4,7 +4,6 @@
 
 #include "io/SocketPair.h"
 #include "shm/InFlightReader.h"
-#include "shm/InstanceClaim.h"
 
 namespace Passenger {
 
@@ -63,16 +62,18 @@ void GroupParts::makeQueue() {
     queue_->makeCurrent(context_->makeQueue(options_));
 }
 
+InstanceClaim::Memory GroupParts::claimMemory() const {
+    return {queue_->claims().memory().descriptor(), queue_->senders().memory().descriptor()};
+}
+
 void GroupParts::claim(const Process &process, ChannelId channel, Ticket ticket) {
-    InstanceClaim claim(queue_->claims().memory().descriptor(), queue_->senders().memory().descriptor(),
-                        process.socket.cells.first);
-    CPPUNIT_ASSERT(claim.take(channel, ticket));
+    const InstanceClaim::Memory memory = claimMemory();
+    CPPUNIT_ASSERT(InstanceClaim(memory, process.socket.cells.first).take(channel, ticket));
 }
 
 void GroupParts::finish(const Process &process) {
-    InstanceClaim(queue_->claims().memory().descriptor(), queue_->senders().memory().descriptor(),
-                  process.socket.cells.first)
-        .complete(now());
+    const InstanceClaim::Memory memory = claimMemory();
+    InstanceClaim(memory, process.socket.cells.first).complete(now());
 }
 
 void GroupParts::send(Ticket ticket, const RequestLabel &label) {

@@ -9,6 +9,7 @@
 #include "pool/PoolContext.h"
 #include "pool/SystemCpuLoad.h"
 #include "shm/InFlightTable.h"
+#include "shm/InstanceClaim.h"
 #include "shm/SenderMemoryView.h"
 #include "support/CapturedLog.h"
 #include "support/DummySpawnerFactory.h"
@@ -32,6 +33,7 @@ protected:
     /** An instance of make() that serves. */
     ProcessPtr serve(std::uint64_t version = 1);
     /** The instance takes this request. */
+    InstanceClaim::Memory claimMemory() const;
     void claim(const Process &process, ChannelId channel, Ticket ticket);
     void finish(const Process &process);
     /** Makes the queue that later instances of make() have. */
