@@ -123,6 +123,15 @@ class AttackRightsTest < IntegrationTest
     assert_empty traces
   end
 
+  def test_no_application_has_a_name_that_fills_the_log
+    ended = /attach.refused .*app="n{500}" reason="the name has more than 4096 bytes"$/
+    eventually("the refusal", every: 1) do
+      ask(evil("long"), "app_group_name" => "n" * 100_000)
+      server.log.text(@position).match?(ended)
+    end
+    assert_empty traces
+  end
+
   def test_questions_that_are_refused_harm_no_other_application
     folder = evil("refused")
     @child.close

@@ -31,6 +31,8 @@ class QueueLimitsTest < IntegrationTest
     made.site("unlimited.test", SampleApps.rack, "#{one_instance}PassengerMaxRequestQueueSize 0\n")
     made.site("patient.test", SampleApps.rack,
               "#{one_instance}PassengerMaxRequestQueueTime #{PATIENCE}\n")
+    made.site("broken.test", SampleApps.written("raise 'as asked'"),
+              "PassengerFriendlyErrorPages off\nPassengerCustomErrorPage /nonexistent/sorry.html\n")
     root = SampleApps.rack
     made.site("htaccess.test", root,
               "#{one_instance}<Directory \"#{root}/public\">\n  AllowOverride All\n</Directory>\n")
@@ -84,18 +86,29 @@ class QueueLimitsTest < IntegrationTest
   end
 
   def test_many_refusals_leave_few_lines_in_the_log
-    # The prefork MPM has more children, so more requests wait.
-    children = server.tree.httpd_children.size
-    position = server.log.position
-    began = Eventually.monotonic
-    requests = while_busy("short.test") do
-      fill_queue("short.test").tap { (30 * children).times { ask_in_vain("short.test") } }
+    assert_few_lines(/event=request.refused .*status=503/) do |attempts|
+      requests = while_busy("short.test") do
+        fill_queue("short.test").tap { attempts.times { ask_in_vain("short.test") } }
+      end
+      requests.each(&:value)
     end
-    requests.each(&:value)
-    lines = server.log.text(position).lines.grep(/event=request.refused/)
-    spans = 1 + ((Eventually.monotonic - began) / 10).ceil
-    assert_operator lines.size, :<=, 10 * spans * children, "ten for each child in ten seconds"
-    assert_match(/left_out=\d+/, lines.last)
+  end
+
+  def test_many_requests_that_waited_too_long_leave_few_lines_in_the_log
+    assert_few_lines(/event=request.refused .*status=504/) do |attempts|
+      while_busy("patient.test") do
+        attempts.times.each_slice(15) do |some|
+          ask(some.size, "patient.test").each { |request| assert_status 504, request.value }
+        end
+      end
+    end
+  end
+
+  def test_many_requests_of_an_application_that_does_not_start_leave_few_lines_in_the_log
+    kinds = [/event=request.refused .*status=500/, /event=error_page.unreadable/]
+    assert_few_lines(*kinds) do |attempts|
+      attempts.times { assert_status 500, client("broken.test").get("/") }
+    end
   end
 
   def test_places_of_one_application_may_have_limits_of_their_own
@@ -144,6 +157,21 @@ class QueueLimitsTest < IntegrationTest
   # The first requests may wait too long for the start of the instance.
   def wait_for_instance(site)
     eventually("an instance", within: 60) { client(site).get("/hello").code == "200" }
+  end
+
+  # Runs the block, which is to make so many attempts to get an answer.
+  def assert_few_lines(*kinds)
+    # The prefork MPM has more children, so more requests wait.
+    children = server.tree.httpd_children.size
+    position = server.log.position
+    began = Eventually.monotonic
+    yield 30 * children
+    spans = 1 + ((Eventually.monotonic - began) / 10).ceil
+    kinds.each do |kind|
+      lines = server.log.text(position).lines.grep(kind)
+      assert_operator lines.size, :<=, 10 * spans * children, "ten for each child in ten seconds"
+      lines.each { |line| assert_match(/left_out=\d+/, line) }
+    end
   end
 
   # Sends `count` requests, each in a thread of its own. They do not begin at the same moment: the

@@ -74,6 +74,23 @@ class Request:
         pass
 
 
+class WithoutLibraryTest(unittest.TestCase):
+    def test_many_handshakes_leave_few_lines_in_the_log(self):
+        request = mock.AsyncMock()
+        lines = []
+
+        async def run():
+            for _ in range(20):
+                await WebSocketRequest(request).run(None, ENVIRONMENT, False, None)
+
+        with mock.patch.dict(sys.modules, wsproto=None), mock.patch.dict(log._complaints, since=-10, left_out=0), \
+                mock.patch.object(log, "write", lines.append):
+            asyncio.run(run())
+        self.assertEqual([mock.call(501, b"Not Implemented")] * 20, request.end_in_error.await_args_list)
+        self.assertEqual(10, len(lines), lines)
+        self.assertIn("event=websocket.no_library", lines[0])
+
+
 @unittest.skipUnless(wsproto, "the Python of this machine has no wsproto")
 class WebSocketTest(unittest.TestCase):
     def setUp(self):

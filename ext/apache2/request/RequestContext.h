@@ -35,7 +35,7 @@ public:
 private:
     /** .htaccess files or mass virtual hosting can make more sets of options than this; the
      *  collection is then cleared. */
-    static constexpr std::size_t MAX_OPTIONS = 1'000;
+    static constexpr std::size_t MAX_OPTIONS = 100;
 
     Options &find(const Settings &settings, const Route &route);
     Options makeOptions(const Settings &settings, const Settings &global, const Route &route);

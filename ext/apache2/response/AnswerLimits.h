@@ -17,7 +17,12 @@ struct AnswerLimits {
     SpoolQuota spool;
     ThreadUse threads;
     ClientsInFlight clients{};
-    RefusalLog refusals{};
+    /** Log entries about requests that are refused with 503, and with another status: starts that
+     *  fail hide no overload. */
+    RefusalLog busyLog{};
+    RefusalLog failureLog{};
+    /** Log entries about the pages of refusals. */
+    RefusalLog pageLog{};
     /** Log entries about the refusals of `spool`. */
     RefusalLog spoolLog{};
 };

@@ -19,7 +19,7 @@ constexpr std::size_t LARGEST_CUSTOM_PAGE = 1024 * 1024;
 /** The report from the agent, which keeps each for a limited time. The agent gives only reports of
  *  this application, since the application itself may have chosen the id. Without a report, the
  *  summary is shown. */
-Report reportFor(request_rec *r, const Reply &reply, ApplicationPool *pool, const char *app) {
+Report reportFor(request_rec *r, const Reply &reply, ApplicationPool *pool, const char *app, RefusalLog &log) {
     try {
         if (pool != nullptr && !reply.reportId.empty()) {
             if (std::optional<Report> report = pool->report(reply.reportId, app)) {
@@ -27,8 +27,11 @@ Report reportFor(request_rec *r, const Reply &reply, ApplicationPool *pool, cons
             }
         }
     } catch (const std::exception &problem) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "event=report.missing %s report=\"%s\" reason=\"%s\"",
-                      RequestNotes::subject(r), reply.reportId.c_str(), problem.what());
+        if (const std::optional<unsigned> leftOut = log.mayLog()) {
+            ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                          "event=report.missing %s report=\"%s\" reason=\"%s\" left_out=%u", RequestNotes::subject(r),
+                          reply.reportId.c_str(), problem.what(), *leftOut);
+        }
     }
     Report report;
     report.summary = reply.text;
@@ -36,13 +39,17 @@ Report reportFor(request_rec *r, const Reply &reply, ApplicationPool *pool, cons
 }
 
 /** The administrator's page. Empty: it cannot be read, which is logged. */
-std::string customPage(request_rec *r, const char *path) {
+std::string customPage(request_rec *r, const char *path, RefusalLog &log) {
     tl::expected<std::string, std::string> page = ownersFileContent(path, LARGEST_CUSTOM_PAGE);
-    if (!page || page->empty()) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "event=error_page.unreadable %s file=\"%s\" reason=\"%s\"",
-                      RequestNotes::subject(r), path, page ? "it is empty" : page.error().c_str());
+    if (page && !page->empty()) {
+        return *std::move(page);
     }
-    return std::move(page).value_or("");
+    if (const std::optional<unsigned> leftOut = log.mayLog()) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "event=error_page.unreadable %s file=\"%s\" reason=\"%s\" left_out=%u", RequestNotes::subject(r),
+                      path, page ? "it is empty" : page.error().c_str(), *leftOut);
+    }
+    return "";
 }
 
 ErrorPage::Cause causeOf(const Reply &reply, int status) {
@@ -54,17 +61,18 @@ ErrorPage::Cause causeOf(const Reply &reply, int status) {
 
 }  // namespace
 
-Refusal Refusal::of(request_rec *r, const Reply &reply, int status, ApplicationPool *pool, const char *app) {
+Refusal Refusal::of(request_rec *r, const Reply &reply, int status, ApplicationPool *pool, const char *app,
+                    RefusalLog &log) {
     const Settings &settings = Settings::of(r);
     const char *accept = apr_table_get(r->headers_in, "Accept");
     const ErrorPage::Format format = ErrorPage::formatFor(accept != nullptr ? accept : "");
     const ErrorPage::Cause cause = causeOf(reply, status);
     if (settings.showsFriendlyErrorPages()) {
-        const Report report = reportFor(r, reply, pool, app);
+        const Report report = reportFor(r, reply, pool, app, log);
         return {ErrorPage::render(format, cause, status, reply.reportId, &report), ErrorPage::contentTypeOf(format)};
     }
     if (settings.customErrorPage != nullptr) {
-        if (std::string page = customPage(r, settings.customErrorPage); !page.empty()) {
+        if (std::string page = customPage(r, settings.customErrorPage, log); !page.empty()) {
             return {std::move(page), "text/html; charset=utf-8", false};
         }
     }

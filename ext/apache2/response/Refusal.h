@@ -3,6 +3,7 @@
 #include <string>
 
 #include "apache2/httpd/Httpd.h"
+#include "apache2/response/RefusalLog.h"
 #include "exchange/ApplicationPool.h"
 #include "exchange/MessageSession.h"
 
@@ -19,8 +20,10 @@ struct Refusal {
     /** The page is mod_passenger's own, and refers to no other file. */
     bool selfContained = true;
 
-    /** @param pool gives the report, if the page shows it */
-    static Refusal of(request_rec *r, const Reply &reply, int status, ApplicationPool *pool, const char *app);
+    /** @param pool gives the report, if the page shows it
+     *  @param log for entries about a page that is not as the configuration has it */
+    static Refusal of(request_rec *r, const Reply &reply, int status, ApplicationPool *pool, const char *app,
+                      RefusalLog &log);
     void setHeaders(request_rec *r) const;
 };
 

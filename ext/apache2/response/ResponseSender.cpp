@@ -276,12 +276,11 @@ void ResponseSender::takeInterim(const Reply &reply) {
 
 void ResponseSender::refuse(const Reply &reply) {
     int status = reply.status >= 400 && reply.status <= 599 ? reply.status : HTTP_INTERNAL_SERVER_ERROR;
-    const std::optional<unsigned> leftOut =
-        status == HTTP_SERVICE_UNAVAILABLE ? limits_.refusals.mayLog() : std::optional(0U);
+    RefusalLog &log = status == HTTP_SERVICE_UNAVAILABLE ? limits_.busyLog : limits_.failureLog;
     if (reply.queueFull) {
         status = Settings::of(r_).requestQueueOverflowStatusCode;
     }
-    if (leftOut) {
+    if (const std::optional<unsigned> leftOut = log.mayLog()) {
         std::string firstLine = reply.text.substr(0, reply.text.find('\n'));
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_,
                       "event=request.refused %s status=%d report=\"%s\" reason=\"%s\" uri=\"%s\" left_out=%u",
@@ -310,7 +309,7 @@ void ResponseSender::showRefusal(const Reply &reply, int status) {
     }
     hasHead_ = true;
     output_.begin();
-    const Refusal refusal = Refusal::of(r_, reply, status, pool_, app_);
+    const Refusal refusal = Refusal::of(r_, reply, status, pool_, app_, limits_.pageLog);
     setStatus(status);
     refusal.setHeaders(r_);
     apr_table_setn(r_->headers_out, "Status", r_->status_line);

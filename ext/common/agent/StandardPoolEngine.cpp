@@ -93,9 +93,20 @@ constexpr const char *CONTROL_CHARACTER =
     "the name has a control character, as a line break is one. Rename the application's folder, or set "
     "PassengerAppGroupName";
 
+/** The agent has the name in tables, keys and log lines. In bytes. */
+constexpr std::size_t MAX_NAME = 4096;
+constexpr const char *TOO_LONG = "the name has more than 4096 bytes";
+
 bool hasControlCharacter(const std::string &name) {
     return std::any_of(name.begin(), name.end(),
                        [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+}
+
+std::optional<std::string> refusalOfName(const std::string &name) {
+    if (name.size() > MAX_NAME) {
+        return TOO_LONG;
+    }
+    return hasControlCharacter(name) ? std::optional<std::string>(CONTROL_CHARACTER) : std::nullopt;
 }
 
 void prepareSpawnDir(const AgentSettings &settings) {
@@ -304,9 +315,10 @@ std::string StandardPoolEngine::warning() const {
 /** Fills in the settings that the options leave open. @return why the options are refused */
 std::optional<std::string> StandardPoolEngine::complete(Options &options) {
     fillIn(options);
-    auto refusal = hasControlCharacter(options.appGroupName)
-                       ? std::optional<std::string>(CONTROL_CHARACTER)
-                       : resources_->grants.refusal(options, std::chrono::steady_clock::now());
+    auto refusal = refusalOfName(options.appGroupName);
+    if (!refusal) {
+        refusal = resources_->grants.refusal(options, std::chrono::steady_clock::now());
+    }
     attachesRefused_ += refusal ? 1 : 0;
     options.removed = !refusal && isRemoved(options);
     if (!refusal && !options.monitoredFiles.empty()) {

@@ -128,8 +128,8 @@ void HttpExchange::begin() {
                                                 ? RequestHead::writeForNode(parts_.fields, framing_)
                                                 : RequestHead::write(parts_.fields, framing_, takesTrailers());
     if (!head) {
-        EventLog::write("request.refused",
-                        requestOf(parts_.fields) + "reason=\"the request cannot be written as HTTP\"");
+        EventLog::complain("request.refused",
+                           requestOf(parts_.fields) + "reason=\"the request cannot be written as HTTP\"");
         fail(BAD_REQUEST, "Bad Request");
         return;
     }
@@ -180,7 +180,7 @@ void HttpExchange::connectAgain() {
         connect();
         return;
     }
-    EventLog::write("application.unreachable", fmt::format("error=\"{}\"", strerror(refusal_)));
+    EventLog::complain("application.unreachable", fmt::format("error=\"{}\"", strerror(refusal_)));
     fail(BAD_GATEWAY, "Bad Gateway");
 }
 
@@ -468,10 +468,10 @@ void HttpExchange::probe() {
 
 void HttpExchange::refuseAnswer() {
     const char *problem = answer_->problem() != nullptr ? answer_->problem() : "the connection was reset";
-    EventLog::write("answer.refused",
-                    requestOf(parts_.fields) + fmt::format("reason=\"{}\" method={} path={}", problem,
-                                                           EventLog::inQuotes(parts_.fields["REQUEST_METHOD"]),
-                                                           EventLog::inQuotes(parts_.fields["PATH_INFO"])));
+    EventLog::complain("answer.refused",
+                       requestOf(parts_.fields) + fmt::format("reason=\"{}\" method={} path={}", problem,
+                                                              EventLog::inQuotes(parts_.fields["REQUEST_METHOD"]),
+                                                              EventLog::inQuotes(parts_.fields["PATH_INFO"])));
     fail(BAD_GATEWAY, "Bad Gateway");
 }
 

@@ -24,10 +24,11 @@ void RecentEvents::note(std::string_view line, std::chrono::system_clock::time_p
     if (!parts.rest.empty()) {
         text += (text.empty() ? "" : " ") + parts.rest;
     }
-    text.resize(std::min(text.size(), MAX_TEXT));
+    // Not resize(), which keeps the memory of the whole line.
+    text = text.substr(0, MAX_TEXT);
 
     const LockGuard guard(mutex_);
-    std::deque<Event> &events = events_[app->value];
+    std::deque<Event> &events = events_[app->value.substr(0, MAX_TEXT)];
     events.push_back({now, name->value, std::move(text)});
     if (events.size() > MOST_OF_AN_APP) {
         events.pop_front();
@@ -39,7 +40,7 @@ void RecentEvents::note(std::string_view line, std::chrono::system_clock::time_p
 
 std::vector<RecentEvents::Event> RecentEvents::of(const std::string &app) const {
     const LockGuard guard(mutex_);
-    const auto found = events_.find(app);
+    const auto found = events_.find(app.substr(0, MAX_TEXT));
     return found == events_.end() ? std::vector<Event>()
                                   : std::vector<Event>(found->second.begin(), found->second.end());
 }

@@ -21,7 +21,7 @@ class RecentEvents {
 public:
     static constexpr std::size_t MOST_OF_AN_APP = 50;
     static constexpr std::size_t MOST_APPS = 4096;
-    /** Longer texts are cut. In bytes. */
+    /** Longer texts and names of applications are cut. In bytes. */
     static constexpr std::size_t MAX_TEXT = 500;
 
     struct Event {

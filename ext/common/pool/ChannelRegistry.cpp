@@ -166,9 +166,7 @@ bool ChannelRegistry::owns(std::uint32_t childSlot, ChannelId channel, std::uint
 }
 
 bool ChannelRegistry::hasChannels(std::uint32_t groupSlot) const {
-    const LockGuard guard(mutex_);
-    return std::any_of(channels_.begin(), channels_.end(),
-                       [&](const auto &channel) { return channel.second.groupSlot == groupSlot; });
+    return countOfGroup(groupSlot) > 0;
 }
 
 bool ChannelRegistry::lend(ChannelId channel, std::uint32_t groupSlot, const std::function<void(int end)> &use) {

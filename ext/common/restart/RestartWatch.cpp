@@ -19,6 +19,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds MIN_INTERVAL{50};
+/** By the time that a check took. */
+constexpr unsigned REST_FACTOR = 10;
 constexpr milliseconds MIN_WATCHED_INTERVAL{1000};
 constexpr milliseconds LISTING_INTERVAL{1000};
 constexpr milliseconds FIRST_REPETITION{1000};
@@ -67,6 +69,7 @@ void RestartWatch::wake() const {
 void RestartWatch::run() {
     milliseconds interval{0};
     for (Reason reason = Reason::INTERVAL; reason != Reason::ENDING; reason = wait(interval)) {
+        const SteadyClock::time_point begin = SteadyClock::now();
         bool looked = false;
         try {
             std::vector<RestartFolder> folders = parts_.folders();
@@ -80,12 +83,13 @@ void RestartWatch::run() {
         } catch (const std::exception &error) {
             Log::error("event=restart.check_failed error=\"{}\"", error.what());
         }
-        noteCheck(looked, interval);
+        noteCheck(looked, interval, begin);
     }
 }
 
-void RestartWatch::noteCheck(bool looked, milliseconds interval) {
+void RestartWatch::noteCheck(bool looked, milliseconds interval, SteadyClock::time_point begin) {
     lastLook_ = SteadyClock::now();
+    rested_ = lastLook_ + REST_FACTOR * (lastLook_ - begin);
     pause_ = std::max(interval, MIN_INTERVAL);
     failures_ = looked ? 0 : std::min(failures_ + 1, MOST_DOUBLINGS);
     if (!looked) {
@@ -110,7 +114,7 @@ RestartWatch::Reason RestartWatch::wait(milliseconds interval) {
     const SteadyClock::time_point listing = SteadyClock::now() + LISTING_INTERVAL;
     // Events are not read earlier. So neither a burst of touches nor other events in a folder keep
     // this thread busy.
-    SteadyClock::time_point rested = SteadyClock::now() + MIN_INTERVAL;
+    SteadyClock::time_point rested = std::max(rested_, SteadyClock::now() + MIN_INTERVAL);
     while (!ending_) {
         const SteadyClock::time_point now = SteadyClock::now();
         // A changed interval may need other watches.
@@ -123,7 +127,7 @@ RestartWatch::Reason RestartWatch::wait(milliseconds interval) {
             return Reason::LISTING;
         }
         const bool resting = now < rested;
-        const auto next = watching ? std::min(due, resting ? rested : listing) : due;
+        const auto next = watching ? std::min({due, listing, resting ? rested : due}) : due;
         if (poll(next - now, watching && !resting)) {
             if (watches_.read()) {
                 return Reason::EVENT;

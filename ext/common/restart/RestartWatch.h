@@ -16,7 +16,8 @@ namespace Passenger {
  * Checks restart files in its own thread, "restart watch", so that a slow file system delays
  * nothing else. A check follows the previous one after the interval (PassengerStatThrottleRate) at
  * the latest. It comes earlier if inotify reports a change of a restart file, or of a folder or
- * link on its path. Between two checks are at least 50 ms.
+ * link on its path. Between two checks are at least 50 ms, and before such an earlier one ten times
+ * the time that the last one took: one user's touches shall not have all files looked at on end.
  *
  * The checks find the requests; inotify only makes them earlier. With an interval below a second no
  * folder is watched. A check that could not look at each file, or has thrown, is repeated after a
@@ -54,7 +55,7 @@ private:
 
     void run();
     void watch(std::vector<RestartFolder> folders, std::chrono::milliseconds interval);
-    void noteCheck(bool looked, std::chrono::milliseconds interval);
+    void noteCheck(bool looked, std::chrono::milliseconds interval, SteadyClock::time_point begin);
     /** Waits until a check may be needed. @param interval what the watches were placed for */
     Reason wait(std::chrono::milliseconds interval);
     /** @param events whether to wait for folder events too @return whether there are some */
@@ -72,6 +73,8 @@ private:
     std::vector<RestartFolder> folders_;
     std::vector<FolderWatches::Wish> wishes_;
     SteadyClock::time_point lastLook_{};
+    /** Events are not read earlier. */
+    SteadyClock::time_point rested_{};
     /** From the last check to the next one at the latest. */
     std::chrono::milliseconds pause_{0};
     /** How many checks in a row could not look at each file. */

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "base/DescriptorLimit.h"
@@ -23,6 +24,9 @@ namespace {
  * frames at once loses its connection, since the loop has to serve others.
  */
 constexpr unsigned MAX_FRAMES_AT_ONCE = 4096;
+
+/** Longer texts of a child are cut in the log. In bytes. */
+constexpr std::size_t MAX_LOGGED = 500;
 
 constexpr std::uint64_t MOST_MILLISECONDS = 1'000'000'000'000;
 
@@ -87,7 +91,8 @@ void Connection::complain(const std::exception &error) {
         context_.counts.connectionsDropped++;
     }
     if (context_.complaints.allows(SystemClock::instance().now())) {
-        Log::warn("event=connection.dropped pid={} error=\"{}\"", pid_, error.what());
+        Log::warn("event=connection.dropped pid={} error=\"{}\"", pid_,
+                  std::string_view(error.what()).substr(0, MAX_LOGGED));
     }
 }
 
@@ -176,7 +181,8 @@ std::optional<std::string> Connection::complete(Options &options) {
     options.configuration = context_.children.configurationOf(pid_);
     std::optional<std::string> reason = context_.complete(options);
     if (reason && context_.attachRefusals.isToLog(options.groupName(), *reason, SystemClock::instance().now())) {
-        Log::warn("event=attach.refused pid={} app=\"{}\" reason=\"{}\"", pid_, options.groupName(), *reason);
+        Log::warn("event=attach.refused pid={} app=\"{}\" reason=\"{}\"", pid_,
+                  options.groupName().substr(0, MAX_LOGGED), reason->substr(0, MAX_LOGGED));
     }
     return reason;
 }

@@ -92,6 +92,7 @@ private:
     pid_t pid_ GUARDED_BY(mutex_) = 0;
     LineReader lines_ GUARDED_BY(mutex_);
     std::deque<std::string> kept_ GUARDED_BY(mutex_);
+    std::size_t keptBytes_ GUARDED_BY(mutex_) = 0;
     std::uint64_t count_ GUARDED_BY(mutex_) = 0;
     std::deque<std::string> waiting_ GUARDED_BY(mutex_);
 };
@@ -208,6 +209,7 @@ std::string_view ProcessOutput::Pipe::skip(std::string_view bytes) {
     lines_.drop();
     // They are the last ones of all lines so far.
     kept_.clear();
+    keptBytes_ = 0;
     count_ += lines;
     limit_->skipped(lines);
     return bytes.substr(end + 1);
@@ -215,8 +217,10 @@ std::string_view ProcessOutput::Pipe::skip(std::string_view bytes) {
 
 void ProcessOutput::Pipe::accept(std::string_view line) {
     kept_.emplace_back(line);
+    keptBytes_ += line.size();
     count_++;
-    if (kept_.size() > KEPT_LINES) {
+    while (kept_.size() > KEPT_LINES || keptBytes_ > KEPT_BYTES) {
+        keptBytes_ -= kept_.front().size();
         kept_.pop_front();
     }
     if (pid_ != 0) {

@@ -32,7 +32,9 @@ namespace Passenger {
  */
 class ProcessOutput {
 public:
+    /** Of the last lines so many are kept, and not more bytes than these. */
     static constexpr std::size_t KEPT_LINES = 200;
+    static constexpr std::size_t KEPT_BYTES = 64 * 1024;
     using Sink = OutputSink;
     /** The processes with one owner share a thread: those of a user. */
     using Owner = PatientThreads::Key;

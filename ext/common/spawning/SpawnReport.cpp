@@ -17,8 +17,11 @@ namespace Passenger {
 
 namespace {
 
-/** An application's message can have any length. */
-constexpr std::size_t LONGEST_SUMMARY = 1024;
+/** An application's message can have any length, and so can the name of its exception. */
+constexpr std::size_t MAX_MESSAGE = 1024;
+constexpr std::size_t MAX_CLASS = 200;
+/** The summary is a line of the log, and the agent's answer to requests. */
+constexpr std::size_t MAX_SUMMARY = 4096;
 
 const char *nameOf(SpawnSteps::State state) {
     switch (state) {
@@ -30,7 +33,7 @@ const char *nameOf(SpawnSteps::State state) {
 }
 
 std::string firstLine(const std::string &text) {
-    return text.substr(0, std::min(text.find('\n'), LONGEST_SUMMARY));
+    return text.substr(0, std::min(text.find('\n'), MAX_MESSAGE));
 }
 
 /** The backtrace, after the exception. Ruby's form begins with it, and Python's ends with it. */
@@ -102,7 +105,7 @@ std::vector<Report::Row> environmentRows(const std::map<std::string, std::string
 }  // namespace
 
 void SpawnReport::failedBy(const Frame &frame) {
-    exceptionClass = frame.field(1);
+    exceptionClass = frame.field(1).substr(0, MAX_CLASS);
     exceptionMessage = frame.field(2);
     backtrace = frame.field(3);
     if (frame.fields.size() > 4) {
@@ -114,8 +117,8 @@ void SpawnReport::failedBy(const Frame &frame) {
         // A bridge names no exception, and goes on with the remedy.
         details = exceptionMessage.substr(end + 1);
     }
-    summary = fmt::format("the step \"{}\" failed{}{}: {}", frame.field(0), exceptionClass.empty() ? "" : " with ",
-                          exceptionClass, firstLine(exceptionMessage));
+    summary = fmt::format("the step \"{}\" failed{}{}: {}", frame.field(0).substr(0, SpawnSteps::MAX_NAME),
+                          exceptionClass.empty() ? "" : " with ", exceptionClass, firstLine(exceptionMessage));
 }
 
 Report SpawnReport::toReport(const Options &options) const {
@@ -142,7 +145,8 @@ Report SpawnReport::toReport(const Options &options) const {
     }
     const auto diagnosis = diagnose(facts);
     Report report;
-    report.summary = secrets.hide(diagnosis.brief.empty() ? line : line + "; " + diagnosis.brief);
+    report.summary =
+        secrets.hide(diagnosis.brief.empty() ? line : line + "; " + diagnosis.brief).substr(0, MAX_SUMMARY);
     report.signal = waitStatus && WIFSIGNALED(*waitStatus) ? WTERMSIG(*waitStatus) : 0;
     report.exited = waitStatus && WIFEXITED(*waitStatus);
     report.mayPass = mayPass;

@@ -18,7 +18,7 @@ std::chrono::milliseconds since(SteadyClock::time_point start) {
 
 void SpawnSteps::begin(const std::string &name) {
     if (steps_.size() < MOST_STEPS) {
-        steps_.push_back({name, State::BEGUN, {}, SteadyClock::now()});
+        steps_.push_back({name.substr(0, MAX_NAME), State::BEGUN, {}, SteadyClock::now()});
     }
 }
 
@@ -76,8 +76,9 @@ void SpawnSteps::end(const std::string &name, State state, std::chrono::millisec
 }
 
 SpawnSteps::Step *SpawnSteps::underWay(const std::string &name) {
+    const std::string kept = name.substr(0, MAX_NAME);
     const auto found = std::find_if(steps_.rbegin(), steps_.rend(),
-                                    [&](const Step &step) { return step.name == name && step.state == State::BEGUN; });
+                                    [&](const Step &step) { return step.name == kept && step.state == State::BEGUN; });
     return found == steps_.rend() ? nullptr : &*found;
 }
 

@@ -24,6 +24,8 @@ public:
 
     /** More than any spawn has. Limits the memory that a process can use up by STEP frames. */
     static constexpr std::size_t MOST_STEPS = 100;
+    /** Longer names are cut, likewise. In bytes. */
+    static constexpr std::size_t MAX_NAME = 200;
 
     void begin(const std::string &name);
     /** Ends the last open step of this name. */

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <thread>
 
+#include "base/LogLimit.h"
+#include "support/CapturedLog.h"
 #include "support/Eventually.h"
 #include "support/IntakeFixture.h"
 
@@ -20,6 +22,7 @@ using namespace std::chrono_literals;
 class HttpExchangeTest : public IntakeFixture {
     CPPUNIT_TEST_SUITE(HttpExchangeTest);
     CPPUNIT_TEST(testARequestIsClaimedWhenItsChannelIsThere);
+    CPPUNIT_TEST(testManyRequestsThatAreRefusedLeaveFewLinesInTheLog);
     CPPUNIT_TEST(testAServerThatComesBackGetsTheRequest);
     CPPUNIT_TEST(testABodyOfUnknownLengthEnds);
     CPPUNIT_TEST(testASilentApplicationIsTakenToWaitForTheBody);
@@ -70,6 +73,18 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, agent.claims.taken());
         expectAnswer(bridge, channel, connection);
         CPPUNIT_ASSERT_EQUAL(1, bridge.answered.load());
+    }
+
+    void testManyRequestsThatAreRefusedLeaveFewLinesInTheLog() {
+        const Agent agent;
+        Bridge bridge(agent.handover(10));
+        const FileDescriptor channel = bridge.channel(1);
+        const CapturedLog log;
+        for (unsigned i = 0; i < 2 * LogLimit::LINES; i++) {
+            ask(agent.queue, 1, "not a target");
+            CPPUNIT_ASSERT_EQUAL(std::string("Bad Request"), receive(channel).body);
+        }
+        CPPUNIT_ASSERT(log.count("event=request.refused") <= LogLimit::LINES);
     }
 
     void testAServerThatComesBackGetsTheRequest() {

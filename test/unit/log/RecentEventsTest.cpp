@@ -1,8 +1,9 @@
 #include "log/RecentEvents.h"
 
-#include <string>
-
 #include <cppunit/extensions/HelperMacros.h>
+#include <malloc.h>
+
+#include <string>
 
 namespace Passenger {
 
@@ -11,6 +12,7 @@ class RecentEventsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAnEventIsKeptWithoutItsApplication);
     CPPUNIT_TEST(testLinesWithoutAnApplicationAreIgnored);
     CPPUNIT_TEST(testTheLastEventsOfAnApplicationStay);
+    CPPUNIT_TEST(testLongLinesTakeNoMoreMemoryThanTheirKeptParts);
     CPPUNIT_TEST(testTheApplicationWithTheOldestEventGoes);
     CPPUNIT_TEST_SUITE_END();
 
@@ -43,6 +45,16 @@ public:
         CPPUNIT_ASSERT_EQUAL(RecentEvents::MAX_TEXT, events.front().text.size());
     }
 
+    void testLongLinesTakeNoMoreMemoryThanTheirKeptParts() {
+        const std::string name(100'000, 'n');
+        const std::size_t before = allocated();
+        for (std::size_t i = 0; i < RecentEvents::MOST_OF_AN_APP; i++) {
+            note("event=x app=\"" + name + "\" error=\"" + std::string(100'000, 'x') + '"');
+        }
+        CPPUNIT_ASSERT(allocated() < before + 100'000);
+        CPPUNIT_ASSERT_EQUAL(RecentEvents::MOST_OF_AN_APP, events_.of(name).size());
+    }
+
     void testTheApplicationWithTheOldestEventGoes() {
         note("event=x app=\"first\"");
         note("event=x app=\"second\"");
@@ -55,6 +67,10 @@ public:
     }
 
 private:
+    static std::size_t allocated() {
+        const struct mallinfo2 info = ::mallinfo2();
+        return info.uordblks + info.hblkhd;
+    }
     void note(const std::string &line) { events_.note(line, now_ += std::chrono::seconds(1)); }
 
     std::chrono::system_clock::time_point now_;

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <memory>
 #include <mutex>
+#include <thread>
 
 #include "base/Exceptions.h"
 #include "support/CapturedLog.h"
@@ -37,6 +38,7 @@ class RestartWatchTest : public LeakCheck {
     CPPUNIT_TEST(testANewApplicationIsWatchedSoon);
     CPPUNIT_TEST(testOtherFilesAndReadsCauseNoLook);
     CPPUNIT_TEST(testManyEventsCauseOneLookIn50Milliseconds);
+    CPPUNIT_TEST(testCostlyLooksAreRareWhateverIsTouched);
     CPPUNIT_TEST(testWithoutInotifyOnlyTheIntervalCausesLooks);
     CPPUNIT_TEST(testAMissingInotifyIsLoggedOnceAndTriedAgain);
     CPPUNIT_TEST(testNothingIsWatchedIfLooksAreFrequent);
@@ -57,6 +59,8 @@ class RestartWatchTest : public LeakCheck {
     std::mutex mutex_;
     std::vector<std::string> folders_;
     std::atomic<unsigned> looks_ = 0;
+    /** What each look takes. */
+    std::atomic<milliseconds> cost_{};
     std::atomic<bool> failing_ = false;
     /** Whether the checks could not look at each file. */
     std::atomic<bool> blind_ = false;
@@ -102,6 +106,7 @@ class RestartWatchTest : public LeakCheck {
     }
     bool look() {
         looks_++;
+        std::this_thread::sleep_for(cost_.load());
         if (failing_) {
             throw IOException("no such luck");
         }
@@ -258,6 +263,23 @@ public:
         const auto passed = std::chrono::steady_clock::now() - begin;
         CPPUNIT_ASSERT(looks_ > before + 1);
         CPPUNIT_ASSERT(looks_ - before <= static_cast<unsigned>((passed - QUIET) / milliseconds(50)) + 2);
+    }
+
+    void testCostlyLooksAreRareWhateverIsTouched() {
+        const std::string restart = file("tmp/restart.txt");
+        watch(folder("tmp"));
+        settle();
+        cost_ = milliseconds(50);
+        unsigned before = looks_;
+        const auto begin = std::chrono::steady_clock::now();
+        for (time_t time = 1; std::chrono::steady_clock::now() < begin + 10 * QUIET; time++) {
+            setTime(restart, time);
+        }
+        const auto passed = std::chrono::steady_clock::now() - begin;
+        CPPUNIT_ASSERT(looks_ - before <= static_cast<unsigned>(passed / (11 * cost_.load())) + 2);
+        before = looks_;
+        setTime(restart, 2000000000);
+        CPPUNIT_ASSERT(looksWithin(SOON, before));
     }
 
     void testWithoutInotifyOnlyTheIntervalCausesLooks() {

@@ -33,6 +33,7 @@ class ProcessOutputTest : public LeakCheck {
     CPPUNIT_TEST(testLinesBeforeThePidIsKnownAreWrittenOnceItIs);
     CPPUNIT_TEST(testManyEarlyLinesDoNotWaitForThePid);
     CPPUNIT_TEST(testTheLastLinesAreKept);
+    CPPUNIT_TEST(testFewerLongLinesAreKept);
     CPPUNIT_TEST(testLastLinesIncludesTheLatestOutput);
     CPPUNIT_TEST(testOutputInThePipeAtTheEndIsForwarded);
     CPPUNIT_TEST(testALineWithoutABreakIsForwardedAtTheEnd);
@@ -153,6 +154,16 @@ public:
             }
         }
         CPPUNIT_ASSERT(eventually([&] { return output_->lastLines() == expected; }));
+    }
+
+    void testFewerLongLinesAreKept() {
+        output_->setPid(PID);
+        const std::string line = std::string(7999, 'x') + "\n";
+        for (int i = 0; i < 50; ++i) {
+            print(line);
+        }
+        CPPUNIT_ASSERT(eventually([&] { return written().size() == 50; }));
+        CPPUNIT_ASSERT_EQUAL(8 * line.size(), output_->lastLines().size());
     }
 
     void testLastLinesIncludesTheLatestOutput() {

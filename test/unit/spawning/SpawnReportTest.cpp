@@ -28,6 +28,7 @@ class SpawnReportTest : public SpawningFixture {
     CPPUNIT_TEST(testTheReportHasTheEnvironmentOfTheProcess);
     CPPUNIT_TEST(testTheReportHidesSecretsInTheEnvironment);
     CPPUNIT_TEST(testTheReportOfAServerThatAcceptsNothingHasTheExceptionOfItsWorkers);
+    CPPUNIT_TEST(testLongNamesAreCutInTheSummary);
     CPPUNIT_TEST(testAStartIsLateBesideOthersOnly);
     CPPUNIT_TEST_SUITE_END();
 
@@ -179,6 +180,17 @@ public:
                    ""}));
         const std::string summary = report.toReport(options()).summary;
         CPPUNIT_ASSERT_MESSAGE(summary, summary.ends_with("90 seconds: LoadError: cannot load such file -- nosuch"));
+    }
+
+    void testLongNamesAreCutInTheSummary() {
+        const std::string name(100'000, 'x');
+        SpawnReport report;
+        report.failedBy(Frame(FrameType::FAILED, {name, name, "the message", name}));
+        const std::string line = report.toReport(options()).summary;
+        CPPUNIT_ASSERT(line.size() < 1000);
+        CPPUNIT_ASSERT(line.find(": the message") != std::string::npos);
+        report.summary = name;
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4096}, report.toReport(options()).summary.size());
     }
 
     void testAStartIsLateBesideOthersOnly() {

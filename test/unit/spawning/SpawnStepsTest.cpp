@@ -13,6 +13,7 @@ class SpawnStepsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testADurationThatTheProcessReportsIsUsed);
     CPPUNIT_TEST(testUnknownStatesAreRefused);
     CPPUNIT_TEST(testTheNumberOfStepsIsLimited);
+    CPPUNIT_TEST(testALongNameIsCut);
     CPPUNIT_TEST_SUITE_END();
 
     static Frame step(const std::string &name, const std::string &state, const std::string &milliseconds = "0") {
@@ -60,6 +61,14 @@ public:
             steps_.report(step("again", "begin"));
         }
         CPPUNIT_ASSERT_EQUAL(SpawnSteps::MOST_STEPS, steps_.steps().size());
+    }
+
+    void testALongNameIsCut() {
+        const std::string name(100'000, 'x');
+        steps_.report(step(name, "begin"));
+        CPPUNIT_ASSERT_EQUAL(std::string(SpawnSteps::MAX_NAME, 'x'), steps_.current());
+        steps_.report(step(name, "done"));
+        CPPUNIT_ASSERT_EQUAL(std::string(), steps_.current());
     }
 };
 

@@ -102,8 +102,8 @@ class WebSocketRequest:
             from wsproto import ConnectionType, WSConnection
             from wsproto.events import Request
         except ImportError:
-            log.event("websocket.no_library", reason="the Python of this application has no wsproto",
-                      remedy="pip install wsproto, or Debian's python3-wsproto")
+            log.complaint("websocket.no_library", reason="the Python of this application has no wsproto",
+                          remedy="pip install wsproto, or Debian's python3-wsproto")
             await self._request.end_in_error(501, b"Not Implemented")
             return
         scope = scope_of(environment, "websocket", state)
