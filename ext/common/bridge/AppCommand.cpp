@@ -136,7 +136,7 @@ void chooseNode(AppCommand &command, const Variables &options, const std::string
     command.isNode = true;
     command.program = optionNamed("nodejs", options, USUAL_NODE);
     if (command.program == USUAL_NODE) {
-        NodeFinder found = NodeFinder::find(folder, variables["HOME"]);
+        NodeFinder found = NodeFinder::find(folder, variables);
         command.program = std::move(found.program);
         command.problem = std::move(found.problem);
     }
