@@ -55,7 +55,8 @@ class NodeStartsTest < IntegrationTest
   JS
   OPTIONS = <<~'JS'
     PhusionPassenger.once("exit", () => {}).removeAllListeners("exit");
-    const text = JSON.stringify([PhusionPassenger.options, PhusionPassenger.shutting_down]);
+    const { options, shutting_down } = PhusionPassenger;
+    const text = JSON.stringify([options, shutting_down, process.env.PWD]);
     require("http").createServer((request, response) => response.end(text)).listen(80);
   JS
   SECURE = <<~'JS'
@@ -92,16 +93,25 @@ class NodeStartsTest < IntegrationTest
     const text = `${process.version} ${process.env.NVM_NODE || "usual"}`;
     require("http").createServer((request, response) => response.end(text)).listen(3000);
   JS
-  # Programs in the folders of nvm, fnm, mise and Volta, by the versions that their folders name.
+  # Programs in the folders of nvm, fnm, mise, Volta and n, by the versions that their folders name.
   PROGRAMS = { "90.1.0" => ".nvm/versions/node/v90.1.0/bin/node",
                "90.2.0" => ".nvm/versions/node/v90.2.0/bin/node",
                "91.0.0" => ".local/share/fnm/node-versions/v91.0.0/installation/bin/node",
                "92.0.0" => ".local/share/mise/installs/node/92.0.0/bin/node",
-               "93.0.0" => ".volta/tools/image/node/93.0.0/bin/node" }.freeze
+               "93.0.0" => ".volta/tools/image/node/93.0.0/bin/node",
+               "94.0.0" => "nvm of the site/versions/node/v94.0.0/bin/node",
+               "95.0.0" => "prefix/n/versions/node/95.0.0/bin/node" }.freeze
   # What .nvmrc says, and the version that it chooses among these and the usual one.
   WISHES = { "90" => "90.2.0", "# production\n\nv90.1.0 # here" => "90.1.0",
              "v90.1.0" => "90.1.0", "91.0" => "91.0.0", "92" => "92.0.0",
              "93" => "93.0.0", "lts/*" => "usual", "node" => "usual" }.freeze
+  # Files of asdf, mise and Volta, and the version that they choose.
+  FILES = { ".tool-versions" => ["ruby 3.1.0\n# nodejs 93\nnodejs 92.0.0 91.0.0 # here", "92.0.0"],
+            "package.json" => ['{"volta": {"node": "91.0.0"}, "engines": {"node": "93"}}',
+                               "91.0.0"] }.freeze
+  # Where a variable names the Nodes of nvm or n.
+  NAMED = { "NVM_DIR" => ["nvm of the site", "94.0.0"],
+            "N_PREFIX" => ["prefix", "95.0.0"] }.freeze
 
   class << self
     # A home with these programs. Each one executes the usual Node.
@@ -153,6 +163,11 @@ class NodeStartsTest < IntegrationTest
         "lines.test" => {
           "app.js" => SERVER, "package.json" => package(engines: { node: "v4\nevent=made.up\x7f" })
         },
+        "unknown.test" => { "app.js" => SERVER, ".nvmrc" => "lts/-1\n" },
+        "replacing.test" => {
+          "own.js" => SERVER.sub("3000", "process.env.PORT"),
+          "package.json" => package(scripts: { start: "NODE_OPTIONS='--no-warnings' node own.js" })
+        },
         "fitting.test" => { "app.js" => SERVER, ".node-version" => ">=4" },
         "later.test" => { "app.js" => LATER }, "searching.test" => { "app.js" => SEARCHING }
       }
@@ -160,13 +175,21 @@ class NodeStartsTest < IntegrationTest
   end
 
   serve do |made|
-    made.set("PassengerMaxPoolSize", 25)
+    made.set("PassengerMaxPoolSize", 31)
     sites.each { |name, files| made.site(name, folder(files)) }
-    home = "SetEnv HOME #{home_with_nodes}\n"
+    nodes = home_with_nodes
+    home = "SetEnv HOME #{nodes}\n"
     made.site("engines.test", folder("app.js" => VERSIONS,
                                      "package.json" => package(engines: { node: "~90.1" })), home)
     WISHES.each_key.with_index do |wish, i|
       made.site("wish#{i}.test", folder("app.js" => VERSIONS, ".nvmrc" => "#{wish}\n"), home)
+    end
+    FILES.each do |name, (text, _)|
+      made.site("#{name}.test", folder("app.js" => VERSIONS, name => text), home)
+    end
+    NAMED.each do |variable, (place, version)|
+      made.site("#{variable}.test", folder("app.js" => VERSIONS, ".nvmrc" => version),
+                "#{home}SetEnv #{variable} \"#{nodes}/#{place}\"\n")
     end
     made.site("ending.test", folder("app.js" => ENDING), "PassengerMinInstances 0\n")
     # The shell ends at once, and the application has its time all the same.
@@ -239,6 +262,26 @@ class NodeStartsTest < IntegrationTest
     refute_match(/event=node\.version_missing.*#{root("wish0.test")}/, server.log.text)
   end
 
+  def test_the_files_of_asdf_and_volta_choose_among_them_as_well
+    FILES.each { |name, (_, version)| assert_includes body("#{name}.test"), " #{version}" }
+  end
+
+  def test_variables_of_nvm_and_n_name_their_folders
+    NAMED.each { |name, (_, version)| assert_includes body("#{name}.test"), " #{version}" }
+  end
+
+  def test_a_wish_that_is_not_understood_is_named_as_such
+    assert_equal "app.js", body("unknown.test")
+    line = server.log.wait_for(/event=node\.version_missing.*#{root("unknown.test")}.*/)
+    assert_includes line, 'remedy="this text is not understood: write a version, such as 24,'
+  end
+
+  def test_a_script_that_replaces_node_options_is_named_in_the_log
+    assert_equal "own.js", body("replacing.test")
+    line = server.log.wait_for(/event=node\.bridged.*#{root("replacing.test")}.*/)
+    assert_includes line, "sets NODE_OPTIONS, so its server must listen on PORT"
+  end
+
   def test_a_wish_for_a_version_forges_neither_a_line_nor_a_field_of_the_log
     %w[forging.test lines.test].each { |site| assert_equal "app.js", body(site) }
     line = server.log.wait_for(/event=node\.version_missing.*#{root("forging.test")}.*/)
@@ -298,13 +341,13 @@ class NodeStartsTest < IntegrationTest
     assert_ended("message.test", pid, "shutdown")
   end
 
-  def test_phusion_passengers_options_tell_the_application_and_its_environment
+  def test_phusion_passengers_options_and_the_environment_tell_the_application
     { "options.test" => "staging", "options-bridged.test" => "production" }.each do |site, name|
-      options, ends = JSON.parse(body(site))
+      options, ends, folder = JSON.parse(body(site))
       root = File.realpath(root(site))
       assert_equal({ "app_root" => root, "app_type" => "node", "base_uri" => "/",
                      "environment" => name, "startup_file" => File.join(root, "app.js") }, options)
-      assert_equal false, ends
+      assert_equal [false, root], [ends, folder]
     end
   end
 

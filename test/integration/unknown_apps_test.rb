@@ -34,7 +34,14 @@ class UnknownAppsTest < IntegrationTest
               "PassengerAppEnv development\nPassengerStartupFile nosuch.ru\n")
     made.site("project.test", SampleApps.written("", "manage.py"),
               "#{python}PassengerStartupFile site/wsgi.py\n")
-    made.site("empty.test", SampleApps.written("print('nothing')\n", "manage.py"), python)
+    made.site("empty.test", django_folder, python)
+  end
+
+  # Without its wsgi.py. The package.json is that of its front end.
+  def self.django_folder
+    SampleApps.written("print('nothing')\n", "manage.py").tap do |folder|
+      File.write(File.join(folder, "package.json"), '{"scripts": {"start": "node app.js"}}')
+    end
   end
 
   # Sites whose URLs httpd answers by itself.

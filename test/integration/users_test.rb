@@ -82,7 +82,7 @@ class UsersTest < IntegrationTest
       one, other = %w[a b].map { |key| MadeUsers[key] }
       MadeUsers.run("usermod", "--append", "--groups", "daemon", one.name)
       File.write(File.join(one.home, ".profile"), <<~PROFILE)
-        export FROM_PROFILE=yes SAMPLE_SETTING=profile
+        export FROM_PROFILE=yes SAMPLE_SETTING=profile PROFILE_FOLDER=$PWD
         echo "the profile was read"
       PROFILE
       made.site("one.test", probe(one.name), "SetEnv SAMPLE_SETTING directive\n")
@@ -101,6 +101,9 @@ class UsersTest < IntegrationTest
       folder = closed(probe(one.name))
       made.site("closed.test", nil, "PassengerAppRoot #{folder}\nPassengerUser #{other.name}\n",
                 document_root: File.join(probe(other.name), "public"))
+      made.site("own_closed.test", nil, "PassengerAppRoot #{closed(probe(one.name))}\n" \
+                                        "PassengerUser #{one.name}\n",
+                document_root: File.join(probe(one.name), "public"))
       made.site("borrowed.test", linked(other, probe(one.name)))
       made.site("lent.test", linked(other, probe(one.name)), "PassengerUser #{other.name}\n")
       made.site("root_link.test", linked("root", probe(one.name)))
@@ -329,6 +332,14 @@ class UsersTest < IntegrationTest
   def test_the_users_profile_is_read
     assert_equal "yes", seen("one.test")["env"]["FROM_PROFILE"]
     server.log.wait_for(/App \d+ output: the profile was read/)
+  end
+
+  # As nobody but the user may enter the folder, the shell is the user's when it does.
+  def test_the_profile_is_read_in_the_application_s_folder
+    %w[one.test own_closed.test].each do |site|
+      env = seen(site)["env"]
+      assert_equal [env["PWD"]], env.values_at("PROFILE_FOLDER")
+    end
   end
 
   def test_directives_count_more_than_the_profile

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "open3"
 require_relative "process_test_case"
 
 module PhusionPassenger
@@ -100,6 +101,28 @@ module PhusionPassenger
         end
       end
       assert_equal "true nil", order_of_loading(preload: true, gemfile: "gems.rb")
+    end
+
+    def test_a_gemfile_that_a_variable_names_must_be_there
+      { "/nowhere" => "GemfileNotFound", "" => "GemNotFound" }.each do |path, error|
+        in_folder("Gemfile" => "gem 'a_gem_that_is_not_there'\n", "config.ru" => "") do |root|
+          [{}, { "PASSENGER_PRELOAD_BUNDLER" => root }].each do |more|
+            _, frames = load("instance", "config.ru", { app_root: root },
+                             environment: { "BUNDLE_GEMFILE" => path, **more })
+            assert_equal ["Bundler", "Bundler::#{error}"], frames.last.fields.first(2)
+          end
+        end
+      end
+    end
+
+    def test_a_ruby_that_is_too_old_is_named
+      older = "Object.send(:remove_const, :RUBY_VERSION); RUBY_VERSION = '2.6.10'; load ARGV[0]"
+      %w[instance preloader].each do |role|
+        program = "#{Peers::Agent::LIBRARY}/spawn/#{role}.rb"
+        output, status = Open3.capture2e(RbConfig.ruby, "-e", older, program)
+        assert_equal ["mod_passenger needs Ruby 2.7 or newer, and this is Ruby 2.6.10\n", 1],
+                     [output, status.exitstatus]
+      end
     end
 
     def test_config_setup_load_paths_comes_in_place_of_bundler

@@ -42,6 +42,16 @@ module PhusionPassenger
       end
     end
 
+    def test_a_relative_path_of_modules_begins_in_the_application_s_folder
+      in_folder("app.py" => "from web import app\n") do |root|
+        FileUtils.mkdir("#{root}/src")
+        File.write("#{root}/src/web.py", APP)
+        instance = loaded("instance", "app.py", { app_root: root, app_callable: "app" },
+                          environment: { "PWD" => root, "PYTHONPATH" => "src" })
+        assert_equal "app", get(serve(instance), instance, "/")
+      end
+    end
+
     def test_instances_of_a_preloader_serve_it
       in_folder("app.py" => APP) do |root|
         preloader = loaded("preloader", "app.py", { app_root: root, app_callable: "create_app()" })

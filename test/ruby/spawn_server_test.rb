@@ -66,6 +66,29 @@ module PhusionPassenger
       end
     end
 
+    # As the shims of rbenv, pyenv and others do. A profile may leave the folder.
+    def test_the_ruby_is_chosen_in_the_application_s_folder
+      in_folder("ruby" => <<~SHELL, ".version" => "3.9.9\n") do |root|
+        #!/bin/sh
+        read -r CHOSEN < .version
+        export CHOSEN
+        exec "#{RbConfig.ruby}" "$@"
+      SHELL
+        File.chmod(0o755, "#{root}/ruby")
+        seen = [environment_with_profile("export SEEN=$PWD; cd /tmp", ruby: "#{root}/ruby",
+                                                                      folder: root),
+                environment_of(ruby: "#{root}/ruby", environment: { "PWD" => root })]
+        assert_equal %w[3.9.9 3.9.9], (seen.map { |variables| variables["CHOSEN"] })
+        assert_equal root, seen.first["SEEN"]
+      end
+    end
+
+    def test_a_folder_that_is_not_there_is_left_to_the_loader
+      _, frames = load("instance", "hello.ru", { app_root: "/nowhere" },
+                       environment: { "PWD" => "/nowhere" })
+      assert_equal "working directory", frames.last.fields.first
+    end
+
     def test_the_spawn_server_reports_whether_a_shell_reads_the_profile
       answers = [true, false].map do |profile|
         @agent.start("instance", profile: profile).first.fields[2]
@@ -190,15 +213,18 @@ module PhusionPassenger
       File.read("/proc/#{pid}/status")[/^voluntary_ctxt_switches:\s*(\d+)/, 1].to_i
     end
 
-    # Returns the environment that the application has.
-    def environment_with_profile(profile, **start)
+    def environment_with_profile(profile, folder: "/", **start)
       skip "needs a login shell that is known" unless knows_own_shell?
       Dir.mktmpdir do |home|
         File.write(File.join(home, ".profile"), profile)
-        instance = loaded("instance", "probe.ru", profile: true, environment: { "HOME" => home },
-                          **start)
-        get(serve(instance), instance, "/env").lines(chomp: true).to_h { |line| line.split("=", 2) }
+        environment_of(profile: true, environment: { "HOME" => home, "PWD" => folder }, **start)
       end
+    end
+
+    # Returns the environment that the application has.
+    def environment_of(**start)
+      instance = loaded("instance", "probe.ru", **start)
+      get(serve(instance), instance, "/env").lines(chomp: true).to_h { |line| line.split("=", 2) }
     end
   end
 end

@@ -60,9 +60,9 @@ inline constexpr std::array APPLICATION{
               "requests that an instance gets at once; for Ruby and WSGI, PassengerThreadCount counts instead. 0 or "
               "-1: no limit"},
     Directive{"PassengerRuby", Context::APPLICATION, text(&Settings::ruby).sets(&Options::ruby).granted("ruby"),
-              "that of PassengerDefaultRuby", "Ruby of the application"},
+              "that of PassengerDefaultRuby", "Ruby of the application, 2.7 or newer, started in its folder"},
     Directive{"PassengerPython", Context::APPLICATION, text(&Settings::python).sets(&Options::python).granted("python"),
-              "python3", "the interpreter of a WSGI or ASGI application"},
+              "python3", "the interpreter of a WSGI or ASGI application, 3.9 or newer, started in its folder"},
     Directive{"PassengerNodejs", Context::APPLICATION, text(&Settings::nodejs).sets(&Options::nodejs).granted("nodejs"),
               "node", "the interpreter of a Node application"},
     Directive{"PassengerUser", Context::APPLICATION, text(&Settings::user).sets(&Options::user).granted("user"),
@@ -230,8 +230,10 @@ inline constexpr std::array APPLICATION{
         "PassengerLoadShellEnvvars", Context::APPLICATION,
         flag(&Settings::loadShellEnvvars).sets(&Options::loadShellEnvvars).granted("load_shell_envvars"), "On",
         "before the application starts, its user's login shell reads the profile (/etc/profile, ~/.profile, "
-        "~/.bash_profile …), so that PATH, rbenv and the like are as at a login; SetEnv and PassengerAppEnv overrule "
-        "the profile in the application's environment, but not what the interpreter reads at its own start, such as "
+        "~/.bash_profile …) in the application's folder, so that PATH, rbenv, pyenv and the like are as at a login, "
+        "and "
+        "files such as .ruby-version there choose the interpreter; SetEnv and PassengerAppEnv overrule the profile in "
+        "the application's environment, but not what the interpreter reads at its own start, such as "
         "PATH, PYTHONPATH, RUBYOPT and LD_LIBRARY_PATH. The directive has no effect for users whose shell is not ash, "
         "bash, dash, ksh, mksh, sh or zsh"},
     Directive{"PassengerRollingRestarts", Context::APPLICATION,

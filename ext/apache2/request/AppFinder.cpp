@@ -195,12 +195,13 @@ void AppFinder::findPackage(apr_pool_t *pool, const Settings &settings, StartupF
     if (mayBePython && settings.appCallable != nullptr && std::strchr(settings.appCallable, ':') != nullptr) {
         type = pythonType;
         startupFile = "";
+    } else if (mayBePython && files.look(apr_pstrcat(pool, appRoot, "/", DJANGO_FILE, nullptr), now, again) == 0) {
+        // First: Django's projects have a package.json for their front ends.
+        type = pythonType;
+        startupFile = DJANGO_FILE;
     } else if ((wanted.empty() || wanted == "node") && !files.nodeStart(appRoot, now).empty()) {
         type = "node";
         startupFile = NodePackage::FILE;
-    } else if (mayBePython && files.look(apr_pstrcat(pool, appRoot, "/", DJANGO_FILE, nullptr), now, again) == 0) {
-        type = pythonType;
-        startupFile = DJANGO_FILE;
     }
 }
 

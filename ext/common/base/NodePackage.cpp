@@ -61,6 +61,7 @@ NodePackage NodePackage::of(const std::string &folder) {
     package.prestart = textIn(memberOf(all, "scripts", none), "prestart");
     package.main = textIn(all, "main");
     package.engine = textIn(memberOf(all, "engines", none), "node");
+    package.voltaNode = textIn(memberOf(all, "volta", none), "node");
     return package;
 }
 

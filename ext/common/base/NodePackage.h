@@ -10,14 +10,15 @@ struct NodePackage {
     /** The name of the file, which is the startup file of an application that it starts. */
     static constexpr const char *FILE = "package.json";
 
-    /** The members `name`, `version`, `scripts.start`, `scripts.prestart`, `main` and
-     *  `engines.node`; empty: there is none. */
+    /** The members `name`, `version`, `scripts.start`, `scripts.prestart`, `main`, `engines.node`
+     *  and `volta.node`; empty: there is none. */
     std::string name;
     std::string version;
     std::string start;
     std::string prestart;
     std::string main;
     std::string engine;
+    std::string voltaNode;
 
     /** Reads the folder's package.json. Without one, or if it cannot be read, all members are
      *  empty. */

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -27,6 +28,8 @@ using Variables = std::map<std::string, std::string>;
 constexpr std::string_view VARIABLE_PREFIX = "env:";
 /** The Node in PATH. */
 constexpr const char *USUAL_NODE = "node";
+/** Variables that a login shell sets for itself. */
+constexpr const char *SHELL_VARIABLES[] = {"_", "OLDPWD", "SHLVL"};
 
 Variables inheritedVariables() {
     Variables variables;
@@ -60,6 +63,10 @@ Variables environmentFor(const Variables &options, std::uint16_t port, const std
             variables[name.substr(VARIABLE_PREFIX.size())] = value;
         }
     }
+    for (const char *name : SHELL_VARIABLES) {
+        variables.erase(name);
+    }
+    variables["PWD"] = std::filesystem::current_path();
     variables["PORT"] = std::to_string(port);
     variables["PASSENGER_SOCKET"] = socketPath;
     return variables;
@@ -129,7 +136,7 @@ void chooseNode(AppCommand &command, const Variables &options, const std::string
     command.isNode = true;
     command.program = optionNamed("nodejs", options, USUAL_NODE);
     if (command.program == USUAL_NODE) {
-        NodeFinder found = NodeFinder::find(folder, variables["HOME"]);
+        NodeFinder found = NodeFinder::find(folder, variables);
         command.program = std::move(found.program);
         command.problem = std::move(found.problem);
     }
@@ -192,7 +199,12 @@ void startNode(AppCommand &command, const Variables &options, const std::string 
     variables.emplace("npm_lifecycle_event", "start");
     variables.emplace("npm_package_name", package.name);
     variables.emplace("npm_package_version", package.version);
-    prependToPath(variables, folder + "/node_modules/.bin");
+    // Packages of a workspace are in a folder above.
+    std::filesystem::path above;
+    for (const auto &part : std::filesystem::path(folder)) {
+        above /= part;
+        prependToPath(variables, above / "node_modules/.bin");
+    }
     if (const std::vector<std::string> words = wordsOf(script); !words.empty()) {
         runWords(command, words, variables);
     } else {

@@ -8,8 +8,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -25,13 +27,50 @@ namespace Passenger::Bridge {
 
 namespace {
 
+using Variables = std::map<std::string, std::string>;
+
 /** Bytes of a file that names a version. */
 constexpr std::size_t LONGEST_WISH = 4096;
+
+/** Of asdf and mise. */
+constexpr const char *TOOL_VERSIONS = ".tool-versions";
+
+/** Where a version manager has its Nodes: below the folder that the variable names, and without it
+ *  below that one of the home. */
+struct Place {
+    const char *variable;
+    const char *usual;
+    const char *pattern;
+};
+
+constexpr Place PLACES[] = {
+    {"NVM_DIR", ".nvm", "versions/node/*/bin/node"},
+    {"NODENV_ROOT", ".nodenv", "versions/*/bin/node"},
+    {"ASDF_DATA_DIR", ".asdf", "installs/nodejs/*/bin/node"},
+    {"N_PREFIX", "n", "n/versions/node/*/bin/node"},
+    {"FNM_DIR", ".local/share/fnm", "node-versions/*/installation/bin/node"},
+    {"MISE_DATA_DIR", ".local/share/mise", "installs/node/*/bin/node"},
+    {"VOLTA_HOME", ".volta", "tools/image/node/*/bin/node"},
+};
 
 struct Wish {
     std::string file;
     std::string text;
 };
+
+/** The first version of a line such as `nodejs 22.11.0 20.18.0`. Empty: there is none, or it is
+ *  the Node in PATH. */
+std::string toolVersion(const std::string &folder) {
+    for (const std::string &line : split(regularFileContent(folder + "/" + TOOL_VERSIONS, LONGEST_WISH), '\n')) {
+        std::istringstream words(line.substr(0, line.find('#')));
+        std::string tool;
+        std::string version;
+        if (words >> tool >> version && (tool == "nodejs" || tool == "node")) {
+            return version == "system" ? "" : version;
+        }
+    }
+    return "";
+}
 
 /** Empty text: none. */
 Wish wishOf(const std::string &folder) {
@@ -45,7 +84,11 @@ Wish wishOf(const std::string &folder) {
             }
         }
     }
-    return {NodePackage::FILE, NodePackage::of(folder).engine};
+    if (std::string wish = toolVersion(folder); !wish.empty()) {
+        return {TOOL_VERSIONS, std::move(wish)};
+    }
+    const NodePackage package = NodePackage::of(folder);
+    return {NodePackage::FILE, package.voltaNode.empty() ? package.engine : package.voltaNode};
 }
 
 std::optional<NodeVersion> askedVersion(const std::string &program) {
@@ -73,7 +116,12 @@ std::optional<NodeVersion> versionOf(const std::string &program) {
     return askedVersion(program);
 }
 
-std::vector<std::string> installed(const std::string &home) {
+std::string valueOf(const std::string &name, const Variables &variables) {
+    const auto found = variables.find(name);
+    return found == variables.end() ? "" : found->second;
+}
+
+std::vector<std::string> installed(const Variables &variables) {
     std::vector<std::string> all;
     const auto add = [&](const std::string &pattern) {
         glob_t found{};
@@ -82,12 +130,12 @@ std::vector<std::string> installed(const std::string &home) {
         }
         ::globfree(&found);
     };
-    if (!home.empty()) {
-        for (const char *pattern :
-             {"/.nvm/versions/node/*/bin/node", "/.nodenv/versions/*/bin/node", "/.asdf/installs/nodejs/*/bin/node",
-              "/n/n/versions/node/*/bin/node", "/.local/share/fnm/node-versions/*/installation/bin/node",
-              "/.local/share/mise/installs/node/*/bin/node", "/.volta/tools/image/node/*/bin/node"}) {
-            add(home + pattern);
+    const std::string home = valueOf("HOME", variables);
+    for (const Place &place : PLACES) {
+        if (const std::string named = valueOf(place.variable, variables); !named.empty()) {
+            add(named + "/" + place.pattern);
+        } else if (!home.empty()) {
+            add(home + "/" + place.usual + "/" + place.pattern);
         }
     }
     for (const char *pattern : {"/usr/local/n/versions/node/*/bin/node", "/usr/local/nvm/versions/node/*/bin/node",
@@ -103,7 +151,7 @@ std::string nameOf(const std::optional<NodeVersion> &version) {
 
 }  // namespace
 
-NodeFinder NodeFinder::find(const std::string &folder, const std::string &home) {
+NodeFinder NodeFinder::find(const std::string &folder, const Variables &variables) {
     NodeFinder result;
     const Wish wish = wishOf(folder);
     if (wish.text.empty()) {
@@ -115,7 +163,7 @@ NodeFinder NodeFinder::find(const std::string &folder, const std::string &home) 
         return result;
     }
     std::optional<NodeVersion> newest;
-    for (const std::string &program : range ? installed(home) : std::vector<std::string>()) {
+    for (const std::string &program : range ? installed(variables) : std::vector<std::string>()) {
         const auto version = versionOf(program);
         if (version && range->allows(*version) && (!newest || *version > *newest) &&
             ::access(program.c_str(), X_OK) == 0) {
@@ -124,10 +172,11 @@ NodeFinder NodeFinder::find(const std::string &folder, const std::string &home) 
         }
     }
     if (!newest) {
-        result.problem = fmt::format(
-            "wanted={} file=\"{}\" used=\"{}\" remedy=\"install it by nvm, n or in /opt, or "
-            "set PassengerNodejs\"",
-            EventLog::inQuotes(wish.text), wish.file, nameOf(usual));
+        const char *const remedy = range ? "install it by nvm, n or in /opt, or set PassengerNodejs"
+                                         : "this text is not understood: write a version, such as 24, or set "
+                                           "PassengerNodejs";
+        result.problem = fmt::format("wanted={} file=\"{}\" used=\"{}\" remedy=\"{}\"", EventLog::inQuotes(wish.text),
+                                     wish.file, nameOf(usual), remedy);
     }
     return result;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 
 namespace Passenger::Bridge {
@@ -12,13 +13,14 @@ struct NodeFinder {
     std::string problem;
 
     /**
-     * The application wants the version that `.nvmrc`, `.node-version` or else package.json's
-     * `engines` names. The Node in PATH is taken if it fits, else the newest fitting one of nvm, n,
-     * nodenv, asdf and /opt. find() runs each Node whose path does not have its version.
+     * The application wants the version that `.nvmrc`, `.node-version`, `.tool-versions`, or else
+     * package.json by `volta` or `engines` names. The Node in PATH is taken if it fits, else the
+     * newest fitting one of nvm, n, nodenv, asdf, fnm, mise, Volta and /opt. find() runs each Node
+     * whose path does not have its version.
      * @param folder the application's
-     * @param home of its user
+     * @param variables its environment, which tells where the version managers have their Nodes
      */
-    static NodeFinder find(const std::string &folder, const std::string &home);
+    static NodeFinder find(const std::string &folder, const std::map<std::string, std::string> &variables);
 };
 
 }  // namespace Passenger::Bridge

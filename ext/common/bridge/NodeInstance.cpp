@@ -17,6 +17,7 @@
 
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
+#include "base/NodePackage.h"
 #include "bridge/AppAddress.h"
 #include "bridge/AppCommand.h"
 #include "bridge/Application.h"
@@ -100,7 +101,12 @@ bool isWanted(const Options &options, const std::string &program) {
         return false;
     }
     if (!AppCommand::startsNode(options)) {
-        EventLog::write("node.bridged", "reason=\"the script of package.json starts something else than node FILE\"");
+        const std::string script = NodePackage::of(optionNamed("app_root", options, ".")).start;
+        EventLog::write("node.bridged",
+                        script.find("NODE_OPTIONS") == std::string::npos
+                            ? "reason=\"the script of package.json starts something else than node FILE\""
+                            : "reason=\"the script of package.json sets NODE_OPTIONS, so its server must listen on "
+                              "PORT\" remedy=\"remove NODE_OPTIONS from the script, and set it by SetEnv\"");
         return false;
     }
     if (::access(nativeCodeOf(program).c_str(), R_OK) != 0) {

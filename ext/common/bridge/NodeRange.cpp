@@ -15,9 +15,9 @@ namespace Passenger::Bridge {
 namespace {
 
 /** The names of versions with long support, and their major numbers (nodejs.org, "Releases"). */
-constexpr std::pair<std::string_view, unsigned> NAMES[] = {{"carbon", 8},   {"dubnium", 10}, {"erbium", 12},
-                                                           {"fermium", 14}, {"gallium", 16}, {"hydrogen", 18},
-                                                           {"iron", 20},    {"jod", 22},     {"krypton", 24}};
+constexpr std::pair<std::string_view, unsigned> NAMES[] = {
+    {"carbon", 8},    {"dubnium", 10}, {"erbium", 12}, {"fermium", 14}, {"gallium", 16},
+    {"hydrogen", 18}, {"iron", 20},    {"jod", 22},    {"krypton", 24}, {"lithium", 26}};
 
 /** The numbers of a version, of which the last ones may be missing or `x`. */
 struct Partial {

@@ -11,14 +11,15 @@ namespace {
 
 /**
  * From ld.so(8), ruby(1), node(1), python(1), bash(1), zsh(1), perlrun(1), java(1), openssl-env(7),
- * the manuals of Bundler, RubyGems, Bootsnap, gunicorn, uvicorn, uWSGI, Flask, JRuby, Lua, Mix and
- * .NET. A name with a star stands for all with this beginning.
+ * the manuals of Bundler, RubyGems, Bootsnap, gunicorn, uvicorn, uWSGI, Flask, JRuby, Lua, Mix,
+ * .NET and version managers. A name with a star stands for all with this beginning.
  */
 constexpr std::array NAMES = std::to_array<std::string_view>({
     // clang-format off
     "LD_*", "GLIBC_*", "MALLOC_*", "GCONV_PATH", "LOCPATH", "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES",
     "RUBYOPT", "RUBYLIB", "RUBYSHELL", "RUBY_ROOT", "GEM_*", "BUNDLE_*", "BUNDLER_*", "BOOTSNAP_CACHE_DIR",
     "NODE_*", "PYTHON*", "PERL*",
+    "RBENV_*", "PYENV_*", "NODENV_*", "NVM_*", "N_PREFIX", "FNM_*", "VOLTA_*", "ASDF_*", "MISE_*",
     "PATH", "HOME", "SHELL", "BASH_ENV", "ENV", "BASH_FUNC*", "SHELLOPTS", "IFS", "ZDOTDIR",
     "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "JAVA_OPTS", "JAVA_HOME", "JAVACMD", "JRUBY_HOME",
     "JRUBY_OPTS", "CLASSPATH", "PHPRC", "PHP_INI_SCAN_DIR", "LUA_*", "ERL_*", "ELIXIR_*", "MIX_*",

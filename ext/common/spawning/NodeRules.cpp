@@ -52,7 +52,8 @@ constexpr DiagnosisRule RULES[] = {
      "Node."},
     {missingPackage, "The package \"{}\" is not installed where Node looks for it.",
      "Run npm ci (or npm install) in the application's folder, as the user that is named below; npm install {} if "
-     "package.json does not name it. SetEnv NODE_PATH names a folder of packages elsewhere."},
+     "package.json does not name it. SetEnv NODE_PATH names a folder of packages elsewhere. With Yarn's .pnp.cjs "
+     "instead: SetEnv NODE_OPTIONS \"--require FOLDER/.pnp.cjs\"."},
     {missingModule, "The file {} does not exist.",
      "Check the path in the line that the backtrace names, and whether "
      "all files were deployed or built (npm run build)."},

@@ -83,6 +83,8 @@ SpawnPlan::SpawnPlan(const Options &options, RunAs whom, const Options::Variable
     for (const auto &[name, value] : variables) {
         environment[name] = value;
     }
+    // The spawn server enters this folder. httpd's children choose no other one.
+    environment["PWD"] = options.appRoot;
     const bool ownHeap = std::any_of(environment.begin(), environment.end(),
                                      [](const auto &entry) { return entry.first.starts_with("RUBY_GC_HEAP_"); });
     smallHeap = options.reforkAfter > 0 && !runsPython && !ownHeap;

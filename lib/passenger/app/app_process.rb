@@ -1,5 +1,10 @@
 # frozen_string_literal: true
 
+# An older Ruby does not understand the files below.
+if RUBY_VERSION.to_f < 2.7
+  abort "mod_passenger needs Ruby 2.7 or newer, and this is Ruby #{RUBY_VERSION}"
+end
+
 require_relative "preload_bundler"
 require_relative "app_loader"
 require_relative "../wire/frame_socket"

@@ -9,14 +9,13 @@ module PhusionPassenger
     private_constant :NAMES
 
     # Sets BUNDLE_GEMFILE for Bundler, unless it is set. False: the folder has no such file, and
-    # Bundler is not needed.
+    # Bundler is not needed. Bundler itself reports a missing BUNDLE_GEMFILE.
     def self.choose(folder)
-      path = ENV["BUNDLE_GEMFILE"] || NAMES.map { |name| File.expand_path(name, folder) }
-                                           .find { |found| File.file?(found) }
-      return false unless path && File.file?(path)
+      return true unless ENV.fetch("BUNDLE_GEMFILE", "").empty?
 
-      ENV["BUNDLE_GEMFILE"] = path
-      true
+      path = NAMES.map { |name| File.expand_path(name, folder) }.find { |found| File.file?(found) }
+      ENV["BUNDLE_GEMFILE"] = path if path
+      !path.nil?
     end
   end
 end

@@ -16,9 +16,11 @@ module PhusionPassenger
       KNOWN.include?(File.basename(@path)) && File.executable?(@path)
     end
 
-    # Arguments for exec. A dash before its name tells a shell that it is a login shell.
-    def command(*program)
-      [[@path, "-#{File.basename(@path)}"], "-c", 'exec "$@"', @path, *program]
+    # Arguments for exec. A dash before its name tells a shell that it is a login shell. The profile
+    # may leave the folder.
+    def command(folder, program)
+      [[@path, "-#{File.basename(@path)}"], "-c", 'cd "$1"; shift; exec "$@"', @path, folder,
+       *program]
     end
   end
 end

@@ -221,13 +221,24 @@ module PhusionPassenger
     # Returns only by an exception.
     def become(shell, program, environment, control, output)
       close_on_exec_all
-      command = shell ? shell.command(*program) : [[program.first] * 2, *program.drop(1)]
+      folder = entered(environment.fetch("PWD", "/"))
+      command = shell ? shell.command(folder, program) : [[program.first] * 2, *program.drop(1)]
       exec(@account.environment.merge(environment), *command,
-           unsetenv_others: true, chdir: "/", umask: UMASK, in: File::NULL, out: output,
-           err: output,
+           unsetenv_others: true, umask: UMASK, in: File::NULL, out: output, err: output,
            CONTROL_DESCRIPTOR => control)
     rescue SystemCallError => e
       raise e.class, "cannot start #{command.first.first.inspect}"
+    end
+
+    # Version managers look in the working directory for the version that they start, and
+    # interpreters begin relative paths there. Returns "/" in place of a folder that cannot be
+    # entered: the process itself reports that.
+    def entered(folder)
+      Dir.chdir(folder)
+      folder
+    rescue SystemCallError
+      Dir.chdir("/")
+      "/"
     end
 
     def argument_for(role)

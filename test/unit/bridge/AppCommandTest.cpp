@@ -41,6 +41,8 @@ class AppCommandTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAStartCommandComesBeforeTheKind);
     CPPUNIT_TEST(testAPlainScriptOfAPackageStartsNodeWithoutAShell);
     CPPUNIT_TEST(testAScriptHasTheVariablesOfNpm);
+    CPPUNIT_TEST(testAScriptFindsTheProgramsOfPackagesInFoldersAboveAsWell);
+    CPPUNIT_TEST(testTheEnvironmentHasTheWorkingDirectoryAndNothingOfALoginShellsOwn);
     CPPUNIT_TEST(testAnyOtherScriptIsTheShells);
     CPPUNIT_TEST(testAMissingNodeIsNamedAlsoWhereAShellRunsTheScript);
     CPPUNIT_TEST(testAPackageThatCannotBeReadIsNamed);
@@ -83,6 +85,23 @@ public:
             CPPUNIT_ASSERT(command.leavesPrestartOut);
         }
         CPPUNIT_ASSERT(!sets(from({{"app_type", "node"}}), "npm_lifecycle_event=start"));
+    }
+
+    void testAScriptFindsTheProgramsOfPackagesInFoldersAboveAsWell() {
+        const PackageFolder folder(R"({"scripts": {"start": "next start"}})");
+        const std::map<std::string, std::string> options{
+            {"app_type", "node"}, {"app_root", folder.path()}, {"startup_file", "package.json"}, {"env:PATH", "/bin"}};
+        CPPUNIT_ASSERT(sets(from(options), "PATH=" + folder.path() +
+                                               "/node_modules/.bin:/tmp/node_modules/.bin:/node_modules/.bin:/bin"));
+    }
+
+    void testTheEnvironmentHasTheWorkingDirectoryAndNothingOfALoginShellsOwn() {
+        const AppCommand command =
+            from({{"app_type", "node"}, {"env:PWD", "/"}, {"env:OLDPWD", "/"}, {"env:SHLVL", "1"}, {"env:_", "/"}});
+        CPPUNIT_ASSERT(sets(command, "PWD=" + std::filesystem::current_path().string()));
+        for (const char *variable : {"OLDPWD=/", "SHLVL=1", "_=/"}) {
+            CPPUNIT_ASSERT_MESSAGE(variable, !sets(command, variable));
+        }
     }
 
     void testAnyOtherScriptIsTheShells() {
@@ -128,7 +147,7 @@ private:
         return "";
     }
 
-    static bool sets(const AppCommand &command, const char *variable) {
+    static bool sets(const AppCommand &command, const std::string &variable) {
         return std::find(command.environment.begin(), command.environment.end(), variable) != command.environment.end();
     }
 

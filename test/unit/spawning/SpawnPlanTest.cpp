@@ -15,6 +15,7 @@ class SpawnPlanTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheAdministratorsHeapSettingsTakePrecedence);
     CPPUNIT_TEST(testAPreloaderWithOtherHeapSettingsDoesNotSuit);
     CPPUNIT_TEST(testAPreloaderOfAnotherTypeFileOrCallableDoesNotSuit);
+    CPPUNIT_TEST(testNoVariableChoosesTheFolderThatIsEntered);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -55,6 +56,13 @@ public:
             other.*member = "another";
             CPPUNIT_ASSERT(!(SpawnPlan(Options(), {}, {}) == SpawnPlan(other, {}, {})));
         }
+    }
+
+    void testNoVariableChoosesTheFolderThatIsEntered() {
+        Options options;
+        options.appRoot = "/srv/blog";
+        options.variables = [] { return Options::Variables{{"PWD", "/tmp/evil"}}; };
+        CPPUNIT_ASSERT_EQUAL(std::string("/srv/blog"), environmentOf(options).at("PWD"));
     }
 
 private:
