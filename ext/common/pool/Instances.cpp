@@ -237,14 +237,6 @@ bool Instances::anyStays() const noexcept {
     return std::any_of(all_.begin(), all_.end(), [](const ProcessPtr &process) { return process->stays(); });
 }
 
-std::vector<pid_t> Instances::pids() const {
-    std::vector<pid_t> pids;
-    for (const ProcessPtr &process : all_) {
-        pids.push_back(process->pid());
-    }
-    return pids;
-}
-
 // ----- Single ones
 
 ProcessPtr Instances::find(InstanceId id) const {

@@ -89,7 +89,6 @@ public:
     unsigned freeThreads() const;
     /** Whether an instance was not told to end. */
     bool anyStays() const noexcept;
-    std::vector<pid_t> pids() const;
 
     /** Null: there is none. */
     ProcessPtr find(InstanceId id) const;

@@ -79,17 +79,6 @@ MessageSessionPtr Pool::get(const Options &options) {
     return std::make_unique<OwningSession<QueueSession>>(host(options), options);
 }
 
-void Pool::asyncGet(const Options &options, const GetCallback &callback) {
-    MessageSessionPtr session;
-    try {
-        session = get(options);
-    } catch (const RefusedException &error) {
-        callback(tl::make_unexpected(GetFailure{GetFailure::Reason::SHUTTING_DOWN, error.what()}));
-        return;
-    }
-    callback(std::move(session));
-}
-
 QueueHostPtr Pool::host(const Options &options) {
     const PoolGuard guard(context_);
     if (context_.shuttingDown) {
@@ -270,15 +259,6 @@ std::vector<ThreadsSnapshot> Pool::threads(const std::string &name) const {
             all.push_back(
                 {process->pid(), process->backtraces().last().has_value(), process->backtraces().last().value_or("")});
         }
-    }
-    return all;
-}
-
-std::map<std::string, std::vector<pid_t>> Pool::instances() const {
-    const PoolGuard guard(context_);
-    std::map<std::string, std::vector<pid_t>> all;
-    for (const Group *group : groups_.all()) {
-        all[group->name()] = group->instances().pids();
     }
     return all;
 }

@@ -12,8 +12,6 @@
 #include <string>
 #include <vector>
 
-#include <tl/expected.hpp>
-
 #include "exchange/MessageSession.h"
 #include "exchange/QueueHost.h"
 #include "pool/CpuLoad.h"
@@ -30,9 +28,6 @@
 namespace Passenger {
 
 class LocalSender;
-
-using GetOutcome = tl::expected<MessageSessionPtr, GetFailure>;
-using GetCallback = std::function<void(GetOutcome)>;
 
 /**
  * The core of ApplicationPool2 (doc/ORIGINS.md): finds or makes the instances of an application for
@@ -84,9 +79,6 @@ public:
      * @throws RefusedException (shutting down), SystemException
      */
     MessageSessionPtr get(const Options &options);
-    /** Gives the session of get() to a callback, which runs before this returns, without locks
-     *  held. */
-    void asyncGet(const Options &options, const GetCallback &callback);
     /** A recent report of a failure; null: there is none with this id, or not any more. */
     std::shared_ptr<const Report> report(std::string_view id, std::string_view app) const;
     /** A recent report of a failure of any application; null: there is none with this id. */
@@ -147,8 +139,6 @@ public:
     bool askForThreads(const std::string &name);
     /** The stacks that the instances have sent since askForThreads(). */
     std::vector<ThreadsSnapshot> threads(const std::string &name) const;
-    /** Process ids of the living instances, by application. */
-    std::map<std::string, std::vector<pid_t>> instances() const;
     /** Restarts an application, as if its restart file had changed. @param name of the SuperGroup.
      *  False: there is none. */
     bool restart(const std::string &name);
