@@ -125,18 +125,8 @@ void Orphans::look() {
                       kept.orphan.note.app, kept.orphan.note.pid);
             kept.killed = true;
             kept.orphan.claims->noteDeath(true);
-            kill(kept);
+            Rights::ofThisProcess().signalOrLog(kept.orphan.left.pidFd, kept.orphan.note.pid, SIGKILL);
         }
-    }
-}
-
-/** In a callback of the loop, which no exception may leave. */
-void Orphans::kill(const Kept &kept) {
-    try {
-        Rights::ofThisProcess().signal(kept.orphan.left.pidFd, SIGKILL);
-    } catch (const SystemException &error) {
-        // The process has changed its user.
-        Log::warn("event=process.kill_failed pid={} error=\"{}\"", kept.orphan.note.pid, error.what());
     }
 }
 

@@ -123,7 +123,6 @@ private:
     std::optional<Kept> remove(const std::string &key) EXCLUDES(mutex_);
     void ended(const std::string &key) EXCLUDES(mutex_);
     void tellToEnd(Kept &kept, const char *why) REQUIRES(mutex_);
-    static void kill(const Kept &kept);
     void deposit(const Orphan &orphan);
 
     EventLoop &loop_;
