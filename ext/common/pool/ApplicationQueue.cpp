@@ -7,8 +7,15 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "rights/Rights.h"
 
 namespace Passenger {
+
+RequestQueue makeRequestQueue(unsigned requests) {
+    RequestQueue queue(requests);
+    Rights::ofThisProcess().giveRoom(queue.sendingEnd(), queue.missingRoom());
+    return queue;
+}
 
 MonotonicTime sinceOf(const InFlightEntry &entry) {
     return MonotonicTime(std::chrono::nanoseconds(std::min<std::uint64_t>(entry.since, INT64_MAX)));

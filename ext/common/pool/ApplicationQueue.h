@@ -21,6 +21,10 @@
 
 namespace Passenger {
 
+/** A queue with the room that it wants, also beyond what the system gives to all. For `requests`
+ *  see there. @throws SystemException */
+RequestQueue makeRequestQueue(unsigned requests = 0);
+
 /** A generation of the application's queue. Instances take requests from it. */
 struct QueueGeneration {
     Generation number;

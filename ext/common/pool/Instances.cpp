@@ -111,7 +111,7 @@ void Instances::remove(const ProcessPtr &process) {
 void Instances::retire(const ProcessPtr &process) {
     process->lifecycle().drain(context_.clock.now());
     deposit(*process);
-    process->finish();
+    process->pause().finish();
     publish();
     closeOwnQueue(*process);
 }

@@ -19,7 +19,6 @@ libpassenger_pool_la_SOURCES = \
     %D%/InstancePause.cpp \
     %D%/InstanceStarter.cpp \
     %D%/Instances.cpp \
-    %D%/Lifecycle.cpp \
     %D%/LocalSender.cpp \
     %D%/MemoryCheck.cpp \
     %D%/MemoryRoom.cpp \

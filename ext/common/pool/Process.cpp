@@ -14,7 +14,6 @@
 #include "policy/Heartbeats.h"
 #include "pool/Orphans.h"
 #include "pool/WarmUpRun.h"
-#include "rights/Rights.h"
 #include "spawning/PostMortem.h"
 #include "spawning/WaitStatus.h"
 
@@ -95,7 +94,7 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     const std::optional<RequestQueue> &priority = handover.queue->priority;
     // The options may have changed since the queue was made. Each of its instances must read it.
     if (options.stickySessions && !priority) {
-        makeOwnQueue();
+        ownQueue = makeRequestQueue();
     }
     const RequestQueue *const readFirst = priority ? &*priority : ownQueue ? &*ownQueue : nullptr;
     pause_.served(handover.paused);
@@ -192,15 +191,6 @@ bool Process::closeOwnQueue() {
     }
     ownQueue->shutDown();
     return true;
-}
-
-void Process::finish() {
-    pause_.finish();
-}
-
-void Process::makeOwnQueue() {
-    ownQueue.emplace();
-    Rights::ofThisProcess().giveRoom(ownQueue->sendingEnd(), ownQueue->missingRoom());
 }
 
 void Process::kill() {

@@ -89,8 +89,6 @@ public:
     /** Counts what the limits of its control group did, and logs how it ended. Once. In a thread:
      *  its parent tells its wait status, and may be slow. */
     void logExit(BackgroundThreads &threads, const std::string &app);
-    /** Asks it to finish its requests and to exit. */
-    void finish();
     /**
      * Closes its own queue for senders. The caller then sends RECHECK to those whose requests are
      * in it. False: it has none, or it is closed already.
@@ -135,7 +133,6 @@ public:
     MemoryGrowth growth;
 
 private:
-    void makeOwnQueue();
     bool warmUp(const std::string &app, const Options &options, FrameSocket::Deadline deadline, SpawnReport &report);
     void awaitReady(bool servesAlready, FrameSocket::Deadline deadline, SpawnReport &report);
     static void checkReady(const Frame &answer, SpawnReport &report);
