@@ -183,6 +183,7 @@ endif
     %D%/pool/BackgroundThreadsTest.cpp \
     %D%/pool/BacktracesTest.cpp \
     %D%/pool/ChannelRegistryTest.cpp \
+    %D%/pool/ClaimCellsTest.cpp \
     %D%/pool/DeadlinesTest.cpp \
     %D%/pool/DemandTest.cpp \
     %D%/pool/DummyInstancesTest.cpp \

@@ -63,7 +63,7 @@ void Instances::deposit(const Process &process, bool restarts) {
     InstanceNote note = process.note(queue_.name());
     note.restartFile = restarts ? RestartFiles::ASKED : note.restartFile;
     std::vector<int> descriptors{parts.pidFd.get(), parts.control.descriptor().get(), parts.output->descriptor().get(),
-                                 queue_.claims().memory().descriptor().get()};
+                                 queue_.cells().claims().memory().descriptor().get()};
     for (const FormerClaims::Part *part :
          process.former() ? process.former()->inUse() : std::vector<const FormerClaims::Part *>()) {
         if (descriptors.size() < MAX_DESCRIPTORS) {
@@ -230,7 +230,7 @@ unsigned Instances::freeThreads() const {
 
 /** How many requests it works at. */
 unsigned Instances::taken(const Process &process) const {
-    return queue_.taken(process.socket.cells) + (process.former() ? process.former()->taken() : 0);
+    return queue_.cells().taken(process.socket.cells) + (process.former() ? process.former()->taken() : 0);
 }
 
 bool Instances::anyStays() const noexcept {
@@ -244,8 +244,8 @@ ProcessPtr Instances::find(InstanceId id) const {
 }
 
 ProcessPtr Instances::holder(ChannelId channel, Ticket ticket) const {
-    return firstOf(all_,
-                   [&](const ProcessPtr &process) { return queue_.holds(process->socket.cells, channel, ticket); });
+    return firstOf(
+        all_, [&](const ProcessPtr &process) { return queue_.cells().holds(process->socket.cells, channel, ticket); });
 }
 
 FileDescriptor Instances::ownQueue(std::uint32_t stickyId) const {
@@ -258,7 +258,7 @@ FileDescriptor Instances::ownQueue(std::uint32_t stickyId) const {
 
 bool Instances::isUnused(const Process &process, MonotonicTime now, std::chrono::nanoseconds time) const {
     return !isBusy(process) && now - process.since() >= time &&
-           timeSince(queue_.answered(process.socket.cells)).value_or(time) >= time;
+           timeSince(queue_.cells().answered(process.socket.cells)).value_or(time) >= time;
 }
 
 /** Nothing: it says that it has answered none, or in the future. */
@@ -330,7 +330,7 @@ bool Instances::anyReplaced() const noexcept {
 std::vector<RequestSnapshot> Instances::requests(MonotonicTime now) const {
     std::map<std::pair<std::uint64_t, std::uint64_t>, pid_t> taken;
     for (const ProcessPtr &process : all_) {
-        for (const auto &[channel, ticket] : queue_.claimed(process->socket.cells)) {
+        for (const auto &[channel, ticket] : queue_.cells().claimed(process->socket.cells)) {
             taken.emplace(std::pair(channel.value(), ticket.value()), process->pid());
         }
     }
@@ -382,7 +382,7 @@ ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) co
     snapshot.concurrency = process.socket.concurrency;
     // An instance that is about to pause may take one more request before it learns of that.
     snapshot.sessions = std::max(taken(process), process.pause().mayStillTake() ? 1U : 0U);
-    const AnsweredRequests answered = queue_.answered(process.socket.cells);
+    const AnsweredRequests answered = queue_.cells().answered(process.socket.cells);
     snapshot.answered = answered.count;
     snapshot.lastUsed = timeSince(answered);
     return snapshot;

@@ -7,6 +7,7 @@ libpassenger_pool_la_SOURCES = \
     %D%/Backtraces.cpp \
     %D%/ChannelLoans.cpp \
     %D%/ChannelRegistry.cpp \
+    %D%/ClaimCells.cpp \
     %D%/Demand.cpp \
     %D%/Disuse.cpp \
     %D%/FirstAnswer.cpp \

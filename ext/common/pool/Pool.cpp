@@ -153,7 +153,7 @@ unsigned Pool::getActive() const {
         sum += orphan.sessions;
     }
     for (const Group *group : groups_.all()) {
-        sum += group->queue().claims().taken();
+        sum += group->queue().cells().claims().taken();
     }
     return sum;
 }

@@ -38,8 +38,8 @@ class HangWatchTest : public GroupParts {
     /** An earlier pool process had it, and it works at a request of then. */
     ProcessPtr adoptedBusy() {
         auto former = std::make_shared<FormerClaims>();
-        const CellRange cells = queue_->allocate(1).value();
-        former->add({queue_->claims().memory().descriptor().duplicate(), cells});
+        const CellRange cells = queue_->cells().allocate(1).value();
+        former->add({queue_->cells().claims().memory().descriptor().duplicate(), cells});
         Orphan orphan;
         orphan.claims = former;
         auto process = std::make_shared<Process>(SpawnResult{}, orphan, InstanceId(++lastId_), 1, now());
@@ -131,7 +131,7 @@ public:
         SpawnResult result;
         result.pid = 4711;
         const auto process = std::make_shared<Process>(std::move(result), InstanceId(++lastId_), 1, now());
-        process->socket.cells = queue_->allocate(1).value();
+        process->socket.cells = queue_->cells().allocate(1).value();
         process->lifecycle().drain(now());
         instances_->add(process);
         clock_.advance(DRAIN_LIMIT + options_.stopTimeout);

@@ -47,7 +47,7 @@ void GroupParts::tearDown() {
 
 ProcessPtr GroupParts::make(std::uint64_t version) {
     auto process = std::make_shared<Process>(SpawnResult{}, InstanceId(++lastId_), version, now());
-    process->socket.cells = queue_->allocate(1).value();
+    process->socket.cells = queue_->cells().allocate(1).value();
     process->socket.queue = queue_->current() ? queue_->current()->number : Generation();
     return process;
 }
@@ -64,13 +64,13 @@ void GroupParts::makeQueue() {
 }
 
 void GroupParts::claim(const Process &process, ChannelId channel, Ticket ticket) {
-    InstanceClaim claim(queue_->claims().memory().descriptor(), queue_->senders().memory().descriptor(),
+    InstanceClaim claim(queue_->cells().claims().memory().descriptor(), queue_->senders().memory().descriptor(),
                         process.socket.cells.first);
     CPPUNIT_ASSERT(claim.take(channel, ticket));
 }
 
 void GroupParts::finish(const Process &process) {
-    InstanceClaim(queue_->claims().memory().descriptor(), queue_->senders().memory().descriptor(),
+    InstanceClaim(queue_->cells().claims().memory().descriptor(), queue_->senders().memory().descriptor(),
                   process.socket.cells.first)
         .complete(now());
 }
