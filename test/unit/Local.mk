@@ -191,6 +191,7 @@ endif
     %D%/pool/InstanceLinkTest.cpp \
     %D%/pool/InstancePauseTest.cpp \
     %D%/pool/InstanceStarterTest.cpp \
+    %D%/pool/InstanceStoreTest.cpp \
     %D%/pool/InstancesTest.cpp \
     %D%/pool/LifecycleTest.cpp \
     %D%/pool/OrphansTest.cpp \

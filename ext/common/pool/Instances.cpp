@@ -13,10 +13,6 @@ namespace Passenger {
 
 namespace {
 
-std::string storeKey(const Process &process) {
-    return "instance:" + std::to_string(process.pid());
-}
-
 bool isServing(const ProcessPtr &process) {
     return process->state() == Process::State::SERVING;
 }
@@ -62,16 +58,14 @@ void Instances::deposit(const Process &process, bool restarts) {
     const SpawnResult &parts = process.parts();
     InstanceNote note = process.note(queue_.name());
     note.restartFile = restarts ? RestartFiles::ASKED : note.restartFile;
-    std::vector<int> descriptors{parts.pidFd.get(), parts.control.descriptor().get(), parts.output->descriptor().get(),
-                                 queue_.cells().claims().memory().descriptor().get()};
+    std::vector<InstanceStore::Part> claims{
+        {queue_.cells().claims().memory().descriptor().get(), process.socket.cells}};
     for (const FormerClaims::Part *part :
          process.former() ? process.former()->inUse() : std::vector<const FormerClaims::Part *>()) {
-        if (descriptors.size() < MAX_DESCRIPTORS) {
-            note.cells.push_back(part->cells);
-            descriptors.push_back(part->claims.get());
-        }
+        claims.push_back({part->claims.get(), part->cells});
     }
-    context_.store.put(storeKey(process), note.toText(), descriptors);
+    store_.put(std::move(note), {parts.pidFd.get(), parts.control.descriptor().get(), parts.output->descriptor().get()},
+               claims);
 }
 
 void Instances::noteRestart() {
@@ -102,7 +96,7 @@ void Instances::remove(const ProcessPtr &process) {
         process->former()->noteDeath(process->killed());
     }
     if (process->pid() > 0) {
-        context_.store.remove(storeKey(*process));
+        store_.remove(process->pid());
     }
     std::erase(all_, process);
     bury(process);

@@ -19,6 +19,7 @@ libpassenger_pool_la_SOURCES = \
     %D%/InstanceNote.cpp \
     %D%/InstancePause.cpp \
     %D%/InstanceStarter.cpp \
+    %D%/InstanceStore.cpp \
     %D%/Instances.cpp \
     %D%/LocalSender.cpp \
     %D%/MemoryCheck.cpp \

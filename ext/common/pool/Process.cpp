@@ -12,7 +12,7 @@
 #include "exchange/WarmUp.h"
 #include "log/Log.h"
 #include "policy/Heartbeats.h"
-#include "pool/Orphans.h"
+#include "pool/InstanceStore.h"
 #include "pool/WarmUpRun.h"
 #include "spawning/PostMortem.h"
 #include "spawning/WaitStatus.h"
@@ -80,7 +80,6 @@ InstanceNote Process::note(const std::string &app) const {
             .serves = state() == State::SERVING,
             .restartFile = restartFile,
             .group = parts_.group ? parts_.group->name() : "",
-            .cells = {socket.cells},
             .app = app};
 }
 

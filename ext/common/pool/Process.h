@@ -72,7 +72,7 @@ public:
     const std::shared_ptr<const FormerClaims> &former() const noexcept { return former_; }
     /** As Options::heartbeatTimeout when it was started. */
     std::chrono::seconds heartbeatTimeout() const noexcept { return heartbeatTimeout_; }
-    /** The instance's note for the next pool process. Its cells are those of the present claims. */
+    /** The instance's note for the next pool process, without its cells. */
     InstanceNote note(const std::string &app) const;
     /** Whether it may have watchers. It must not be destroyed under the pool's lock then. */
     bool watched() const noexcept { return parts_.pidFd || parts_.control || parts_.output; }

@@ -7,7 +7,7 @@
 
 #include "pool/DrainLimit.h"
 #include "pool/FormerClaims.h"
-#include "pool/Orphans.h"
+#include "pool/InstanceStore.h"
 #include "support/GroupParts.h"
 
 namespace Passenger {
