@@ -36,6 +36,7 @@ libpassenger_pool_la_SOURCES = \
     %D%/RestartCheck.cpp \
     %D%/Room.cpp \
     %D%/Scaler.cpp \
+    %D%/SenderEvents.cpp \
     %D%/SlowRequests.cpp \
     %D%/Snapshot.cpp \
     %D%/Spares.cpp \

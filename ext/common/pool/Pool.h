@@ -8,7 +8,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +20,7 @@
 #include "pool/PoolContext.h"
 #include "pool/RestartCheck.h"
 #include "pool/Room.h"
+#include "pool/SenderEvents.h"
 #include "pool/Snapshot.h"
 #include "pool/UpkeepTimer.h"
 #include "spawning/SpawnerFactory.h"
@@ -185,22 +185,8 @@ public:
     std::vector<Options> monitored() const;
     /** See MemoryCheck::check(). upkeep() has it done every few seconds. */
     void checkMemory() EXCLUDES(poolLock) { memory_.check(); }
-    /** A process that sent requests is gone, with its channels. */
-    void senderGone(std::uint32_t childSlot);
-    /** A sender gave channels up. Channels of other senders are ignored. */
-    void channelsGone(std::uint32_t childSlot, std::span<const ChannelId> channels);
-    /**
-     * Kills the instance that works at this request of this sender for longer than it may, `time`.
-     * False: there is none.
-     */
-    bool requestOverran(std::uint32_t childSlot, std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
-                        std::chrono::milliseconds time);
-    /** The answer to this request of this sender has not begun within `time`. It is logged. */
-    void requestIsSlow(std::uint32_t childSlot, std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
-                       std::chrono::milliseconds time);
-    /** A new channel's mark begins at zero. @param generation of the link that the sender has;
-     *  none: it is known to be valid. False: there is no Group with this slot and generation */
-    bool channelAdded(ChannelId channel, std::uint32_t groupSlot, Generation generation = Generation());
+    /** What senders tell, and their ends. */
+    SenderEvents &senders() noexcept { return senderEvents_; }
 
     ChannelRegistry &channels() noexcept { return context_.channels; }
     const Clock &clock() const noexcept { return context_.clock; }
@@ -216,6 +202,7 @@ private:
     Room room_ GUARDED_BY(poolLock);
     UpkeepTimer timer_;
     Groups groups_;
+    SenderEvents senderEvents_;
     RestartCheck restarts_;
     MemoryCheck memory_;
 };
