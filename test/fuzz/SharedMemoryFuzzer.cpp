@@ -81,7 +81,7 @@ std::uint64_t valueOf(const Write &write) {
 }
 
 void put(const Write &write, std::uint64_t value) {
-    const SharedMemory *const files[] = {&world().inFlightTable.memory(), &world().queue.claims().memory(),
+    const SharedMemory *const files[] = {&world().inFlightTable.memory(), &world().queue.cells().claims().memory(),
                                          &world().queue.senders().memory()};
     const std::size_t sizes[] = {InFlightLayout::SIZE, ClaimsLayout::SIZE, SenderMemoryLayout::SIZE};
     const std::size_t file = write.file % 3U;
@@ -135,14 +135,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
         static_cast<void>(SystemClock::instance().now() - since);
     }
     queue.statistics();
-    queue.answered(CellRange{0, 4});
+    queue.cells().answered(CellRange{0, 4});
     queue.recheckWaiting();
     // Whatever an in-flight table says, requests of another child or another Group must not be
     // asked about.
     require(!hasMessage(world().otherChilds) && !hasMessage(world().otherGroups));
     queue.giveUp(CellRange{0, 4});
     require(!hasMessage(world().otherGroups));
-    require(queue.claims().taken() == 0);
+    require(queue.cells().claims().taken() == 0);
     queue.senders().forgetChild(world().child);
 
     for (const Write &write : writes) {

@@ -61,7 +61,7 @@ inline giveUp(i) {
         c = 0; t = 0
     }
     recheckWaiting();
-    atomic {                                    /* ApplicationQueue::free() */
+    atomic {                                    /* ClaimCells::free() */
         if
         :: undelivered && mutant != CLEAR_UNDELIVERED -> claims[i].died = true
         :: else -> claims[i].channel = 0; claims[i].ticket = 0

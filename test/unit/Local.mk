@@ -183,6 +183,7 @@ endif
     %D%/pool/BackgroundThreadsTest.cpp \
     %D%/pool/BacktracesTest.cpp \
     %D%/pool/ChannelRegistryTest.cpp \
+    %D%/pool/ClaimCellsTest.cpp \
     %D%/pool/DeadlinesTest.cpp \
     %D%/pool/DemandTest.cpp \
     %D%/pool/DummyInstancesTest.cpp \
@@ -190,6 +191,7 @@ endif
     %D%/pool/InstanceLinkTest.cpp \
     %D%/pool/InstancePauseTest.cpp \
     %D%/pool/InstanceStarterTest.cpp \
+    %D%/pool/InstanceStoreTest.cpp \
     %D%/pool/InstancesTest.cpp \
     %D%/pool/LifecycleTest.cpp \
     %D%/pool/OrphansTest.cpp \

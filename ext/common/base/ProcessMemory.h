@@ -8,6 +8,8 @@
 
 namespace Passenger {
 
+inline constexpr std::uint64_t MEGABYTE = 1024 * 1024;
+
 /** Memory of a process, or of several, in bytes. */
 struct ProcessMemory {
     /** In RAM: all, the proportional share, and what no other process has. */

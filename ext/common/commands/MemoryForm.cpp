@@ -18,8 +18,6 @@ namespace {
 constexpr const char *ROW = "{:<7}  {}{:>10}  {:>10}  {:>10}  {:>10}  {}\n";
 constexpr const char *PARENT = "{:<7}  ";
 
-constexpr double MEGABYTE = 1024 * 1024;
-
 std::string inMegabytes(std::uint64_t bytes) {
     return fmt::format("{:.1f} MB", static_cast<double>(bytes) / MEGABYTE);
 }

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/ProcessMemory.h"
 #include "commands/JsonResult.h"
 #include "commands/Terminal.h"
 
@@ -14,7 +15,6 @@ namespace Passenger {
 
 namespace {
 
-constexpr std::uint64_t MEGABYTE = 1024 * 1024;
 /** More instances or requests than any server has. */
 constexpr std::uint64_t MOST = 1000000;
 /** Nothing is planned for this part of the memory. */

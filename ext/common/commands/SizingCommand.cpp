@@ -15,6 +15,7 @@
 
 #include "base/CpuQuota.h"
 #include "base/FileContent.h"
+#include "base/ProcessMemory.h"
 #include "base/Split.h"
 #include "commands/AgentFinder.h"
 #include "commands/CommandFailure.h"
@@ -27,7 +28,6 @@ namespace Passenger {
 
 namespace {
 
-constexpr std::uint64_t MEGABYTE = 1024 * 1024;
 /** An instance that takes more requests at once has an event loop, and no limit of its own. Such a
  *  one is sized for so many. */
 constexpr unsigned MOST_THREADS = 1024;

@@ -7,8 +7,15 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "rights/Rights.h"
 
 namespace Passenger {
+
+RequestQueue makeRequestQueue(unsigned requests) {
+    RequestQueue queue(requests);
+    Rights::ofThisProcess().giveRoom(queue.sendingEnd(), queue.missingRoom());
+    return queue;
+}
 
 MonotonicTime sinceOf(const InFlightEntry &entry) {
     return MonotonicTime(std::chrono::nanoseconds(std::min<std::uint64_t>(entry.since, INT64_MAX)));
@@ -16,20 +23,16 @@ MonotonicTime sinceOf(const InFlightEntry &entry) {
 
 ApplicationQueue::ApplicationQueue(std::uint32_t slot, std::string name, ChannelRegistry &channels,
                                    DescriptorStore &store)
-    : slot_(slot),
-      name_(std::move(name)),
-      channels_(channels),
-      store_(store),
-      abandoned_(claims_),
-      used_(ClaimsLayout::CELLS) {}
+    : slot_(slot), name_(std::move(name)), channels_(channels), store_(store), abandoned_(cells_.claims()) {}
 
 // ----- Cells
 
 QueueHandover ApplicationQueue::handOver(const QueueGenerationPtr &queue, std::uint32_t wanted, std::uint32_t atLeast) {
     // Before the cells are taken: these throw when no descriptor is left.
-    FileDescriptor claims = claims_.memory().descriptor().duplicate();
+    FileDescriptor claims = cells_.claims().memory().descriptor().duplicate();
     FileDescriptor senders = senders_.memory().readOnlyDescriptor();
-    const std::optional<CellRange> cells = allocate(wanted, atLeast);
+    reclaim();
+    const std::optional<CellRange> cells = cells_.allocate(wanted, atLeast);
     if (!cells) {
         throw SpawnException(
             fmt::format("{} has more than {} threads in all its instances", name_, ClaimsLayout::CELLS));
@@ -37,47 +40,9 @@ QueueHandover ApplicationQueue::handOver(const QueueGenerationPtr &queue, std::u
     return QueueHandover{queue, *cells, std::move(claims), std::move(senders), false};
 }
 
-std::optional<CellRange> ApplicationQueue::allocate(std::uint32_t count) {
-    reclaim();
-    std::uint32_t run = 0;
-    for (std::uint32_t cell = 0; cell < used_.size(); cell++) {
-        run = used_[cell] ? 0 : run + 1;
-        if (run == count) {
-            const CellRange range{cell + 1 - count, count};
-            for (std::uint32_t i = 0; i < count; i++) {
-                used_[range.first + i] = true;
-            }
-            claims_.clear(range.first, count);
-            claims_.use(range.first + count);
-            return range;
-        }
-    }
-    return std::nullopt;
-}
-
-/** The cells may be in pieces, so that fewer than a part of them are in a row. */
-std::optional<CellRange> ApplicationQueue::allocate(std::uint32_t wanted, std::uint32_t atLeast) {
-    constexpr std::uint32_t PART = 8;
-    const auto free = static_cast<std::uint32_t>(std::count(used_.begin(), used_.end(), false));
-    std::uint32_t count = std::max(std::min(wanted, free / PART), atLeast);
-    for (; count > atLeast; count = std::max(count / 2, atLeast)) {
-        if (std::optional<CellRange> cells = allocate(count)) {
-            return cells;
-        }
-    }
-    return allocate(count);
-}
-
-void ApplicationQueue::free(const CellRange &cells) {
-    claims_.clear(cells.first, cells.count);
-    for (std::uint32_t i = 0; i < cells.count; i++) {
-        used_[cells.first + i] = false;
-    }
-}
-
 void ApplicationQueue::giveUp(const CellRange &cells, bool killed, bool swallows) {
     const std::uint16_t status = killed ? 502 : 0;
-    const std::vector<ClaimCell> all = claims_.read(cells.first, cells.count);
+    const std::vector<ClaimCell> all = cells_.claims().read(cells.first, cells.count);
     std::vector<std::uint32_t> untold;
     for (std::uint32_t i = 0; i < cells.count; i++) {
         const ClaimCell &claim = all[i];
@@ -88,21 +53,21 @@ void ApplicationQueue::giveUp(const CellRange &cells, bool killed, bool swallows
             lost_.emplace_back(claim.channel, claim.ticket);
         } else {
             // Until LOST finds room in the channel, nothing else says that the request was begun.
-            claims_.noteDeath(cells.first + i, killed);
+            cells_.claims().noteDeath(cells.first + i, killed);
             untold.push_back(cells.first + i);
         }
     }
-    clearStrayClaims();
+    cells_.clearStrayClaims();
     if (swallows) {
         recheckWaiting();
     }
     // What lies between those that stay.
     std::uint32_t next = cells.first;
     for (const std::uint32_t cell : untold) {
-        free({next, cell - next});
+        cells_.free({next, cell - next});
         next = cell + 1;
     }
-    free({next, cells.first + cells.count - next});
+    cells_.free({next, cells.first + cells.count - next});
     untold_.insert(untold_.end(), untold.begin(), untold.end());
 }
 
@@ -113,45 +78,21 @@ void ApplicationQueue::reclaim() {
     }
     const std::vector<InFlightEntry> inFlight = channels_.inFlight(slot_);
     std::erase_if(untold_, [&](std::uint32_t cell) {
-        const std::optional<ClaimCell> claim = claims_.read(cell);
+        const std::optional<ClaimCell> claim = cells_.claims().read(cell);
         const bool waitedFor =
             claim && std::any_of(inFlight.begin(), inFlight.end(), [&](const InFlightEntry &entry) {
                 return (entry.channel | ClaimsLayout::DIED) == (claim->channel & ~ClaimsLayout::KILLED) &&
                        entry.ticket == claim->ticket;
             });
         if (!waitedFor) {
-            free({cell, 1});
+            cells_.free({cell, 1});
         }
         return !waitedFor;
     });
 }
 
-/**
- * An instance can write outside of its own cells. No death would ever end such a claim, nor the
- * wait for its answer.
- */
-void ApplicationQueue::clearStrayClaims() {
-    claims_.use(0);
-    const std::vector<ClaimCell> all = claims_.all();
-    for (std::uint32_t cell = 0; cell < all.size(); cell++) {
-        if (!used_[cell] && (all[cell].channel != 0 || all[cell].ticket != 0)) {
-            claims_.clear(cell);
-        }
-    }
-}
-
-std::vector<std::pair<ChannelId, Ticket>> ApplicationQueue::claimed(const CellRange &cells) const {
-    std::vector<std::pair<ChannelId, Ticket>> all;
-    for (const ClaimCell &claim : claims_.read(cells.first, cells.count)) {
-        if (claim.channel != 0) {
-            all.emplace_back(claim.channel, claim.ticket);
-        }
-    }
-    return all;
-}
-
 std::vector<std::pair<ChannelId, Ticket>> ApplicationQueue::repeatable(const CellRange &cells) const {
-    std::vector<std::pair<ChannelId, Ticket>> all = claimed(cells);
+    std::vector<std::pair<ChannelId, Ticket>> all = cells_.claimed(cells);
     std::vector<std::pair<ChannelId, Ticket>> repeatable;
     if (all.empty()) {
         return repeatable;
@@ -165,29 +106,6 @@ std::vector<std::pair<ChannelId, Ticket>> ApplicationQueue::repeatable(const Cel
         }
     }
     return repeatable;
-}
-
-bool ApplicationQueue::holds(const CellRange &cells, ChannelId channel, Ticket ticket) const {
-    const auto all = claimed(cells);
-    return std::find(all.begin(), all.end(), std::pair(channel, ticket)) != all.end();
-}
-
-unsigned ApplicationQueue::taken(const CellRange &cells) const {
-    const std::vector<ClaimCell> all = claims_.read(cells.first, cells.count);
-    return static_cast<unsigned>(
-        std::count_if(all.begin(), all.end(), [](const ClaimCell &claim) { return claim.channel != 0; }));
-}
-
-AnsweredRequests ApplicationQueue::answered(const CellRange &cells) const {
-    // The application wrote the counts. Larger numbers are not exact in JSON, and readers of ?xml
-    // fail.
-    constexpr std::uint64_t MOST = (std::uint64_t{1} << 53) - 1;
-    AnsweredRequests sum;
-    for (const ClaimCell &cell : claims_.read(cells.first, cells.count)) {
-        sum.count = std::min(MOST, sum.count + std::min(MOST, cell.answered));
-        sum.last = std::max(sum.last, cell.lastUsed);
-    }
-    return sum;
 }
 
 // ----- Generations
@@ -238,7 +156,7 @@ Attachment ApplicationQueue::attachment() const {
     return Attachment{slot_,
                       current_->number,
                       current_->queue.sendingEnd().duplicate(),
-                      claims_.memory().readOnlyDescriptor(),
+                      cells_.claims().memory().readOnlyDescriptor(),
                       senders_.memory().descriptor().duplicate(),
                       FileDescriptor()};
 }
@@ -257,7 +175,7 @@ unsigned ApplicationQueue::inFlight() const {
 
 unsigned ApplicationQueue::untaken() const {
     const unsigned all = inFlight();
-    const unsigned taken = all > 0 ? claims_.taken() : 0;
+    const unsigned taken = all > 0 ? cells_.claims().taken() : 0;
     const unsigned wanted = taken > 0 ? taken - std::min(abandoned_.count(), taken) : 0;
     return all > wanted ? all - wanted : 0;
 }
@@ -276,7 +194,7 @@ std::map<std::uint32_t, MonotonicTime> ApplicationQueue::takenSince() const {
         sent.emplace(std::pair(entry.channel, entry.ticket), sinceOf(entry));
     }
     std::map<std::uint32_t, MonotonicTime> taken;
-    const std::vector<ClaimCell> cells = claims_.all();
+    const std::vector<ClaimCell> cells = cells_.claims().all();
     for (std::uint32_t cell = 0; cell < cells.size(); cell++) {
         const auto found = sent.find({cells[cell].channel, cells[cell].ticket});
         if (found != sent.end()) {
@@ -318,7 +236,7 @@ std::vector<InFlightEntry> ApplicationQueue::unclaimed() {
 std::vector<InFlightEntry> ApplicationQueue::withoutClaimed(std::vector<InFlightEntry> entries) const {
     if (!entries.empty()) {
         std::vector<std::pair<std::uint64_t, std::uint64_t>> taken;
-        for (const ClaimCell &cell : claims_.all()) {
+        for (const ClaimCell &cell : cells_.claims().all()) {
             if (cell.channel != 0) {
                 taken.emplace_back(cell.channel, cell.ticket);
             }

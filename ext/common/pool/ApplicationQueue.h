@@ -14,12 +14,16 @@
 #include "pool/AbandonedRequests.h"
 #include "pool/CellRange.h"
 #include "pool/ChannelRegistry.h"
+#include "pool/ClaimCells.h"
 #include "pool/DescriptorStore.h"
 #include "pool/GetFailure.h"
-#include "shm/Claims.h"
 #include "shm/SenderMemory.h"
 
 namespace Passenger {
+
+/** A queue with the room that it wants, also beyond what the system gives to all. For `requests`
+ *  see there. @throws SystemException */
+RequestQueue makeRequestQueue(unsigned requests = 0);
 
 /** A generation of the application's queue. Instances take requests from it. */
 struct QueueGeneration {
@@ -52,13 +56,6 @@ struct QueueHandover {
     bool paused = false;
 };
 
-/** The requests that an instance claims to have answered. The numbers may be false. */
-struct AnsweredRequests {
-    std::uint64_t count = 0;
-    /** When the last of them ended, nanoseconds of CLOCK_MONOTONIC; 0: none has. */
-    std::uint64_t last = 0;
-};
-
 /** What a sender needs to put requests into a Group's queue. */
 struct Attachment {
     std::uint32_t groupSlot = 0;
@@ -89,21 +86,17 @@ public:
     std::uint32_t slot() const noexcept { return slot_; }
     /** The application's name. */
     const std::string &name() const noexcept { return name_; }
-    Claims &claims() noexcept { return claims_; }
-    const Claims &claims() const noexcept { return claims_; }
+    /** What instances have taken. */
+    ClaimCells &cells() noexcept { return cells_; }
+    const ClaimCells &cells() const noexcept { return cells_; }
     SenderMemory &senders() noexcept { return senders_; }
     const SenderMemory &senders() const noexcept { return senders_; }
 
     /**
-     * The handover for an instance that wants this number of cells and needs at least `atLeast`. It
-     * gets at most an eighth of the free cells, so that other instances find some.
-     * @throws SpawnException when there are no cells left
+     * The handover for an instance, with cells as ClaimCells::allocate() gives them.
+     * @throws SpawnException when there are no cells left; SystemException
      */
     QueueHandover handOver(const QueueGenerationPtr &queue, std::uint32_t wanted, std::uint32_t atLeast);
-    /** Allocates free cells. Nothing: there are not so many in a row. */
-    std::optional<CellRange> allocate(std::uint32_t count);
-    /** Clears the cells and frees them. Only after the claims of a dead owner were dealt with. */
-    void free(const CellRange &cells);
     /**
      * The owner of the cells is dead. Sends LOST for the requests that it had claimed, and frees
      * the cells.
@@ -112,24 +105,16 @@ public:
      *     that it just took
      */
     void giveUp(const CellRange &cells, bool killed = false, bool swallows = true);
-    /** The requests that the cells have claimed. */
-    std::vector<std::pair<ChannelId, Ticket>> claimed(const CellRange &cells) const;
     /** The requests that the cells have claimed, and that their senders send again if the instance
      *  dies. They are GET, HEAD and OPTIONS, as the httpd children describe them. */
     std::vector<std::pair<ChannelId, Ticket>> repeatable(const CellRange &cells) const;
     /** Requests that instances work at, and that no sender waits for. */
     const AbandonedRequests &abandoned() const noexcept { return abandoned_; }
     AbandonedRequests &abandoned() noexcept { return abandoned_; }
-    /** Whether one of the cells has claimed this request. */
-    bool holds(const CellRange &cells, ChannelId channel, Ticket ticket) const;
     /** Whether a child waits for each of these requests of an earlier pool process. */
     bool awaitsAll(const std::vector<std::pair<ChannelId, Ticket>> &requests) const {
         return channels_.awaitsAll(requests);
     }
-    /** The number of requests that the owner of the cells has taken. */
-    unsigned taken(const CellRange &cells) const;
-    /** Reads all cells, so it is too slow for the path of requests. */
-    AnsweredRequests answered(const CellRange &cells) const;
 
     /** The generation that children send to; none while the application is down. */
     const QueueGenerationPtr &current() const noexcept { return current_; }
@@ -175,8 +160,6 @@ public:
     void refuseWaiting(const GetFailure &failure);
 
 private:
-    std::optional<CellRange> allocate(std::uint32_t wanted, std::uint32_t atLeast);
-    void clearStrayClaims();
     void reclaim();
     std::vector<InFlightEntry> unclaimed();
     /** The requests among these that no instance has claimed. */
@@ -190,10 +173,9 @@ private:
     std::string name_;
     ChannelRegistry &channels_;
     DescriptorStore &store_;
-    Claims claims_;
+    ClaimCells cells_;
     SenderMemory senders_;
     AbandonedRequests abandoned_;
-    std::vector<bool> used_;
     /** Cells of dead instances whose LOST had no room in its channel. */
     std::vector<std::uint32_t> untold_;
     /** Requests of dead instances whose senders were told so, as long as they are in flight. */

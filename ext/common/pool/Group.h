@@ -155,6 +155,10 @@ public:
     void requestIsSlow(ChannelId channel, Ticket ticket, std::chrono::milliseconds time) REQUIRES(poolLock) {
         slow_.note(channel, ticket, time, context_.clock.now());
     }
+    /** The sender in this slot is gone. */
+    void forgetChild(std::uint32_t childSlot) REQUIRES(poolLock) { queue_.senders().forgetChild(childSlot); }
+    /** A new channel's mark begins at zero. */
+    void channelAdded(ChannelId channel) REQUIRES(poolLock) { queue_.senders().reset(channel); }
     /** The channels will not be used again. */
     void channelsGone(const std::vector<ChannelId> &channels) REQUIRES(poolLock);
     /** Whether it has instances with a memory limit or a memory budget. */

@@ -151,13 +151,8 @@ std::vector<ProcessPtr> HangWatch::silent(MonotonicTime now) {
 
 void HangWatch::killUnfinished(MonotonicTime now) {
     for (const ProcessPtr &process : instances_.all()) {
-        if (process->state() != Process::State::DRAINING || process->pid() == 0) {
-            continue;
-        }
-        std::optional<MonotonicTime> &since = watched_[process->id()].drainingSince;
-        if (!since) {
-            since = now;
-        } else if (now - *since > DRAIN_LIMIT + options_.stopTimeout) {
+        if (process->state() == Process::State::DRAINING && process->pid() > 0 && !process->killed() &&
+            now - process->lifecycle().drainsSince() > DRAIN_LIMIT + options_.stopTimeout) {
             Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"", app_,
                       process->pid());
             process->kill();

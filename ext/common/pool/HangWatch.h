@@ -56,8 +56,7 @@ public:
     std::vector<ProcessPtr> silent(MonotonicTime now);
     /** Kills the instances of noteHang() whose time for backtraces is over. */
     void killHung(MonotonicTime now);
-    /** Kills the instances that were told to finish long ago. Called at intervals, since the time
-     *  begins with the first call. */
+    /** Kills the instances that were told to finish long ago. */
     void killUnfinished(MonotonicTime now);
     /** The next date for overdue(), silent() and killHung(). Nothing: they have nothing to do until
      *  something changes. */
@@ -67,8 +66,6 @@ private:
     struct Watched {
         /** The instance hangs, and is killed then. */
         std::optional<MonotonicTime> killAt;
-        /** When the instance was first seen draining. */
-        std::optional<MonotonicTime> drainingSince;
         /** An earlier pool process had it, and it worked at requests then: since when this one has
          *  it. Later, if children still wait for all of them. */
         std::optional<MonotonicTime> adoptedBusy;

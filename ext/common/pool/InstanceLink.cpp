@@ -217,14 +217,8 @@ void InstanceLink::sendIfRoom(const Frame &frame) {
 }
 
 void InstanceLink::signal(int number) {
-    if (!parts_.pidFd || parts_.pid <= 0) {
-        return;
-    }
-    try {
-        Rights::ofThisProcess().signal(parts_.pidFd, number);
-    } catch (const SystemException &error) {
-        // The process has changed its user. Callbacks of the loop call this.
-        Log::warn("event=process.kill_failed pid={} error=\"{}\"", parts_.pid, error.what());
+    if (parts_.pidFd && parts_.pid > 0) {
+        Rights::ofThisProcess().signalOrLog(parts_.pidFd, parts_.pid, number);
     }
 }
 

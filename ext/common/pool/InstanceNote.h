@@ -33,7 +33,7 @@ struct InstanceNote {
     /** The application's control group; empty: none. */
     std::string group{};
     /** Its cells, one range for each of the claims whose descriptors go with the note. */
-    std::vector<CellRange> cells;
+    std::vector<CellRange> cells{};
     /** The application's name. */
     std::string app;
 

@@ -13,10 +13,6 @@ namespace Passenger {
 
 namespace {
 
-std::string storeKey(const Process &process) {
-    return "instance:" + std::to_string(process.pid());
-}
-
 bool isServing(const ProcessPtr &process) {
     return process->state() == Process::State::SERVING;
 }
@@ -62,16 +58,14 @@ void Instances::deposit(const Process &process, bool restarts) {
     const SpawnResult &parts = process.parts();
     InstanceNote note = process.note(queue_.name());
     note.restartFile = restarts ? RestartFiles::ASKED : note.restartFile;
-    std::vector<int> descriptors{parts.pidFd.get(), parts.control.descriptor().get(), parts.output->descriptor().get(),
-                                 queue_.claims().memory().descriptor().get()};
+    std::vector<InstanceStore::Part> claims{
+        {queue_.cells().claims().memory().descriptor().get(), process.socket.cells}};
     for (const FormerClaims::Part *part :
          process.former() ? process.former()->inUse() : std::vector<const FormerClaims::Part *>()) {
-        if (descriptors.size() < MAX_DESCRIPTORS) {
-            note.cells.push_back(part->cells);
-            descriptors.push_back(part->claims.get());
-        }
+        claims.push_back({part->claims.get(), part->cells});
     }
-    context_.store.put(storeKey(process), note.toText(), descriptors);
+    store_.put(std::move(note), {parts.pidFd.get(), parts.control.descriptor().get(), parts.output->descriptor().get()},
+               claims);
 }
 
 void Instances::noteRestart() {
@@ -102,7 +96,7 @@ void Instances::remove(const ProcessPtr &process) {
         process->former()->noteDeath(process->killed());
     }
     if (process->pid() > 0) {
-        context_.store.remove(storeKey(*process));
+        store_.remove(process->pid());
     }
     std::erase(all_, process);
     bury(process);
@@ -111,7 +105,7 @@ void Instances::remove(const ProcessPtr &process) {
 void Instances::retire(const ProcessPtr &process) {
     process->lifecycle().drain(context_.clock.now());
     deposit(*process);
-    process->finish();
+    process->pause().finish();
     publish();
     closeOwnQueue(*process);
 }
@@ -230,19 +224,11 @@ unsigned Instances::freeThreads() const {
 
 /** How many requests it works at. */
 unsigned Instances::taken(const Process &process) const {
-    return queue_.taken(process.socket.cells) + (process.former() ? process.former()->taken() : 0);
+    return queue_.cells().taken(process.socket.cells) + (process.former() ? process.former()->taken() : 0);
 }
 
 bool Instances::anyStays() const noexcept {
     return std::any_of(all_.begin(), all_.end(), [](const ProcessPtr &process) { return process->stays(); });
-}
-
-std::vector<pid_t> Instances::pids() const {
-    std::vector<pid_t> pids;
-    for (const ProcessPtr &process : all_) {
-        pids.push_back(process->pid());
-    }
-    return pids;
 }
 
 // ----- Single ones
@@ -252,8 +238,8 @@ ProcessPtr Instances::find(InstanceId id) const {
 }
 
 ProcessPtr Instances::holder(ChannelId channel, Ticket ticket) const {
-    return firstOf(all_,
-                   [&](const ProcessPtr &process) { return queue_.holds(process->socket.cells, channel, ticket); });
+    return firstOf(
+        all_, [&](const ProcessPtr &process) { return queue_.cells().holds(process->socket.cells, channel, ticket); });
 }
 
 FileDescriptor Instances::ownQueue(std::uint32_t stickyId) const {
@@ -266,7 +252,7 @@ FileDescriptor Instances::ownQueue(std::uint32_t stickyId) const {
 
 bool Instances::isUnused(const Process &process, MonotonicTime now, std::chrono::nanoseconds time) const {
     return !isBusy(process) && now - process.since() >= time &&
-           timeSince(queue_.answered(process.socket.cells)).value_or(time) >= time;
+           timeSince(queue_.cells().answered(process.socket.cells)).value_or(time) >= time;
 }
 
 /** Nothing: it says that it has answered none, or in the future. */
@@ -338,7 +324,7 @@ bool Instances::anyReplaced() const noexcept {
 std::vector<RequestSnapshot> Instances::requests(MonotonicTime now) const {
     std::map<std::pair<std::uint64_t, std::uint64_t>, pid_t> taken;
     for (const ProcessPtr &process : all_) {
-        for (const auto &[channel, ticket] : queue_.claimed(process->socket.cells)) {
+        for (const auto &[channel, ticket] : queue_.cells().claimed(process->socket.cells)) {
             taken.emplace(std::pair(channel.value(), ticket.value()), process->pid());
         }
     }
@@ -390,7 +376,7 @@ ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) co
     snapshot.concurrency = process.socket.concurrency;
     // An instance that is about to pause may take one more request before it learns of that.
     snapshot.sessions = std::max(taken(process), process.pause().mayStillTake() ? 1U : 0U);
-    const AnsweredRequests answered = queue_.answered(process.socket.cells);
+    const AnsweredRequests answered = queue_.cells().answered(process.socket.cells);
     snapshot.answered = answered.count;
     snapshot.lastUsed = timeSince(answered);
     return snapshot;

@@ -10,6 +10,7 @@
 
 #include "base/FileDescriptor.h"
 #include "pool/ApplicationQueue.h"
+#include "pool/InstanceStore.h"
 #include "pool/PoolContext.h"
 #include "pool/Process.h"
 #include "pool/Snapshot.h"
@@ -29,7 +30,8 @@ namespace Passenger {
 class Instances {
 public:
     /** @param queue that the instances take requests from; outlives this object */
-    Instances(PoolContext &context, ApplicationQueue &queue) : context_(context), queue_(queue) {}
+    Instances(PoolContext &context, ApplicationQueue &queue)
+        : context_(context), store_(context.store), queue_(queue) {}
 
     /** The instance serves from now on, or stands by. */
     void add(const ProcessPtr &process);
@@ -89,7 +91,6 @@ public:
     unsigned freeThreads() const;
     /** Whether an instance was not told to end. */
     bool anyStays() const noexcept;
-    std::vector<pid_t> pids() const;
 
     /** Null: there is none. */
     ProcessPtr find(InstanceId id) const;
@@ -138,6 +139,7 @@ private:
     void closeOwnQueue(Process &process);
 
     PoolContext &context_;
+    InstanceStore store_;
     ApplicationQueue &queue_;
     std::vector<ProcessPtr> all_;
 };

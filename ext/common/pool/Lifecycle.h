@@ -28,10 +28,13 @@ public:
     void standBy() noexcept { state_ = State::STANDBY; }
     void serve() noexcept { state_ = State::SERVING; }
     /** The instance is told to end. */
-    void drain(MonotonicTime now) noexcept;
+    void drain(MonotonicTime now) noexcept {
+        state_ = State::DRAINING;
+        drainsSince_ = now;
+    }
     void end() noexcept { state_ = State::DEAD; }
     /** The instance is due for replacement. @param why not empty */
-    void fallDue(const std::string &why);
+    void fallDue(const std::string &why) { replacementReason_ = why; }
     /** Another instance takes its place. */
     void noteSuccessor() noexcept { hasSuccessor_ = true; }
 

@@ -7,6 +7,7 @@ libpassenger_pool_la_SOURCES = \
     %D%/Backtraces.cpp \
     %D%/ChannelLoans.cpp \
     %D%/ChannelRegistry.cpp \
+    %D%/ClaimCells.cpp \
     %D%/Demand.cpp \
     %D%/Disuse.cpp \
     %D%/FirstAnswer.cpp \
@@ -18,8 +19,8 @@ libpassenger_pool_la_SOURCES = \
     %D%/InstanceNote.cpp \
     %D%/InstancePause.cpp \
     %D%/InstanceStarter.cpp \
+    %D%/InstanceStore.cpp \
     %D%/Instances.cpp \
-    %D%/Lifecycle.cpp \
     %D%/LocalSender.cpp \
     %D%/MemoryCheck.cpp \
     %D%/MemoryRoom.cpp \
@@ -35,6 +36,7 @@ libpassenger_pool_la_SOURCES = \
     %D%/RestartCheck.cpp \
     %D%/Room.cpp \
     %D%/Scaler.cpp \
+    %D%/SenderEvents.cpp \
     %D%/SlowRequests.cpp \
     %D%/Snapshot.cpp \
     %D%/Spares.cpp \

@@ -17,11 +17,11 @@ public:
     void wakeAgent() noexcept override { pool_.rescale(); }
     void tellOverrun(const QueueLink &link, ChannelId channel, Ticket ticket,
                      std::chrono::milliseconds time) noexcept override {
-        pool_.requestOverran(sender_.slot_, link.groupSlot, channel, ticket, time);
+        pool_.senders().requestOverran(sender_.slot_, link.groupSlot, channel, ticket, time);
     }
     bool tellSlow(const QueueLink &link, ChannelId channel, Ticket ticket,
                   std::chrono::milliseconds time) noexcept override {
-        pool_.requestIsSlow(sender_.slot_, link.groupSlot, channel, ticket, time);
+        pool_.senders().requestIsSlow(sender_.slot_, link.groupSlot, channel, ticket, time);
         return true;
     }
 
@@ -36,14 +36,14 @@ protected:
     std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, const QueueLink &link,
                                              const ChannelSecret &secret) override {
         const ChannelId id = pool_.channels().add(instanceEnd.duplicate(), sender_.slot_, link.groupSlot, secret);
-        if (!pool_.channelAdded(id, link.groupSlot, link.generation)) {
+        if (!pool_.senders().channelAdded(id, link.groupSlot, link.generation)) {
             pool_.channels().remove(id, sender_.slot_);
             return std::nullopt;
         }
         return id;
     }
     bool unregisterChannels(std::span<const ChannelId> channels) noexcept override {
-        pool_.channelsGone(sender_.slot_, channels);
+        pool_.senders().channelsGone(sender_.slot_, channels);
         return true;
     }
 
@@ -58,7 +58,7 @@ LocalSender::LocalSender(Pool &pool)
       generations_(pool.channels().generations().memory().descriptor()) {}
 
 LocalSender::~LocalSender() {
-    pool_.senderGone(slot_);
+    pool_.senders().gone(slot_);
 }
 
 QueueHostPtr LocalSender::host(const Options &options) {

@@ -19,7 +19,6 @@ constexpr std::chrono::seconds INTERVAL{5};
 constexpr std::chrono::seconds SHORT_INTERVAL{1};
 /** The kernel reads all page tables of an instance. Measuring takes one part of the time then. */
 constexpr int PARTS_OF_THE_TIME = 20;
-constexpr std::uint64_t MEGABYTE = 1024 * 1024;
 
 }  // namespace
 

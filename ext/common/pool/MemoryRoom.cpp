@@ -15,7 +15,6 @@ namespace Passenger {
 
 namespace {
 
-constexpr std::uint64_t MEGABYTE = 1024 * 1024;
 /**
  * Percent of ten seconds in which nothing could run for want of memory. A host that reads its files
  * from a slow disk has some percent. Where the kernel is about to kill, most of the time is lost.

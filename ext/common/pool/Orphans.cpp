@@ -20,8 +20,6 @@ namespace Passenger {
 
 namespace {
 
-/** Before the descriptors of the claims. */
-constexpr std::size_t PROCESS_DESCRIPTORS = 3;
 /** The ends of the common queue, before the sending end of a priority queue. */
 constexpr std::size_t QUEUE_ENDS = 2;
 /** The longest time between two looks at the clock. */
@@ -31,10 +29,11 @@ constexpr ProcessOutput::Owner NOT_A_USER = ProcessOutput::Owner{1} << 32;
 
 }  // namespace
 
-Orphans::Orphans(EventLoop &loop, const Clock &clock, DescriptorStore &store, FindGroup findGroup)
+Orphans::Orphans(EventLoop &loop, const Clock &clock, DescriptorStore &store, InstanceStore::FindGroup findGroup)
     : loop_(loop),
       clock_(clock),
       store_(store),
+      instances_(store),
       findGroup_(std::move(findGroup)),
       since_(clock_.now()),
       interval_(LOOK_INTERVAL),
@@ -53,8 +52,11 @@ Orphans::~Orphans() {
 // ----- What the watchdog has kept
 
 void Orphans::restore(const std::string &key, const std::string &note, std::vector<FileDescriptor> descriptors) {
-    if (key.starts_with("instance:") && descriptors.size() > PROCESS_DESCRIPTORS) {
-        restoreInstance(key, note, std::move(descriptors));
+    if (InstanceStore::isEntry(key, descriptors.size())) {
+        if (std::optional<Orphan> orphan = instances_.restore(key, note, std::move(descriptors), findGroup_)) {
+            const State state = orphan->note.serves ? State::WAITS : State::ENDS;
+            keep({.orphan = std::move(*orphan), .state = state, .endsSince = clock_.now()});
+        }
         return;
     }
     if (key.starts_with("queue:") && !descriptors.empty()) {
@@ -65,35 +67,6 @@ void Orphans::restore(const std::string &key, const std::string &note, std::vect
         ::shutdown(descriptors.front().get(), SHUT_WR);
     }
     store_.remove(key);
-}
-
-void Orphans::restoreInstance(const std::string &key, const std::string &text,
-                              std::vector<FileDescriptor> descriptors) {
-    Orphan orphan{.key = key, .note = {}, .left = {}, .claims = nullptr};
-    try {
-        orphan.note = InstanceNote::parse(text);
-    } catch (const std::exception &error) {
-        Log::error("event=instance.not_restored error=\"{}\"", error.what());
-        ::shutdown(descriptors[1].get(), SHUT_RDWR);
-        store_.remove(key);
-        return;
-    }
-    const InstanceNote &note = orphan.note;
-    orphan.left = {.pid = note.pid,
-                   .pidFd = std::move(descriptors[0]),
-                   .control = std::move(descriptors[1]),
-                   .output = std::move(descriptors[2]),
-                   .hasDescendants = note.hasDescendants,
-                   .isAsgi = note.isAsgi,
-                   .group = note.group.empty() ? nullptr : findGroup_(note.app, note.group)};
-    auto claims = std::make_shared<FormerClaims>();
-    const std::size_t parts = std::min(note.cells.size(), descriptors.size() - PROCESS_DESCRIPTORS);
-    for (std::size_t i = 0; i < parts; i++) {
-        claims->add({std::move(descriptors[PROCESS_DESCRIPTORS + i]), note.cells[i]});
-    }
-    orphan.claims = std::move(claims);
-    const bool serves = note.serves;
-    keep({.orphan = std::move(orphan), .state = serves ? State::WAITS : State::ENDS, .endsSince = clock_.now()});
 }
 
 void Orphans::wait(std::chrono::nanoseconds time) {
@@ -125,25 +98,15 @@ void Orphans::look() {
                       kept.orphan.note.app, kept.orphan.note.pid);
             kept.killed = true;
             kept.orphan.claims->noteDeath(true);
-            kill(kept);
+            Rights::ofThisProcess().signalOrLog(kept.orphan.left.pidFd, kept.orphan.note.pid, SIGKILL);
         }
-    }
-}
-
-/** In a callback of the loop, which no exception may leave. */
-void Orphans::kill(const Kept &kept) {
-    try {
-        Rights::ofThisProcess().signal(kept.orphan.left.pidFd, SIGKILL);
-    } catch (const SystemException &error) {
-        // The process has changed its user.
-        Log::warn("event=process.kill_failed pid={} error=\"{}\"", kept.orphan.note.pid, error.what());
     }
 }
 
 /** Its output and its end are looked after here from now on. */
 void Orphans::keep(Kept kept) {
     Orphan &orphan = kept.orphan;
-    const std::string key = orphan.key;
+    const std::string key = InstanceStore::keyOf(orphan.note.pid);
     // PassengerMaxLogLinesPerSecond of the application is known once a child asks for it.
     auto limit = std::make_shared<OutputLimit>(loop_, SystemClock::instance(), orphan.note.app);
     limit->set(Options().maxLogLines);
@@ -308,14 +271,12 @@ void Orphans::tellToEnd(Kept &kept, const char *why) {
 
 /** For the next pool process. */
 void Orphans::deposit(const Orphan &orphan) {
-    InstanceNote note = orphan.note;
-    std::vector<int> descriptors{orphan.left.pidFd.get(), orphan.left.control.get(), orphan.left.output.get()};
-    note.cells.clear();
+    std::vector<InstanceStore::Part> parts;
     for (const FormerClaims::Part &part : orphan.claims->parts()) {
-        note.cells.push_back(part.cells);
-        descriptors.push_back(part.claims.get());
+        parts.push_back({part.claims.get(), part.cells});
     }
-    store_.put(orphan.key, note.toText(), descriptors);
+    const LeftInstance &left = orphan.left;
+    instances_.put(orphan.note, {left.pidFd.get(), left.control.get(), left.output.get()}, parts);
 }
 
 // ----- Ends
@@ -339,7 +300,7 @@ void Orphans::ended(const std::string &key) {
     }
     kept->orphan.claims->noteDeath(kept->killed);
     Log::info("event=instance.exited app=\"{}\" pid={} orphaned=yes", kept->orphan.note.app, kept->orphan.note.pid);
-    store_.remove(key);
+    instances_.remove(kept->orphan.note.pid);
 }
 
 }  // namespace Passenger

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,21 +14,10 @@
 #include "loop/EventLoop.h"
 #include "loop/Timer.h"
 #include "pool/DescriptorStore.h"
-#include "pool/FormerClaims.h"
-#include "pool/InstanceNote.h"
+#include "pool/InstanceStore.h"
 #include "spawning/ProcessOutput.h"
-#include "spawning/Spawner.h"
 
 namespace Passenger {
-
-/** An instance of a pool process that has ended. */
-struct Orphan {
-    /** The watchdog has its descriptors under this key. */
-    std::string key;
-    InstanceNote note;
-    LeftInstance left;
-    std::shared_ptr<const FormerClaims> claims;
-};
 
 /** A copy of the state of an orphan. */
 struct OrphanSnapshot {
@@ -53,10 +41,7 @@ struct OrphanSnapshot {
  */
 class Orphans {
 public:
-    /** See SpawnerFactory::groupNamed(). */
-    using FindGroup = std::function<AppGroupPtr(const std::string &app, const std::string &name)>;
-
-    Orphans(EventLoop &loop, const Clock &clock, DescriptorStore &store, FindGroup findGroup);
+    Orphans(EventLoop &loop, const Clock &clock, DescriptorStore &store, InstanceStore::FindGroup findGroup);
     ~Orphans();
     Orphans(const Orphans &) = delete;
     Orphans &operator=(const Orphans &) = delete;
@@ -117,19 +102,18 @@ private:
         std::unique_ptr<DescriptorWatcher> watcher{};
     };
 
-    void restoreInstance(const std::string &key, const std::string &text, std::vector<FileDescriptor> descriptors);
     void keep(Kept kept) EXCLUDES(mutex_);
     void look() EXCLUDES(mutex_);
     std::optional<Kept> remove(const std::string &key) EXCLUDES(mutex_);
     void ended(const std::string &key) EXCLUDES(mutex_);
     void tellToEnd(Kept &kept, const char *why) REQUIRES(mutex_);
-    static void kill(const Kept &kept);
     void deposit(const Orphan &orphan);
 
     EventLoop &loop_;
     const Clock &clock_;
     DescriptorStore &store_;
-    const FindGroup findGroup_;
+    InstanceStore instances_;
+    const InstanceStore::FindGroup findGroup_;
     const MonotonicTime since_;
     mutable Mutex mutex_{Locks::ORPHANS};
     /** By key. */

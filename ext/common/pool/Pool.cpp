@@ -27,6 +27,7 @@ Pool::Pool(const Parts &parts, const PoolSettings &settings)
       room_(context_.settings, context_.orphans, context_.cpu),
       timer_(context_, parts.ownTimer ? std::function<void()>([this] { upkeep(); }) : nullptr),
       groups_(context_, room_, timer_, parts.maxApplications),
+      senderEvents_(context_, groups_),
       restarts_(context_, groups_),
       memory_(context_, groups_, room_.memory(), parts.measureMemory, parts.memoryPressure) {
     context_.orphans.wait(settings.idleTime);
@@ -77,17 +78,6 @@ void Pool::restore(const std::string &key, const std::string &note, std::vector<
 
 MessageSessionPtr Pool::get(const Options &options) {
     return std::make_unique<OwningSession<QueueSession>>(host(options), options);
-}
-
-void Pool::asyncGet(const Options &options, const GetCallback &callback) {
-    MessageSessionPtr session;
-    try {
-        session = get(options);
-    } catch (const RefusedException &error) {
-        callback(tl::make_unexpected(GetFailure{GetFailure::Reason::SHUTTING_DOWN, error.what()}));
-        return;
-    }
-    callback(std::move(session));
 }
 
 QueueHostPtr Pool::host(const Options &options) {
@@ -164,7 +154,7 @@ unsigned Pool::getActive() const {
         sum += orphan.sessions;
     }
     for (const Group *group : groups_.all()) {
-        sum += group->queue().claims().taken();
+        sum += group->queue().cells().claims().taken();
     }
     return sum;
 }
@@ -270,15 +260,6 @@ std::vector<ThreadsSnapshot> Pool::threads(const std::string &name) const {
             all.push_back(
                 {process->pid(), process->backtraces().last().has_value(), process->backtraces().last().value_or("")});
         }
-    }
-    return all;
-}
-
-std::map<std::string, std::vector<pid_t>> Pool::instances() const {
-    const PoolGuard guard(context_);
-    std::map<std::string, std::vector<pid_t>> all;
-    for (const Group *group : groups_.all()) {
-        all[group->name()] = group->instances().pids();
     }
     return all;
 }
@@ -434,67 +415,6 @@ void Pool::rescale() {
             group->rescale();
         }
     }
-}
-
-void Pool::senderGone(std::uint32_t childSlot) {
-    const auto channels = context_.channels.removeSender(childSlot);
-    std::map<std::uint32_t, std::vector<ChannelId>> byGroup;
-    for (const auto &[channel, groupSlot] : channels) {
-        byGroup[groupSlot].push_back(channel);
-    }
-    const PoolGuard guard(context_);
-    for (Group *group : groups_.all()) {
-        group->queue().senders().forgetChild(childSlot);
-        if (const auto gone = byGroup.find(group->slot()); gone != byGroup.end()) {
-            group->channelsGone(gone->second);
-        }
-    }
-}
-
-void Pool::channelsGone(std::uint32_t childSlot, std::span<const ChannelId> channels) {
-    std::map<std::uint32_t, std::vector<ChannelId>> byGroup;
-    for (const ChannelId channel : channels) {
-        if (const std::optional<std::uint32_t> groupSlot = context_.channels.remove(channel, childSlot)) {
-            byGroup[*groupSlot].push_back(channel);
-        }
-    }
-    const PoolGuard guard(context_);
-    for (const auto &[groupSlot, gone] : byGroup) {
-        if (Group *group = groups_.at(groupSlot)) {
-            group->channelsGone(gone);
-        }
-    }
-}
-
-bool Pool::requestOverran(std::uint32_t childSlot, std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
-                          std::chrono::milliseconds time) {
-    if (!context_.channels.owns(childSlot, channel, groupSlot)) {
-        return false;
-    }
-    const PoolGuard guard(context_);
-    Group *group = groups_.at(groupSlot);
-    return group && group->requestOverran(channel, ticket, time);
-}
-
-void Pool::requestIsSlow(std::uint32_t childSlot, std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
-                         std::chrono::milliseconds time) {
-    if (!context_.channels.owns(childSlot, channel, groupSlot)) {
-        return;
-    }
-    const PoolGuard guard(context_);
-    if (Group *group = groups_.at(groupSlot)) {
-        group->requestIsSlow(channel, ticket, time);
-    }
-}
-
-bool Pool::channelAdded(ChannelId channel, std::uint32_t groupSlot, Generation generation) {
-    const PoolGuard guard(context_);
-    Group *group = groups_.at(groupSlot);
-    if (!group || (generation != Generation() && !group->owns(generation))) {
-        return false;
-    }
-    group->queue().senders().reset(channel);
-    return true;
 }
 
 }  // namespace Passenger

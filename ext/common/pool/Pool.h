@@ -8,11 +8,8 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
-
-#include <tl/expected.hpp>
 
 #include "exchange/MessageSession.h"
 #include "exchange/QueueHost.h"
@@ -23,6 +20,7 @@
 #include "pool/PoolContext.h"
 #include "pool/RestartCheck.h"
 #include "pool/Room.h"
+#include "pool/SenderEvents.h"
 #include "pool/Snapshot.h"
 #include "pool/UpkeepTimer.h"
 #include "spawning/SpawnerFactory.h"
@@ -30,9 +28,6 @@
 namespace Passenger {
 
 class LocalSender;
-
-using GetOutcome = tl::expected<MessageSessionPtr, GetFailure>;
-using GetCallback = std::function<void(GetOutcome)>;
 
 /**
  * The core of ApplicationPool2 (doc/ORIGINS.md): finds or makes the instances of an application for
@@ -84,9 +79,6 @@ public:
      * @throws RefusedException (shutting down), SystemException
      */
     MessageSessionPtr get(const Options &options);
-    /** Gives the session of get() to a callback, which runs before this returns, without locks
-     *  held. */
-    void asyncGet(const Options &options, const GetCallback &callback);
     /** A recent report of a failure; null: there is none with this id, or not any more. */
     std::shared_ptr<const Report> report(std::string_view id, std::string_view app) const;
     /** A recent report of a failure of any application; null: there is none with this id. */
@@ -147,8 +139,6 @@ public:
     bool askForThreads(const std::string &name);
     /** The stacks that the instances have sent since askForThreads(). */
     std::vector<ThreadsSnapshot> threads(const std::string &name) const;
-    /** Process ids of the living instances, by application. */
-    std::map<std::string, std::vector<pid_t>> instances() const;
     /** Restarts an application, as if its restart file had changed. @param name of the SuperGroup.
      *  False: there is none. */
     bool restart(const std::string &name);
@@ -195,22 +185,8 @@ public:
     std::vector<Options> monitored() const;
     /** See MemoryCheck::check(). upkeep() has it done every few seconds. */
     void checkMemory() EXCLUDES(poolLock) { memory_.check(); }
-    /** A process that sent requests is gone, with its channels. */
-    void senderGone(std::uint32_t childSlot);
-    /** A sender gave channels up. Channels of other senders are ignored. */
-    void channelsGone(std::uint32_t childSlot, std::span<const ChannelId> channels);
-    /**
-     * Kills the instance that works at this request of this sender for longer than it may, `time`.
-     * False: there is none.
-     */
-    bool requestOverran(std::uint32_t childSlot, std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
-                        std::chrono::milliseconds time);
-    /** The answer to this request of this sender has not begun within `time`. It is logged. */
-    void requestIsSlow(std::uint32_t childSlot, std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
-                       std::chrono::milliseconds time);
-    /** A new channel's mark begins at zero. @param generation of the link that the sender has;
-     *  none: it is known to be valid. False: there is no Group with this slot and generation */
-    bool channelAdded(ChannelId channel, std::uint32_t groupSlot, Generation generation = Generation());
+    /** What senders tell, and their ends. */
+    SenderEvents &senders() noexcept { return senderEvents_; }
 
     ChannelRegistry &channels() noexcept { return context_.channels; }
     const Clock &clock() const noexcept { return context_.clock; }
@@ -226,6 +202,7 @@ private:
     Room room_ GUARDED_BY(poolLock);
     UpkeepTimer timer_;
     Groups groups_;
+    SenderEvents senderEvents_;
     RestartCheck restarts_;
     MemoryCheck memory_;
 };

@@ -17,7 +17,6 @@
 #include "pool/Process.h"
 #include "pool/QueuePauses.h"
 #include "pool/RecentReports.h"
-#include "rights/Rights.h"
 #include "spawning/Spawner.h"
 #include "spawning/SpawnerFactory.h"
 
@@ -80,17 +79,11 @@ struct PoolContext {
     QueueGenerationPtr makeQueue(const Options &options) REQUIRES(poolLock) {
         lastGeneration = Generation(lastGeneration.value() + 1);
         auto made = std::make_shared<QueueGeneration>(
-            QueueGeneration{lastGeneration, RequestQueue(options.maxQueueSize), std::nullopt});
-        giveRoom(made->queue);
+            QueueGeneration{lastGeneration, makeRequestQueue(options.maxQueueSize), std::nullopt});
         if (options.hasPriorityQueue()) {
-            giveRoom(made->priority.emplace(options.maxQueueSize));
+            made->priority = makeRequestQueue(options.maxQueueSize);
         }
         return made;
-    }
-
-private:
-    static void giveRoom(const RequestQueue &queue) {
-        Rights::ofThisProcess().giveRoom(queue.sendingEnd(), queue.missingRoom());
     }
 };
 

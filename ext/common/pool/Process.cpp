@@ -12,9 +12,8 @@
 #include "exchange/WarmUp.h"
 #include "log/Log.h"
 #include "policy/Heartbeats.h"
-#include "pool/Orphans.h"
+#include "pool/InstanceStore.h"
 #include "pool/WarmUpRun.h"
-#include "rights/Rights.h"
 #include "spawning/PostMortem.h"
 #include "spawning/WaitStatus.h"
 
@@ -81,7 +80,6 @@ InstanceNote Process::note(const std::string &app) const {
             .serves = state() == State::SERVING,
             .restartFile = restartFile,
             .group = parts_.group ? parts_.group->name() : "",
-            .cells = {socket.cells},
             .app = app};
 }
 
@@ -95,7 +93,7 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     const std::optional<RequestQueue> &priority = handover.queue->priority;
     // The options may have changed since the queue was made. Each of its instances must read it.
     if (options.stickySessions && !priority) {
-        makeOwnQueue();
+        ownQueue = makeRequestQueue();
     }
     const RequestQueue *const readFirst = priority ? &*priority : ownQueue ? &*ownQueue : nullptr;
     pause_.served(handover.paused);
@@ -192,15 +190,6 @@ bool Process::closeOwnQueue() {
     }
     ownQueue->shutDown();
     return true;
-}
-
-void Process::finish() {
-    pause_.finish();
-}
-
-void Process::makeOwnQueue() {
-    ownQueue.emplace();
-    Rights::ofThisProcess().giveRoom(ownQueue->sendingEnd(), ownQueue->missingRoom());
 }
 
 void Process::kill() {

@@ -72,7 +72,7 @@ public:
     const std::shared_ptr<const FormerClaims> &former() const noexcept { return former_; }
     /** As Options::heartbeatTimeout when it was started. */
     std::chrono::seconds heartbeatTimeout() const noexcept { return heartbeatTimeout_; }
-    /** The instance's note for the next pool process. Its cells are those of the present claims. */
+    /** The instance's note for the next pool process, without its cells. */
     InstanceNote note(const std::string &app) const;
     /** Whether it may have watchers. It must not be destroyed under the pool's lock then. */
     bool watched() const noexcept { return parts_.pidFd || parts_.control || parts_.output; }
@@ -89,8 +89,6 @@ public:
     /** Counts what the limits of its control group did, and logs how it ended. Once. In a thread:
      *  its parent tells its wait status, and may be slow. */
     void logExit(BackgroundThreads &threads, const std::string &app);
-    /** Asks it to finish its requests and to exit. */
-    void finish();
     /**
      * Closes its own queue for senders. The caller then sends RECHECK to those whose requests are
      * in it. False: it has none, or it is closed already.
@@ -135,7 +133,6 @@ public:
     MemoryGrowth growth;
 
 private:
-    void makeOwnQueue();
     bool warmUp(const std::string &app, const Options &options, FrameSocket::Deadline deadline, SpawnReport &report);
     void awaitReady(bool servesAlready, FrameSocket::Deadline deadline, SpawnReport &report);
     static void checkReady(const Frame &answer, SpawnReport &report);

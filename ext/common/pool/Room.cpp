@@ -219,11 +219,9 @@ bool Room::loadsEnough() const {
 
 /** An application that only its own budget holds back needs nothing that others have. */
 bool Room::anyWantsRoom() const {
-    const auto wants = [this](const auto &wish) REQUIRES(poolLock) { return !memory_.isHeldBackByOwn(*wish.second); };
-    return std::any_of(wishes_.begin(), wishes_.end(), wants) ||
-           std::any_of(replacementWishes_.begin(), replacementWishes_.end(),
-                       [this](const auto &wish)
-                           REQUIRES(poolLock) { return !memory_.isHeldBackByOwn(*wish.second.application); });
+    return std::any_of(applications_.begin(), applications_.end(), [this](const Scaler *each) REQUIRES(poolLock) {
+        return hasWish(*each) && !memory_.isHeldBackByOwn(*each);
+    });
 }
 
 void Room::satisfied(const Scaler &application) {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/ProcessMemory.h"
 #include "log/Log.h"
 #include "pool/Room.h"
 
@@ -24,7 +25,6 @@ constexpr milliseconds LONGEST_ROOM_LOOK{60000};
 /** The interval at which abandoned requests are looked at: no instance tells that it has finished
  *  one. */
 constexpr milliseconds ABANDONED_LOOK{1000};
-constexpr std::uint64_t MEGABYTE = 1024 * 1024;
 
 using Verdict = MemoryRoom::Verdict;
 

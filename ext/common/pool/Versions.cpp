@@ -74,12 +74,10 @@ void Versions::shutDown() {
     drop();
 }
 
+/** Also ends the Spawner in a background thread, if this is its last owner. While none can be
+ *  started, it waits for the next one. */
 void Versions::cancel(SpawnerPointer spawner) {
     spawner->cancel();
-    endLater(std::move(spawner));
-}
-
-void Versions::endLater(SpawnerPointer spawner) {
     try {
         threads_.endInThread(std::move(spawner));
     } catch (const std::exception &error) {

@@ -72,9 +72,6 @@ public:
     void fail(const GetFailure &failure, bool resists, bool serves);
     /** Cancels all Spawners, for good. */
     void shutDown();
-    /** Ends the Spawner in a background thread, if this is its last owner. While none can be
-     *  started, it waits for the next one. */
-    void endLater(SpawnerPointer spawner);
 
 private:
     void drop();

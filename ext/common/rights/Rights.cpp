@@ -5,6 +5,7 @@
 #include <exception>
 #include <iterator>
 
+#include "log/Log.h"
 #include "rights/OwnRights.h"
 
 namespace Passenger {
@@ -37,6 +38,15 @@ Options::Variables userOptionsOf(const Options &options) {
 
 const char *fileName(RestartFile file) noexcept {
     return file == RestartFile::RESTART ? "restart.txt" : "always_restart.txt";
+}
+
+void Rights::signalOrLog(const FileDescriptor &pidFd, pid_t pid, int number) noexcept {
+    try {
+        signal(pidFd, number);
+    } catch (const std::exception &error) {
+        // The process may have changed its user.
+        Log::warn("event=process.kill_failed pid={} error=\"{}\"", pid, error.what());
+    }
 }
 
 std::vector<std::optional<RestartTimes>> Rights::modifiedInAll(const std::vector<FolderLook> &looks) {

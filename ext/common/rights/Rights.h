@@ -169,6 +169,8 @@ public:
      * @throws SystemException
      */
     virtual bool signal(const FileDescriptor &pidFd, int signal) = 0;
+    /** The same for callers that no exception may leave: a failure is logged. */
+    void signalOrLog(const FileDescriptor &pidFd, pid_t pid, int number) noexcept;
 
     /**
      * From now on each application's processes have a control group, if the system allows it. Logs

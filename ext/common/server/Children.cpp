@@ -68,7 +68,7 @@ void Children::ended(pid_t pid) {
     }
     const std::uint32_t slot = child->second.slot;
     children_.erase(child);
-    pool_.senderGone(slot);
+    pool_.senders().gone(slot);
     Log::debug("event=child.ended pid={} slot={}", pid, slot);
 }
 

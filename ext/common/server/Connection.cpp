@@ -248,7 +248,7 @@ void Connection::registerChannel(Frame frame) {
         refuse(NO_DESCRIPTOR, reached.what());
         return;
     }
-    if (!context_.pool.channelAdded(channel, groupSlot, Generation(frame.number(1)))) {
+    if (!context_.pool.senders().channelAdded(channel, groupSlot, Generation(frame.number(1)))) {
         // The slot is one of an earlier agent, whose end the child has not noticed yet. Or it is
         // one of an application that was forgotten since the child asked for its queue.
         context_.pool.channels().remove(channel, child());
@@ -260,7 +260,7 @@ void Connection::registerChannel(Frame frame) {
     } catch (...) {
         // The child does not wait for this answer any more, and cannot give up a channel without
         // its id.
-        context_.pool.channelsGone(child(), std::span(&channel, 1));
+        context_.pool.senders().channelsGone(child(), std::span(&channel, 1));
         throw;
     }
 }
@@ -270,7 +270,7 @@ void Connection::unregister(const Frame &frame) {
     for (std::size_t i = 0; i < frame.fields.size(); i++) {
         channels.emplace_back(frame.number(i));
     }
-    context_.pool.channelsGone(child(), channels);
+    context_.pool.senders().channelsGone(child(), channels);
 }
 
 void Connection::giveControl() {
@@ -318,15 +318,16 @@ void Connection::report(const Frame &frame) {
 
 void Connection::takeOverrun(const Frame &frame) {
     const auto time = std::chrono::milliseconds(std::min<std::uint64_t>(frame.number(3), MOST_MILLISECONDS));
-    const bool killed = context_.pool.requestOverran(child(), static_cast<std::uint32_t>(frame.number(0)),
-                                                     ChannelId(frame.number(1)), Ticket(frame.number(2)), time);
+    const bool killed =
+        context_.pool.senders().requestOverran(child(), static_cast<std::uint32_t>(frame.number(0)),
+                                               ChannelId(frame.number(1)), Ticket(frame.number(2)), time);
     answer(Frame::of(FrameType::VALUE, killed));
 }
 
 void Connection::takeSlow(const Frame &frame) {
     const auto time = std::chrono::milliseconds(std::min<std::uint64_t>(frame.number(3), MOST_MILLISECONDS));
-    context_.pool.requestIsSlow(child(), static_cast<std::uint32_t>(frame.number(0)), ChannelId(frame.number(1)),
-                                Ticket(frame.number(2)), time);
+    context_.pool.senders().requestIsSlow(child(), static_cast<std::uint32_t>(frame.number(0)),
+                                          ChannelId(frame.number(1)), Ticket(frame.number(2)), time);
 }
 
 /** A file system may be slow, so a background thread looks. */

@@ -5,8 +5,9 @@
 #include <memory>
 #include <vector>
 
+#include "pool/DrainLimit.h"
 #include "pool/FormerClaims.h"
-#include "pool/Orphans.h"
+#include "pool/InstanceStore.h"
 #include "support/GroupParts.h"
 
 namespace Passenger {
@@ -20,6 +21,7 @@ class HangWatchTest : public GroupParts {
     CPPUNIT_TEST(testARequestThatEndsIsNotOverdue);
     CPPUNIT_TEST(testARequestOfAnEarlierPoolProcessIsOverdueUnlessItsSenderWaits);
     CPPUNIT_TEST(testAHungInstanceIsKilledAMomentLater);
+    CPPUNIT_TEST(testAnInstanceThatDoesNotFinishIsKilledOnce);
     CPPUNIT_TEST(testASilentInstanceIsToldOnce);
     CPPUNIT_TEST(testALongerTimeIsOverWithTheInstancesThatHadIt);
     CPPUNIT_TEST(testAnInstanceThatEndedIsNotExpectedToGiveSignsOfLife);
@@ -36,8 +38,8 @@ class HangWatchTest : public GroupParts {
     /** An earlier pool process had it, and it works at a request of then. */
     ProcessPtr adoptedBusy() {
         auto former = std::make_shared<FormerClaims>();
-        const CellRange cells = queue_->allocate(1).value();
-        former->add({queue_->claims().memory().descriptor().duplicate(), cells});
+        const CellRange cells = queue_->cells().allocate(1).value();
+        former->add({queue_->cells().claims().memory().descriptor().duplicate(), cells});
         Orphan orphan;
         orphan.claims = former;
         auto process = std::make_shared<Process>(SpawnResult{}, orphan, InstanceId(++lastId_), 1, now());
@@ -123,6 +125,23 @@ public:
         hangs_->killHung(now());
         CPPUNIT_ASSERT(process->killed());
         CPPUNIT_ASSERT(!hangs_->next());
+    }
+
+    void testAnInstanceThatDoesNotFinishIsKilledOnce() {
+        SpawnResult result;
+        result.pid = 4711;
+        const auto process = std::make_shared<Process>(std::move(result), InstanceId(++lastId_), 1, now());
+        process->socket.cells = queue_->cells().allocate(1).value();
+        process->lifecycle().drain(now());
+        instances_->add(process);
+        clock_.advance(DRAIN_LIMIT + options_.stopTimeout);
+        hangs_->killUnfinished(now());
+        CPPUNIT_ASSERT(!process->killed());
+        clock_.advance(std::chrono::nanoseconds(1));
+        hangs_->killUnfinished(now());
+        CPPUNIT_ASSERT(process->killed());
+        hangs_->killUnfinished(now());
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=instance.killed"));
     }
 
     void testASilentInstanceIsToldOnce() {

@@ -35,7 +35,7 @@ class InstanceLinkTest : public LeakCheck {
     CPPUNIT_TEST(testANewInstanceMayGiveASignOfLifeBeforeItsAnswer);
     CPPUNIT_TEST(testItsFramesAndItsEndAreToldOnTheLoop);
     CPPUNIT_TEST(testAnInstanceThatSendsWhatItMayNotIsKilled);
-    CPPUNIT_TEST(testASignalThatTheKernelRefusesIsLogged);
+    CPPUNIT_TEST(testASignalThatCannotBeSentIsLogged);
     CPPUNIT_TEST(testAnInstanceThatSendsWithoutEndLeavesTheLoopToOthers);
     CPPUNIT_TEST_SUITE_END();
 
@@ -185,9 +185,12 @@ public:
         loop_->runSync([&] { link.reset(); });
     }
 
-    void testASignalThatTheKernelRefusesIsLogged() {
+    void testASignalThatCannotBeSentIsLogged() {
         static struct RefusingRights final : OwnRights {
-            bool signal(const FileDescriptor & /*pidFd*/, int /*signal*/) override {
+            bool signal(const FileDescriptor & /*pidFd*/, int number) override {
+                if (number == SIGTERM) {
+                    throw TimeoutException("no answer");
+                }
                 throw SystemException("pidfd_send_signal(9)", EPERM);
             }
         } refusing;
@@ -196,7 +199,8 @@ public:
         SpawnResult parts = factory.makeResult(Options());
         Rights::use(&refusing);
         InstanceLink(parts).signal(SIGKILL);
-        CPPUNIT_ASSERT(log_->contains("event=process.kill_failed pid=" + std::to_string(parts.pid)));
+        InstanceLink(parts).signal(SIGTERM);
+        CPPUNIT_ASSERT_EQUAL(2U, log_->count("event=process.kill_failed pid=" + std::to_string(parts.pid)));
     }
 
     /** Each frame makes the next one come before the socket is looked at again. */

@@ -147,7 +147,7 @@ public:
         clock_.advance(std::chrono::minutes(1));
         const auto at = ClaimsLayout::offset(process->socket.cells.first) + offsetof(ClaimCell, lastUsed);
         for (const std::uint64_t invented : {toNanoseconds(now()) + 1, std::uint64_t{UINT64_MAX}}) {
-            CPPUNIT_ASSERT(::pwrite(queue_->claims().memory().descriptor().get(), &invented, sizeof(invented),
+            CPPUNIT_ASSERT(::pwrite(queue_->cells().claims().memory().descriptor().get(), &invented, sizeof(invented),
                                     static_cast<off_t>(at)) > 0);
             CPPUNIT_ASSERT(!instances_->inspect(*process, now()).lastUsed);
             CPPUNIT_ASSERT(instances_->isUnused(*process, now(), std::chrono::minutes(1)));

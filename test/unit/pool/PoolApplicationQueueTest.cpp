@@ -89,7 +89,7 @@ class PoolApplicationQueueTest : public PoolFixture {
         DescriptorPair pair = makeSeqPacketPair();
         child_ = std::move(pair.first);
         const ChannelId channel = channels_->add(std::move(pair.second), sender_, groupSlot, ChannelSecret::random());
-        CPPUNIT_ASSERT(pool_->channelAdded(channel, groupSlot));
+        CPPUNIT_ASSERT(pool_->senders().channelAdded(channel, groupSlot));
         inFlightTable_->sending(inFlightTable_->allocate(), channel, Ticket(ticket), groupSlot, MonotonicTime());
         return channel;
     }
@@ -416,7 +416,7 @@ public:
         fetch.add(channel.value());
         instances_->send(0, fetch);
         CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::CHANNEL);
-        pool_->senderGone(sender_);
+        pool_->senders().gone(sender_);
         const Frame drop = instances_->frame(0);
         CPPUNIT_ASSERT(drop.type == FrameType::DROP);
         CPPUNIT_ASSERT_EQUAL(channel.value(), drop.number(0));

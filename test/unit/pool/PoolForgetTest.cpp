@@ -187,14 +187,14 @@ public:
         DescriptorPair pair = makeSeqPacketPair();
         const ChannelId channel =
             pool_->channels().add(std::move(pair.second), sender, attachment.groupSlot, ChannelSecret::random());
-        CPPUNIT_ASSERT(pool_->channelAdded(channel, attachment.groupSlot, attachment.generation));
+        CPPUNIT_ASSERT(pool_->senders().channelAdded(channel, attachment.groupSlot, attachment.generation));
         becomeUnused();
         hours(5);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, known());
-        pool_->channelsGone(sender, std::array{channel});
+        pool_->senders().channelsGone(sender, std::array{channel});
         hours(2);
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, known());
-        pool_->senderGone(sender);
+        pool_->senders().gone(sender);
     }
 
     void testARequestForTheQueueBeginsTheHourAnew() {
@@ -338,9 +338,9 @@ public:
         DescriptorPair pair = makeSeqPacketPair();
         const ChannelId channel =
             pool_->channels().add(std::move(pair.second), sender, one.groupSlot, ChannelSecret::random());
-        CPPUNIT_ASSERT(!pool_->channelAdded(channel, one.groupSlot, one.generation));
-        CPPUNIT_ASSERT(pool_->channelAdded(channel, two.groupSlot, two.generation));
-        pool_->senderGone(sender);
+        CPPUNIT_ASSERT(!pool_->senders().channelAdded(channel, one.groupSlot, one.generation));
+        CPPUNIT_ASSERT(pool_->senders().channelAdded(channel, two.groupSlot, two.generation));
+        pool_->senders().gone(sender);
     }
 };
 

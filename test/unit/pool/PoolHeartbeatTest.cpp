@@ -174,7 +174,7 @@ public:
         DescriptorPair pair = makeSeqPacketPair();
         const ChannelId channel =
             channels_->add(std::move(pair.second), sender, attachment.groupSlot, ChannelSecret::random());
-        CPPUNIT_ASSERT(pool_->channelAdded(channel, attachment.groupSlot));
+        CPPUNIT_ASSERT(pool_->senders().channelAdded(channel, attachment.groupSlot));
         const ClaimCell cell{channel.value(), 9};
         const FileDescriptor claims = serve.takeDescriptor(1);
         CPPUNIT_ASSERT(::pwrite(claims.get(), &cell, sizeof(cell), ClaimsLayout::offset(0)) > 0);

@@ -73,7 +73,7 @@ class PoolStickyTest : public PoolFixture {
         child_ = std::move(pair.first);
         const ChannelId channel =
             channels_->add(std::move(pair.second), sender_, attachment.groupSlot, ChannelSecret::random());
-        CPPUNIT_ASSERT(pool_->channelAdded(channel, attachment.groupSlot));
+        CPPUNIT_ASSERT(pool_->senders().channelAdded(channel, attachment.groupSlot));
         inFlightTable_->sending(inFlightTable_->allocate(), channel, Ticket(9), attachment.groupSlot, MonotonicTime());
         return std::move(attachment.ownQueue);
     }

@@ -46,7 +46,7 @@ void GroupParts::tearDown() {
 
 ProcessPtr GroupParts::make(std::uint64_t version) {
     auto process = std::make_shared<Process>(SpawnResult{}, InstanceId(++lastId_), version, now());
-    process->socket.cells = queue_->allocate(1).value();
+    process->socket.cells = queue_->cells().allocate(1).value();
     process->socket.queue = queue_->current() ? queue_->current()->number : Generation();
     return process;
 }
@@ -63,7 +63,7 @@ void GroupParts::makeQueue() {
 }
 
 InstanceClaim::Memory GroupParts::claimMemory() const {
-    return {queue_->claims().memory().descriptor(), queue_->senders().memory().descriptor()};
+    return {queue_->cells().claims().memory().descriptor(), queue_->senders().memory().descriptor()};
 }
 
 void GroupParts::claim(const Process &process, ChannelId channel, Ticket ticket) {

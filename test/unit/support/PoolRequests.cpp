@@ -50,14 +50,12 @@ AnswerPtr PoolRequests::ask(const Options &options) {
     answer->number_ = ++lastNumber_;
     answer->environment_ = std::to_string(answer->number_);
     waiting_.emplace(answer->number_, answer.get());
-    pool_.asyncGet(options, [&answer](GetOutcome outcome) {
-        if (outcome) {
-            answer->session_ = std::move(*outcome);
-        } else {
-            answer->refusal_ = std::make_unique<Refusal>(
-                Refusal{Reply::Kind::REFUSED, outcome.error().status(), "", outcome.error().summary});
-        }
-    });
+    try {
+        answer->session_ = pool_.get(options);
+    } catch (const RefusedException &error) {
+        answer->refusal_ =
+            std::make_unique<Refusal>(Refusal{Reply::Kind::REFUSED, error.status(), error.reportId(), error.what()});
+    }
     if (answer->session_) {
         MessageSession::Request request;
         request.environment = answer->environment_;

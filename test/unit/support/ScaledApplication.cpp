@@ -45,7 +45,7 @@ void ScaledApplication::request() {
 ProcessPtr ScaledApplication::serve() {
     auto process =
         std::make_shared<Process>(SpawnResult{}, context_.nextInstance(), versions.current(), context_.clock.now());
-    process->socket.cells = queue.allocate(1).value();
+    process->socket.cells = queue.cells().allocate(1).value();
     instances.add(process);
     demand.joined(context_.clock.now(), true, true);
     return process;
