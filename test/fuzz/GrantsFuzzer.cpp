@@ -252,8 +252,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     require(!grants.startRefusal(options) || refusal);
     checkFolder(servers, grants, options);
     checkVariable(servers, grants, name, value);
-    require(grants.grantsGroup(options.group) ==
-            (servers.empty() || anyHas(servers, "group " + options.group) || anyHas(servers, "group !STARTUP_FILE!")));
+    const bool hasOwner = grants.hasOwner(options);
+    require(hasOwner || refusal);
+    require(!hasOwner || servers.empty() || options.user.empty() || anyHas(servers, "user " + options.user));
+    require(!hasOwner || servers.empty() || options.group.empty() || anyHas(servers, "group " + options.group));
 
     // After a reload that takes everything away. A text without a server is none of httpd's.
     GrantsInForce inForce;

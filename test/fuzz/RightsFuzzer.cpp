@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/Exceptions.h"
+#include "base/FileRights.h"
 #include "base/PidFd.h"
 #include "base/Split.h"
 #include "io/AgentSettings.h"
@@ -126,15 +127,14 @@ public:
     FileDescriptor openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override {
         return open(path, owner, namedBy);
     }
-    std::optional<timespec> modified(const std::string & /*folder*/, RestartFile /*file*/,
-                                     const std::optional<FileRights> &user) override {
-        checkUser(user.value().uid, user->gid);
+    std::optional<timespec> modified(const std::string & /*folder*/, RestartFile /*file*/, const RunAs &user) override {
+        checkUser(user.uid, user.gid);
         return timespec{1, 2};
     }
     std::vector<int> watch(const FileDescriptor &inotify, const std::vector<std::string> &folders,
-                           FolderEvents /*events*/, const std::optional<FileRights> &user) override {
+                           FolderEvents /*events*/, const RunAs &user) override {
         require(static_cast<bool>(inotify));
-        checkUser(user.value().uid, user->gid);
+        checkUser(user.uid, user.gid);
         return std::vector<int>(folders.size(), 1);
     }
     ProcessFacts::Files procFilesOf(pid_t pid) override {
@@ -156,7 +156,9 @@ public:
         folder.path = parent + "/passenger.XXXXXX";
         return folder;
     }
-    void removeRegistry(const std::string & /*folder*/) override {}
+    void removeRegistry(const std::string &folder, pid_t anchor) override {
+        require(folder.starts_with(settings.instanceRegistryDir + "/passenger.") && anchor == ::getpid());
+    }
     FileDescriptor openDescriptorLog(const std::string &path) override {
         require(path == settings.descriptorLogFile);
         return someDescriptor();

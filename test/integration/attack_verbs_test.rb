@@ -5,8 +5,8 @@ require_relative "support/made_users"
 require_relative "support/unharmed"
 require_relative "support/torture/hostile_pool"
 
-# A pool process is taken over, and sends the rights process random requests. The requests of an
-# application are served meanwhile, by the same processes. `make attack` sends more of them.
+# A pool process is taken over, and sends the rights process requests, also random ones. An
+# application's requests are served meanwhile, by the same processes. `make attack` sends more.
 class AttackVerbsTest < IntegrationTest
   include Unharmed
 
@@ -17,8 +17,9 @@ class AttackVerbsTest < IntegrationTest
 
   if TestEnvironment.root?
     serve do |made|
-      made.site("other.test", TestEnvironment.hand_over(SampleApps.rack, MadeUsers["a"].name),
-                "PassengerMinInstances 2\nPassengerMaxInstances 2\n")
+      root = TestEnvironment.hand_over(SampleApps.rack, MadeUsers["a"].name)
+      made.site("other.test", root, "PassengerMinInstances 2\nPassengerMaxInstances 2\n" \
+                                    "PassengerAppLogFile #{root}/app.log\n")
       made.site("late.test", TestEnvironment.hand_over(SampleApps.rack, MadeUsers["b"].name))
     end
   end
@@ -54,7 +55,44 @@ class AttackVerbsTest < IntegrationTest
     assert_status 200, client("late.test").get("/hello")
   end
 
+  def test_a_link_of_an_application_leads_to_no_file_of_a_user_without_applications
+    foreign = MadeUsers["foreign"]
+    secret = File.join(TestEnvironment.hand_over(SampleApps.new_folder, foreign.name), "secret")
+    File.write(secret, "secret")
+    File.chown(foreign.uid, foreign.gid, secret)
+    File.chmod(0o600, secret)
+    File.rename(app_log, "#{app_log}.1")
+    File.symlink(secret, app_log)
+    [{ "user" => foreign.name }, { "startup_file" => secret }, {}].each do |options|
+      opened(options).each { |answer| assert_equal HostilePool::AGENT_FAILED, answer.type, answer }
+    end
+    File.rename("#{app_log}.1", app_log)
+    opened({}).each { |answer| assert_equal HostilePool::DONE, answer.type, answer }
+  end
+
+  def test_no_folder_of_another_agent_is_removed
+    other = "#{server.folder}/run/passenger.abcdef"
+    FileUtils.mkdir_p(other)
+    File.write("#{other}/control", "")
+    File.write("#{other}/pid", "#{Process.pid}\n")
+    @pool.right("remove_registry", other)
+    assert_path_exists "#{other}/control"
+    assert_operator registry.size, :>=, 2
+  ensure
+    FileUtils.rm_r(other)
+  end
+
   private
+
+  # The answers to requests for the log of other.test.
+  def opened(options)
+    options = { "app_root" => server.configuration.sites.first.root }.merge(options)
+    %w[append read].map { |verb| @pool.right(verb, app_log, *options.flatten) }
+  end
+
+  def app_log
+    "#{server.configuration.sites.first.root}/app.log"
+  end
 
   def agent(name)
     server.tree.matching(/passenger-agent\S* #{name}/).first

@@ -99,6 +99,7 @@ endif
     %D%/commands/FolderAccessTest.cpp \
     %D%/commands/MemoryFormTest.cpp \
     %D%/commands/PoolFormTest.cpp \
+    %D%/commands/ProgramMainTest.cpp \
     %D%/commands/ProgramOutputTest.cpp \
     %D%/commands/RestartWaitTest.cpp \
     %D%/commands/SizingTest.cpp \

@@ -13,6 +13,14 @@
 
 namespace Passenger {
 
+namespace {
+
+pid_t anchor() {
+    return parentOf(::getppid());
+}
+
+}  // namespace
+
 InstanceRegistry::~InstanceRegistry() {
     leave();
 }
@@ -31,7 +39,7 @@ void InstanceRegistry::use(const std::string &parent, unsigned backlog) {
     if (parent.empty()) {
         return;
     }
-    folder_ = Rights::ofThisProcess().makeRegistry(parent, backlog, parentOf(::getppid()), ::getpid());
+    folder_ = Rights::ofThisProcess().makeRegistry(parent, backlog, anchor(), ::getpid());
     try {
         service_.listen(folder_.socket.duplicate());
     } catch (...) {
@@ -46,7 +54,7 @@ void InstanceRegistry::leave() noexcept {
     service_.listen(FileDescriptor());
     if (!folder_.path.empty()) {
         try {
-            Rights::ofThisProcess().removeRegistry(folder_.path);
+            Rights::ofThisProcess().removeRegistry(folder_.path, anchor());
         } catch (const std::exception &error) {
             // The next agent removes the folder.
             Log::warn("event=registry.not_removed folder=\"{}\" error=\"{}\"", folder_.path, error.what());

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "log/Log.h"
 #include "rights/Rights.h"
@@ -46,7 +47,7 @@ std::string folderOf(const std::string &path) {
 }
 
 /** @return the watch, or a negative number: the files of the folder are then read every second */
-int addWatch(const FileDescriptor &inotify, const std::string &folder, const std::optional<FileRights> &user) {
+int addWatch(const FileDescriptor &inotify, const std::string &folder, const RunAs &user) {
     try {
         return Rights::ofThisProcess().watch(inotify, {folder}, FolderEvents::WRITES, user).at(0);
     } catch (const std::exception &) {
@@ -105,8 +106,8 @@ void LogMonitor::run() {
 void LogMonitor::list() {
     std::map<std::string, Followed> now;
     for (const File &file : parts_.files()) {
-        const std::string key =
-            fmt::format("{}:{}:{}:{}", file.owner.uid, file.owner.gid, static_cast<int>(file.namedBy), file.path);
+        const std::string key = fmt::format("{}:{}:{}:{}:{}", file.owner.uid, file.owner.gid, file.owner.options,
+                                            static_cast<int>(file.namedBy), file.path);
         if (now.contains(key)) {
             continue;
         }
@@ -130,12 +131,9 @@ void LogMonitor::watchFolders() {
     if (!inotify_) {
         return;
     }
-    std::map<std::string, std::optional<FileRights>> folders;
+    std::map<std::string, RunAs> folders;
     for (const auto &[key, followed] : tails_) {
-        const RunAs &owner = followed.tail->owner();
-        folders.try_emplace(
-            folderOf(followed.tail->path()),
-            owner.switches() ? std::optional(FileRights{owner.uid, owner.gid, {owner.gid}}) : std::nullopt);
+        folders.try_emplace(folderOf(followed.tail->path()), followed.tail->owner());
     }
     std::map<std::string, int> watches;
     std::set<int> numbers;

@@ -407,7 +407,8 @@ int callApi(const Arguments &arguments) {
     const bool isLong = order.front() == ControlVerb::STATUS ||
                         (order.front() == ControlVerb::THREADS && order.size() > 2 && order[2] == "0");
     if (isLong) {
-        fmt::print("{}\n", agent.text(order.size() > 1 ? order : std::vector<std::string>{order.front(), ""}));
+        const auto text = agent.text(order.size() > 1 ? order : std::vector<std::string>{order.front(), ""});
+        fmt::print("{}", JsonResult::text(Json::parse(text)));
         return ExitStatus::DONE;
     }
     fmt::print("{}", JsonResult::text(agent.order(order).fields));

@@ -8,6 +8,7 @@
 #include <exception>
 
 #include "base/Exceptions.h"
+#include "base/MarkupText.h"
 #include "base/StandardDescriptors.h"
 #include "commands/CommandFailure.h"
 #include "commands/JsonResult.h"
@@ -16,13 +17,14 @@ namespace Passenger {
 
 namespace {
 
-/** @param json whether stdout gets the failure, too @return the exit status */
+/** The agent may have given the text.
+ *  @param json whether stdout gets the failure, too @return the exit status */
 int fail(const char *name, const char *text, int status, bool json) {
     if (json && std::ferror(stdout) == 0) {
         fmt::print("{}", JsonResult::failed(status, text));
     }
     std::fflush(stdout);
-    fmt::print(stderr, "{}: {}\n", name, text);
+    fmt::print(stderr, "{}: {}\n", name, printable(text));
     return status;
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
+#include "base/MarkupText.h"
 #include "base/Poll.h"
 #include "base/ProcessMemory.h"
 #include "base/SignalDescriptor.h"
@@ -143,7 +144,7 @@ void watch(const StatusQuestion &question, std::chrono::milliseconds interval) {
             text = question.answer();
         } catch (const std::exception &error) {
             // The agent may come back.
-            text = fmt::format("{}: {}\n", PROGRAM, error.what());
+            text = fmt::format("{}: {}\n", PROGRAM, printable(error.what()));
         }
         print(terminal ? "\x1b[H\x1b[J" + clipped(text, TerminalSize::now()) : text);
         if (pollUntil(signals.get(), POLLIN, deadlineIn(interval)) || std::ferror(stdout) != 0) {

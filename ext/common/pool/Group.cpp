@@ -193,14 +193,14 @@ std::string Group::prepare(const Options &options) {
 }
 
 bool Group::beginRestarts(const Options &options) {
-    std::optional<FileRights> rights;
+    RunAs user;
     try {
-        rights = context_.factory.rightsFor(options);
+        user = context_.factory.ownerOf(options);
     } catch (const std::exception &) {
         // Spawns fail for the same reason, and log it.
         return false;
     }
-    restartFiles_.begin(rights);
+    restartFiles_.begin(user);
     return true;
 }
 

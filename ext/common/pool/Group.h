@@ -180,6 +180,10 @@ public:
         if (options.configuration < options_.configuration) {
             return;
         }
+        if (options.user != options_.user || options.group != options_.group || options.appRoot != options_.appRoot ||
+            options.startupFile != options_.startupFile) {
+            restartFiles_.userMayDiffer();
+        }
         options_ = options;
         restartFiles_.follow(options.appRoot, options.restartDir);
         hangs_.noteLimit(options.maxRequestTime);

@@ -30,9 +30,9 @@ bool RestartCheck::check() {
     std::vector<GroupPtr> known;
     std::vector<FolderLook> looks;
     for (const GroupPtr &group : all()) {
-        if (group->restartFiles().knowsRights()) {
+        if (!group->restartFiles().needsUser()) {
             const RestartFolder folder = group->restartFiles().folder();
-            looks.push_back({{folder.path}, folder.rights});
+            looks.push_back({{folder.path}, folder.user});
             known.push_back(group);
         } else {
             looked = tryCheck(*group) && looked;
@@ -91,7 +91,7 @@ bool RestartCheck::check(Group &group) {
 
 /** Why the files ask for a restart. Null: they do not. */
 const char *RestartCheck::reasonOf(Group &group) {
-    if (!knowsRights(group)) {
+    if (!knowsUser(group)) {
         return nullptr;
     }
     RestartFiles &files = group.restartFiles();
@@ -159,9 +159,10 @@ bool RestartCheck::tryCheck(Group &group) noexcept {
     }
 }
 
-/** If the first start has not come so far, or could not determine the user, tries again. */
-bool RestartCheck::knowsRights(Group &group) {
-    if (group.restartFiles().knowsRights()) {
+/** If the first start has not come so far, or could not determine the user, tries again. So it does
+ *  after a reload that changes what gives the user. */
+bool RestartCheck::knowsUser(Group &group) {
+    if (!group.restartFiles().needsUser()) {
         return true;
     }
     Options options;
@@ -169,13 +170,13 @@ bool RestartCheck::knowsRights(Group &group) {
         const PoolGuard guard(context_);
         options = group.options();
     }
-    return group.beginRestarts(options);
+    return group.beginRestarts(options) || group.restartFiles().knowsUser();
 }
 
 std::vector<RestartFolder> RestartCheck::folders() const {
     std::vector<RestartFolder> folders;
     for (const GroupPtr &group : all()) {
-        if (group->restartFiles().knowsRights()) {
+        if (group->restartFiles().knowsUser()) {
             folders.push_back(group->restartFiles().folder());
         }
     }

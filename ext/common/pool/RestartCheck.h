@@ -39,7 +39,7 @@ public:
      *     or has failed. Called at once if there is no such application, or no thread for it
      */
     void ask(const std::string &name, Done done) EXCLUDES(poolLock);
-    /** The folders of all restart files, except those whose rights are not known yet. */
+    /** The folders of all restart files, except those whose users are not known yet. */
     std::vector<RestartFolder> folders() const EXCLUDES(poolLock);
 
 private:
@@ -48,7 +48,7 @@ private:
     std::vector<GroupPtr> all() const EXCLUDES(poolLock);
     bool check(Group &group) EXCLUDES(poolLock);
     const char *reasonOf(Group &group) EXCLUDES(poolLock);
-    bool knowsRights(Group &group) EXCLUDES(poolLock);
+    bool knowsUser(Group &group) EXCLUDES(poolLock);
     std::optional<bool> enlist(const std::string &name, Done &done) EXCLUDES(poolLock);
     bool tryCheck(Group &group) noexcept EXCLUDES(poolLock);
     void answer(const GroupPtr &group) EXCLUDES(poolLock);

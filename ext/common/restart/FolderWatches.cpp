@@ -55,7 +55,7 @@ void FolderWatches::follow(const std::vector<Wish> &wishes) {
     const bool wasFull = std::exchange(full_, false);
     std::vector<FolderLook> looks;
     std::transform(wishes.begin(), wishes.end(), std::back_inserter(looks), [](const Wish &wish) {
-        FolderLook look{{}, wish.rights};
+        FolderLook look{{}, wish.user};
         std::transform(wish.entries.begin(), wish.entries.end(), std::back_inserter(look.folders),
                        [](const auto &entry) { return entry.first; });
         return look;

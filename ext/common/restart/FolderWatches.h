@@ -2,13 +2,12 @@
 
 #include <functional>
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "base/FileDescriptor.h"
-#include "base/FileRights.h"
+#include "rights/RunAs.h"
 
 namespace Passenger {
 
@@ -32,12 +31,11 @@ public:
     /**
      * @param entries of the folders of a path: each leads to the next one. Writes to an entry count
      *     in the last folder only
-     * @param rights for access to the folders, which must be readable; none: this process's own
-     *     rights
+     * @param user who watches the folders, which must be readable, as for Rights::watch()
      */
     struct Wish {
         Entries entries;
-        std::optional<FileRights> rights = std::nullopt;
+        RunAs user{};
     };
 
     explicit FolderWatches(Opener open = openInotify) : open_(std::move(open)) {}

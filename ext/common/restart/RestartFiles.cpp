@@ -50,21 +50,22 @@ void RestartFiles::follow(const std::string &appRoot, const std::string &restart
 
 RestartFolder RestartFiles::folder() const {
     const LockGuard guard(mutex_);
-    return {folder_, rights_};
+    return {folder_, user_};
 }
 
-void RestartFiles::begin(const std::optional<FileRights> &rights) {
+void RestartFiles::begin(const RunAs &user) {
     std::string folder;
     {
         const LockGuard guard(mutex_);
         folder = folder_;
-        knowsRights_ = true;
-        rights_ = rights;
+        knowsUser_ = true;
+        needsUser_ = false;
+        user_ = user;
         if (begun_) {
             return;
         }
     }
-    const std::optional<Stamp> now = look(RestartFile::RESTART, {folder, rights});
+    const std::optional<Stamp> now = look(RestartFile::RESTART, {folder, user});
     const LockGuard guard(mutex_);
     if (folder == folder_ && !std::exchange(begun_, true)) {
         last_ = now;
@@ -81,13 +82,23 @@ std::string RestartFiles::seen() const {
     return asked_ ? ASKED : last_ ? fmt::format("{}.{}", last_->modified.tv_sec, last_->modified.tv_nsec) : NO_FILE;
 }
 
-bool RestartFiles::knowsRights() const {
+void RestartFiles::userMayDiffer() {
     const LockGuard guard(mutex_);
-    return knowsRights_;
+    needsUser_ = true;
+}
+
+bool RestartFiles::knowsUser() const {
+    const LockGuard guard(mutex_);
+    return knowsUser_;
+}
+
+bool RestartFiles::needsUser() const {
+    const LockGuard guard(mutex_);
+    return needsUser_;
 }
 
 std::optional<RestartFiles::Stamp> RestartFiles::look(RestartFile file, const RestartFolder &folder) {
-    const auto modified = Rights::ofThisProcess().modified(folder.path, file, folder.rights);
+    const auto modified = Rights::ofThisProcess().modified(folder.path, file, folder.user);
     return modified ? std::optional(Stamp{*modified}) : std::nullopt;
 }
 

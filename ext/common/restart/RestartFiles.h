@@ -5,18 +5,19 @@
 #include <optional>
 #include <string>
 
-#include "base/FileRights.h"
 #include "base/Mutex.h"
 #include "rights/Rights.h"
 
 namespace Passenger {
 
-/** A folder for restart files, and the rights for access to it; none: this process's own rights. */
+/** A folder for restart files, and the user who looks at it, as for Rights::modified(). */
 struct RestartFolder {
     std::string path;
-    std::optional<FileRights> rights = std::nullopt;
+    RunAs user{};
 
-    friend bool operator==(const RestartFolder &, const RestartFolder &) = default;
+    friend bool operator==(const RestartFolder &a, const RestartFolder &b) {
+        return a.path == b.path && a.user == b.user && a.user.options == b.user.options;
+    }
 };
 
 /**
@@ -54,16 +55,21 @@ public:
     /**
      * The first call of begin() or changed() records the present state; later states are compared
      * with it. begin() is called before an instance is started.
-     * @param rights for all later checks
-     * @throws SystemException, IOException if the process cannot take these rights
+     * @param user who looks at the files from now on, as for Rights::modified()
+     * @throws SystemException, IOException if the process cannot take this user's rights
      */
-    void begin(const std::optional<FileRights> &rights = std::nullopt) EXCLUDES(mutex_);
-    /** Records "no file" as the present state, since the rights are not known yet. */
+    void begin(const RunAs &user = {}) EXCLUDES(mutex_);
+    /** Records "no file" as the present state, since the user is not known yet. */
     void beginUnseen() EXCLUDES(mutex_);
     /** The recorded state, or ASKED; without spaces. */
     std::string seen() const EXCLUDES(mutex_);
-    /** Whether begin() has set the rights. */
-    bool knowsRights() const EXCLUDES(mutex_);
+    /** The options that give the user have changed: begin() is to be called again. Until then the
+     *  user is as before. */
+    void userMayDiffer() EXCLUDES(mutex_);
+    /** Whether begin() has set the user. */
+    bool knowsUser() const EXCLUDES(mutex_);
+    /** Whether begin() is to be called. */
+    bool needsUser() const EXCLUDES(mutex_);
     /** Whether a restart was requested since the last call. One thread at a time calls it, with the
      *  turn(). */
     bool changed() EXCLUDES(mutex_);
@@ -87,8 +93,9 @@ private:
     Mutex turn_{Locks::RESTART_TURN};
     mutable Mutex mutex_{Locks::RESTART_FILES};
     std::string folder_ GUARDED_BY(mutex_);
-    bool knowsRights_ GUARDED_BY(mutex_) = false;
-    std::optional<FileRights> rights_ GUARDED_BY(mutex_);
+    bool knowsUser_ GUARDED_BY(mutex_) = false;
+    bool needsUser_ GUARDED_BY(mutex_) = true;
+    RunAs user_ GUARDED_BY(mutex_);
     bool begun_ GUARDED_BY(mutex_) = false;
     std::optional<Stamp> last_ GUARDED_BY(mutex_);
     /** The last states of folders that were followed before. */

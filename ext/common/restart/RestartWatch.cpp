@@ -41,7 +41,7 @@ FolderWatches::Wish wishFor(const RestartFolder &folder) {
         }
     }
     entries[path.string()].insert({fileName(RestartFile::RESTART), fileName(RestartFile::ALWAYS_RESTART)});
-    return {entries, folder.rights};
+    return {entries, folder.user};
 }
 
 }  // namespace

@@ -205,6 +205,8 @@ FileDescriptor lockOfDead(const std::string &place, const std::string &name) {
 
 Cgroups::Cgroups(std::string place, pid_t agent) : place_(std::move(place)), folder_(place_ + "/" + folderOf(agent)) {
     openFolder();
+    // Before Linux 4.14 there is no such limit.
+    writeTo(folder_ + "/cgroup.max.descendants", std::to_string(MAX_GROUPS));
     findLeftovers(std::chrono::steady_clock::now());
 }
 

@@ -63,6 +63,9 @@ public:
 
     /** Below the place, for the processes that were in it. */
     static constexpr std::string_view HTTPD = "/httpd";
+    /** The groups of an agent. The kernel has ids for 65,535 groups with a limit of memory, on the
+     *  whole machine: without one systemd starts no unit. */
+    static constexpr unsigned MAX_GROUPS = 16'384;
     /** Processes that the agent before has left may finish their requests in this time. */
     static constexpr std::chrono::seconds LEFTOVERS_MAY_STAY{60};
 

@@ -46,9 +46,6 @@ constexpr const char *ANY = "any";
 /** The key of a .htaccess file that may have these directives by AllowOverrideList. */
 constexpr const char *ANY_NAME = "name";
 
-/** PassengerGroup: the group of the startup file (UserResolver::STARTUP_FILE_GROUP). */
-constexpr const char *ANY_GROUP = "!STARTUP_FILE!";
-
 /** The name that the module gives an application without PassengerAppGroupName. */
 std::string derivedName(const Options &options) {
     std::string name = options.appRoot + " (" + options.environment + ")";
@@ -188,12 +185,16 @@ bool Grants::isGranted(std::string_view key, std::string_view value) const {
     return std::any_of(servers_.begin(), servers_.end(), [&](Server server) { return has(server, key, value); });
 }
 
+bool Grants::grantsField(Server server, const GrantField &field, const Options &options) const {
+    return grants(server, field.key, options.*field.option) ||
+           (needsNoName(field, options) && !grants(server, FIXED, field.key));
+}
+
 bool Grants::grantsAll(Server server, const Options &options, Values values) const {
     const bool anyName = has(servers_.front(), ANY, ANY_NAME);
     return std::all_of(FIELDS.begin(), FIELDS.end(),
                        [&](const GrantField &field) {
-                           return grants(server, field.key, options.*field.option) ||
-                                  (needsNoName(field, options) && !grants(server, FIXED, field.key)) ||
+                           return grantsField(server, field, options) ||
                                   (anyName && field.option == &Options::environment);
                        }) &&
            otherValues(server, options, values).empty() && fitsTogether(server, options);
@@ -377,14 +378,27 @@ bool Grants::mayHaveNameParts(Server server, const Options &options) const {
     });
 }
 
-bool Grants::mayHaveDerivedName(const Options &options) const {
-    const auto mayHaveParts = [&](Server server) { return mayHaveNameParts(server, options); };
+template <typename Call> bool Grants::anyMayHave(const std::string &folder, Call call) const {
     const Server main = servers_.front();
-    if (followsLinks(main) || has(main, ANY, "folder") || has(main, APP_ROOT, options.appRoot)) {
-        return std::any_of(servers_.begin(), servers_.end(), mayHaveParts);
+    if (followsLinks(main) || hasAny(main, ANY) || has(main, APP_ROOT, folder)) {
+        return std::any_of(servers_.begin(), servers_.end(), call);
     }
-    return std::any_of(following_.begin(), following_.end(), mayHaveParts) ||
-           std::ranges::any_of(withFolder(options.appRoot), [&](const auto &one) { return mayHaveParts(one.second); });
+    return std::any_of(following_.begin(), following_.end(), call) ||
+           std::ranges::any_of(withFolder(folder), [&](const auto &one) { return call(one.second); });
+}
+
+bool Grants::mayHaveDerivedName(const Options &options) const {
+    return anyMayHave(options.appRoot, [&](Server server) { return mayHaveNameParts(server, options); });
+}
+
+bool Grants::hasOwner(const Options &options) const {
+    return everything() || anyMayHave(options.appRoot, [&](Server server) {
+               return std::all_of(FIELDS.begin(), FIELDS.end(), [&](const GrantField &field) {
+                   const bool decides = field.option == &Options::user || field.option == &Options::group ||
+                                        field.option == &Options::startupFile;
+                   return !decides || grantsField(server, field, options);
+               });
+           });
 }
 
 bool Grants::hasName(const Options &options) const {
@@ -413,12 +427,6 @@ bool Grants::allowsVariable(const std::string &name, const std::string &value) c
     return everything() || !LoaderVariables::has(name) ||
            std::any_of(servers_.begin(), servers_.end(),
                        [&](Server server) { return has(server, "variable", name + "=" + value); });
-}
-
-bool Grants::grantsGroup(const std::string &group) const {
-    return everything() || std::any_of(servers_.begin(), servers_.end(), [&](Server server) {
-               return has(server, "group", group) || has(server, "group", ANY_GROUP);
-           });
 }
 
 }  // namespace Passenger

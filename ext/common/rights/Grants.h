@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "exchange/Options.h"
+#include "rights/GrantFields.h"
 
 namespace Passenger {
 
@@ -81,8 +82,11 @@ public:
      *  sets it to this value. */
     bool allowsVariable(const std::string &name, const std::string &value) const;
 
-    /** Whether PassengerGroup of any virtual host names the group, or may name any group. */
-    bool grantsGroup(const std::string &group) const;
+    /**
+     * Whether a virtual host that may have this folder has the user, the group and the startup
+     * file: what UserResolver::ownerOf() needs. Does not block, as hasName().
+     */
+    bool hasOwner(const Options &options) const;
 
 private:
     /** Key and value, in the text. */
@@ -111,6 +115,7 @@ private:
     enum class Values { LIMITS, ALL };
 
     std::optional<std::string> refusal(const Options &options, Values values) const;
+    bool grantsField(Server server, const GrantFields::GrantField &field, const Options &options) const;
     bool grantsAll(Server server, const Options &options, Values values) const;
     bool fitsTogether(Server server, const Options &options) const;
     /** Values that the virtual host does not have, as directives; empty: it has them all. */
@@ -126,6 +131,9 @@ private:
     std::span<const NamedServer> withFolder(std::string_view folder) const;
     /** Whether links decide about the folders of a virtual host's applications. */
     static bool followsLinks(Server server);
+    /** Whether the call is true for any virtual host that may have the folder, as
+     *  mayHaveFolder(). */
+    template <typename Call> bool anyMayHave(const std::string &folder, Call call) const;
     bool mayHaveNameParts(Server server, const Options &options) const;
     bool mayHaveDerivedName(const Options &options) const;
     void index();

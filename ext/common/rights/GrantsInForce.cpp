@@ -43,9 +43,9 @@ std::shared_ptr<const Grants> GrantsInForce::forOptions(const Options &options, 
     return earlier && !have(*present) && have(*earlier) ? earlier : present;
 }
 
-bool GrantsInForce::grantsGroup(const std::string &group, Now now) const {
+bool GrantsInForce::hasOwner(const Options &options, Now now) const {
     const auto [present, earlier] = both(now);
-    return present->grantsGroup(group) || (earlier && earlier->grantsGroup(group));
+    return present->hasOwner(options) || (earlier && earlier->hasOwner(options));
 }
 
 }  // namespace Passenger

@@ -32,8 +32,8 @@ public:
     /** The grants that have these options, else the present ones. May block: follows links. */
     std::shared_ptr<const Grants> forOptions(const Options &options, Now now) const EXCLUDES(mutex_);
 
-    /** Grants::grantsGroup() of the present configuration, or of the earlier one. */
-    bool grantsGroup(const std::string &group, Now now) const EXCLUDES(mutex_);
+    /** Grants::hasOwner() of the present configuration, or of the earlier one. */
+    bool hasOwner(const Options &options, Now now) const EXCLUDES(mutex_);
 
 private:
     using Pair = std::pair<std::shared_ptr<const Grants>, std::shared_ptr<const Grants>>;

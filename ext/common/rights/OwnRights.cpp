@@ -19,6 +19,7 @@
 #include "base/ChildProcess.h"
 #include "base/CleanEnvironment.h"
 #include "base/Exceptions.h"
+#include "base/FileRights.h"
 #include "base/PidFd.h"
 #include "base/ProcessMemory.h"
 #include "base/ProcessTree.h"
@@ -47,8 +48,11 @@ constexpr std::uint32_t CHANGES = IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_CLOSE
 constexpr std::uint32_t APPEARANCES = IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR | IN_MASK_ADD;
 constexpr std::uint32_t WRITES = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR;
 
-std::optional<AsUser> become(const std::optional<FileRights> &user) {
-    return user ? std::optional<AsUser>(std::in_place, *user) : std::nullopt;
+std::optional<AsUser> become(const RunAs &user) {
+    if (!user.switches()) {
+        return std::nullopt;
+    }
+    return std::optional<AsUser>(std::in_place, FileRights::ofUser(user.user, user.uid, user.gid));
 }
 
 /** Program and arguments. A Ctrl-C at a terminal must reach only httpd, which ends all processes in
@@ -260,8 +264,7 @@ FileDescriptor OwnRights::openForReading(const std::string &path, const RunAs &o
     return AppFile::openForReading(path, owner, namedBy);
 }
 
-std::optional<timespec> OwnRights::modified(const std::string &folder, RestartFile file,
-                                            const std::optional<FileRights> &user) {
+std::optional<timespec> OwnRights::modified(const std::string &folder, RestartFile file, const RunAs &user) {
     const std::string path = folder + "/" + fileName(file);
     const auto rights = become(user);
     struct stat status {};
@@ -269,7 +272,7 @@ std::optional<timespec> OwnRights::modified(const std::string &folder, RestartFi
 }
 
 std::vector<int> OwnRights::watch(const FileDescriptor &inotify, const std::vector<std::string> &folders,
-                                  FolderEvents events, const std::optional<FileRights> &user) {
+                                  FolderEvents events, const RunAs &user) {
     const auto rights = become(user);
     std::vector<int> watches;
     std::transform(folders.begin(), folders.end(), std::back_inserter(watches), [&](const std::string &folder) {
@@ -314,8 +317,8 @@ RegistryFolder OwnRights::makeRegistry(const std::string &parent, unsigned backl
     return RegistryFolder::make(parent, backlog, anchor, pool);
 }
 
-void OwnRights::removeRegistry(const std::string &folder) {
-    RegistryFolder::remove(folder);
+void OwnRights::removeRegistry(const std::string &folder, pid_t anchor) {
+    RegistryFolder::remove(folder, anchor);
 }
 
 /** The file must belong to this process's user or to root. The list is not for other users, and a

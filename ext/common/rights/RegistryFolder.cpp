@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -44,9 +45,18 @@ constexpr mode_t FOR_ALL_TO_USE = 0666;
 constexpr mode_t FOR_ALL_TO_ENTER = 0755;
 /** The age up to which an agent may not yet have locked `pid`. */
 constexpr std::time_t YOUNG_SECONDS = 60;
+/** Folders of one anchor that are in use: of its pool process, and of earlier ones that wait in the
+ *  kernel. More belong to a pool process that was taken over. */
+constexpr unsigned MAX_FOLDERS = 16;
 
 bool hasForm(std::string_view name) {
-    return name.starts_with(PREFIX) && name.size() == PREFIX.size() + RANDOM_LETTERS;
+    return name.starts_with(PREFIX) && name.size() == PREFIX.size() + RANDOM_LETTERS &&
+           name.find('/') == std::string_view::npos;
+}
+
+/** The parent with a slash at its end. */
+std::string above(const std::string &parent) {
+    return parent.ends_with('/') ? parent : parent + "/";
 }
 
 /** @return whether the agent of the folder lives; a new folder counts as alive @param folder
@@ -68,19 +78,60 @@ std::string contentFor(pid_t anchor) {
     return std::to_string(anchor) + "\n";
 }
 
-bool isOf(pid_t anchor, int folder) {
-    const FileDescriptor pid(::openat(folder, PID, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-    std::array<char, 32> text{};
-    const ssize_t size = pid ? ::read(pid.get(), text.data(), text.size()) : 0;
-    return size > 0 && std::string_view(text.data(), static_cast<std::size_t>(size)) == contentFor(anchor);
+/** How PROPERTIES begins. */
+std::string propertiesFor(pid_t anchor) {
+    return fmt::format(R"({{"version":"{}","pid":{},)", PASSENGER_VERSION, anchor);
 }
 
-/** Removes folders of dead agents, of this process's user only. Only files that an agent makes are
- *  removed in a folder.
+bool begins(int folder, const char *file, const std::string &text) {
+    const FileDescriptor opened(::openat(folder, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    std::string found(text.size(), '\0');
+    return opened && ::read(opened.get(), found.data(), found.size()) == static_cast<ssize_t>(text.size()) &&
+           found == text;
+}
+
+/** Another program may have removed one of the files. */
+bool isOf(pid_t anchor, int folder) {
+    return begins(folder, PID, contentFor(anchor)) || (::faccessat(folder, PID, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
+                                                       begins(folder, PROPERTIES, propertiesFor(anchor)));
+}
+
+/** @return the folder, open, if it is one of this process's user */
+FileDescriptor openedIn(int parent, const char *name, struct stat &status) {
+    FileDescriptor folder(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    return folder && ::fstat(folder.get(), &status) == 0 && status.st_uid == ::geteuid() ? std::move(folder)
+                                                                                         : FileDescriptor();
+}
+
+/** Only files that an agent makes are removed. @return whether nothing is left */
+bool removeIn(int parent, const char *name, const FileDescriptor &folder) {
+    for (const char *file : FILES) {
+        ::unlinkat(folder.get(), file, 0);
+    }
+    return ::unlinkat(parent, name, AT_REMOVEDIR) == 0;
+}
+
+/** @param anchor only a folder of this one is removed; none: whosever it is */
+void removeAt(const std::string &path, std::optional<pid_t> anchor) noexcept {
+    const std::size_t name = path.rfind('/') + 1;
+    const FileDescriptor parent(::open(path.substr(0, name).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    struct stat status {};
+    if (!parent || !hasForm(std::string_view(path).substr(name))) {
+        return;
+    }
+    const FileDescriptor folder = openedIn(parent.get(), path.c_str() + name, status);
+    if (folder && (!anchor || isOf(*anchor, folder.get()))) {
+        removeIn(parent.get(), path.c_str() + name, folder);
+    }
+}
+
+/** Removes folders of dead agents, of this process's user only.
+ *  @throws IOException: the anchor has too many folders
  *  @return the name of one that an earlier pool process of this anchor has left, and that is still
  *      there; empty: there is none */
 std::string removeDead(const std::string &parent, pid_t anchor) {
     std::string left;
+    unsigned used = 0;
     const std::unique_ptr<DIR, int (*)(DIR *)> listing(::opendir(parent.c_str()), ::closedir);
     while (const dirent *entry = listing ? ::readdir(listing.get()) : nullptr) {
         const std::string_view name = entry->d_name;
@@ -88,10 +139,15 @@ std::string removeDead(const std::string &parent, pid_t anchor) {
             continue;
         }
         const int above = ::dirfd(listing.get());
-        const FileDescriptor folder(::openat(above, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         struct stat status {};
-        if (!folder || ::fstat(folder.get(), &status) != 0 || status.st_uid != ::geteuid() ||
-            isAlive(folder.get(), status)) {
+        const FileDescriptor folder = openedIn(above, entry->d_name, status);
+        if (!folder) {
+            continue;
+        }
+        if (isAlive(folder.get(), status)) {
+            if (isOf(anchor, folder.get()) && ++used == MAX_FOLDERS) {
+                throw IOException(fmt::format("the agent has {} folders in {} already", used, parent));
+            }
             continue;
         }
         if (left.empty() && isOf(anchor, folder.get())) {
@@ -102,10 +158,7 @@ std::string removeDead(const std::string &parent, pid_t anchor) {
         if (::flock(folder.get(), LOCK_EX | LOCK_NB) != 0) {
             continue;
         }
-        for (const char *file : FILES) {
-            ::unlinkat(folder.get(), file, 0);
-        }
-        if (::unlinkat(above, entry->d_name, AT_REMOVEDIR) == 0) {
+        if (removeIn(above, entry->d_name, folder)) {
             Log::notice("event=registry.cleaned folder=\"{}/{}\" reason=\"its agent has ended\"", parent, name);
         }
     }
@@ -173,16 +226,15 @@ RegistryFolder fill(const std::string &path, unsigned backlog, pid_t anchor, pid
         folder.lock = lockIn(path, anchor);
         folder.socket = listenIn(path, backlog);
         const std::string properties = path + "/" + NEW_PROPERTIES;
-        write(properties,
-              fmt::format(R"({{"version":"{}","pid":{},"pool_pid":{},"httpd_pid":{},"started_at":{},"control":{}}})"
-                          "\n",
-                          PASSENGER_VERSION, anchor, pool, parentOf(anchor), std::time(nullptr),
-                          jsonString(path + "/" + CONTROL)));
+        write(properties, fmt::format(R"({}"pool_pid":{},"httpd_pid":{},"started_at":{},"control":{}}})"
+                                      "\n",
+                                      propertiesFor(anchor), pool, parentOf(anchor), std::time(nullptr),
+                                      jsonString(path + "/" + CONTROL)));
         if (::rename(properties.c_str(), (path + "/" + PROPERTIES).c_str()) != 0) {
             throw SystemException(properties, errno);
         }
     } catch (...) {
-        RegistryFolder::remove(path);
+        removeAt(path, std::nullopt);
         throw;
     }
     return folder;
@@ -193,15 +245,14 @@ RegistryFolder fill(const std::string &path, unsigned backlog, pid_t anchor, pid
 RegistryFolder RegistryFolder::make(const std::string &parent, unsigned backlog, pid_t anchor, pid_t pool) {
     makeMissingFolder(parent, 0755);
     checkFolderTrust(parent);
-    const std::string above = parent.ends_with('/') ? parent : parent + "/";
     if (const std::string left = removeDead(parent, anchor); !left.empty()) {
         try {
-            return fill(above + left, backlog, anchor, pool);
+            return fill(above(parent) + left, backlog, anchor, pool);
         } catch (const SystemException &) {
             // Another program has removed the folder, or holds its lock.
         }
     }
-    std::string path = fmt::format("{}{}{}", above, PREFIX, std::string(RANDOM_LETTERS, 'X'));
+    std::string path = fmt::format("{}{}{}", above(parent), PREFIX, std::string(RANDOM_LETTERS, 'X'));
     if (::mkdtemp(path.data()) == nullptr) {
         throw SystemException("no folder can be made in " + parent, errno);
     }
@@ -219,17 +270,13 @@ bool RegistryFolder::stands() const {
     return ::fstat(lock.get(), &own) == 0 && own.st_dev == found.st_dev && own.st_ino == found.st_ino;
 }
 
-void RegistryFolder::remove(const std::string &path) noexcept {
-    const std::size_t name = path.rfind('/') + 1;
-    struct stat status {};
-    if (!hasForm(std::string_view(path).substr(name)) || ::lstat(path.c_str(), &status) != 0 ||
-        !S_ISDIR(status.st_mode) || status.st_uid != ::geteuid()) {
-        return;
-    }
-    for (const char *file : FILES) {
-        ::unlink((path + "/" + file).c_str());
-    }
-    ::rmdir(path.c_str());
+void RegistryFolder::remove(const std::string &path, pid_t anchor) noexcept {
+    removeAt(path, anchor);
+}
+
+bool RegistryFolder::isIn(const std::string &parent, const std::string &path) {
+    const std::string name = path.substr(path.rfind('/') + 1);
+    return !parent.empty() && hasForm(name) && path == above(parent) + name;
 }
 
 }  // namespace Passenger

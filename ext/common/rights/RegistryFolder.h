@@ -32,14 +32,18 @@ struct RegistryFolder {
     bool stands() const;
     /**
      * Makes the folder, and `parent` if it is missing. Removes folders of dead agents. Takes over
-     * the one that an earlier pool process of this anchor has left, so that its name stays.
+     * the one that an earlier pool process of this anchor has left, so that its name stays. An
+     * anchor has few folders at once.
      * @param backlog the socket's
      * @param anchor, pool the agent's processes, for `properties.json`
      * @throws SystemException, IOException
      */
     static RegistryFolder make(const std::string &parent, unsigned backlog, pid_t anchor, pid_t pool);
-    /** Removes a folder that make() has made, and its files. Other paths are left alone. */
-    static void remove(const std::string &path) noexcept;
+    /** Removes a folder that make() has made for this anchor, and its files. Others are left
+     *  alone. Follows no link below the parent. */
+    static void remove(const std::string &path, pid_t anchor) noexcept;
+    /** Whether the path is one that make() can give a folder in `parent`. Empty parent: none. */
+    static bool isIn(const std::string &parent, const std::string &path);
 };
 
 }  // namespace Passenger

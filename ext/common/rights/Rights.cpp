@@ -36,6 +36,16 @@ Options::Variables userOptionsOf(const Options &options) {
     return plain.toMap();
 }
 
+Options::Variables ownerOptionsOf(const Options &options) {
+    const auto all = userOptionsOf(options);
+    Options::Variables some;
+    for (const char *key :
+         {"app_root", "startup_file", "user", "group", "default_user", "default_group", "user_switching"}) {
+        some.insert(*all.find(key));
+    }
+    return some;
+}
+
 const char *fileName(RestartFile file) noexcept {
     return file == RestartFile::RESTART ? "restart.txt" : "always_restart.txt";
 }

@@ -13,7 +13,6 @@
 #include <tl/expected.hpp>
 
 #include "base/FileDescriptor.h"
-#include "base/FileRights.h"
 #include "base/ProcessMemory.h"
 #include "base/SeccompMode.h"
 #include "exchange/Options.h"
@@ -101,6 +100,8 @@ struct GroupJoined {
 
 /** The options by which UserResolver finds the user of an application: all but the variables. */
 Options::Variables userOptionsOf(const Options &options);
+/** Those of them that UserResolver::ownerOf() needs. */
+Options::Variables ownerOptionsOf(const Options &options);
 
 /** A restart file, by its name. */
 enum class RestartFile { RESTART, ALWAYS_RESTART };
@@ -114,10 +115,10 @@ const char *fileName(RestartFile file) noexcept;
  */
 enum class FolderEvents { CHANGES, WRITES, PATH };
 
-/** Folders of a path, and the user who looks at them; none: this process's own rights. */
+/** Folders of a path, and the user who looks at them, as for Rights::modified(). */
 struct FolderLook {
     std::vector<std::string> folders;
-    std::optional<FileRights> user;
+    RunAs user;
 };
 
 /** When the restart files of a folder were modified; nothing: there is none that the user can
@@ -221,16 +222,16 @@ public:
     virtual FileDescriptor openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) = 0;
 
     /** When the file in `folder` was modified; nothing: there is none that `user` can see.
-     *  @param user none: this process's own rights */
-    virtual std::optional<timespec> modified(const std::string &folder, RestartFile file,
-                                             const std::optional<FileRights> &user) = 0;
+     *  @param user the user of an application, with all groups. Without a name: this process's own
+     *      rights */
+    virtual std::optional<timespec> modified(const std::string &folder, RestartFile file, const RunAs &user) = 0;
     /**
      * Adds the folders to an inotify instance of this process.
      * @param user as for modified()
      * @return for each folder the watch, or a negative errno value
      */
     virtual std::vector<int> watch(const FileDescriptor &inotify, const std::vector<std::string> &folders,
-                                   FolderEvents events, const std::optional<FileRights> &user) = 0;
+                                   FolderEvents events, const RunAs &user) = 0;
 
     /**
      * modified() of both files in the last folder of each look, and watch() of each path. These
@@ -251,9 +252,9 @@ public:
     /** @param bridge 0: all unlocked folders */
     virtual void removeSocketFolders(const std::string &folder, pid_t bridge) = 0;
 
-    /** See RegistryFolder::make(). */
+    /** See the functions of RegistryFolder. */
     virtual RegistryFolder makeRegistry(const std::string &parent, unsigned backlog, pid_t anchor, pid_t pool) = 0;
-    virtual void removeRegistry(const std::string &folder) = 0;
+    virtual void removeRegistry(const std::string &folder, pid_t anchor) = 0;
     /** The file of PassengerFileDescriptorLogFile, for appending. @throws SystemException,
      *  IOException */
     virtual FileDescriptor openDescriptorLog(const std::string &path) = 0;

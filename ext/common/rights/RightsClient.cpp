@@ -18,9 +18,6 @@ namespace Passenger {
 
 namespace {
 
-/** A field that earlier rights processes read. */
-constexpr const char *UNUSED = "";
-
 using namespace std::chrono_literals;
 
 constexpr std::size_t MOST_FREE_CONNECTIONS = 4;
@@ -42,29 +39,20 @@ template <typename... Fields> Frame request(const char *verb, const Fields &...f
     return Frame::of(FrameType::RIGHTS_REQUEST, verb, fields...);
 }
 
-std::string filesOf(uid_t user) {
-    return fmt::format("uid={}", user);
+std::string filesOf(const RunAs &user) {
+    return fmt::format("uid={}", user.uid);
 }
 
-std::string filesOf(const std::optional<FileRights> &user) {
-    return filesOf(user ? user->uid : 0);
-}
-
-std::vector<std::string> fieldsOf(const std::optional<FileRights> &user) {
-    return user ? std::vector{std::to_string(user->uid), std::to_string(user->gid)} : std::vector<std::string>(2);
-}
-
-Frame modifiedRequest(const std::string &folder, RestartFile file, const std::optional<FileRights> &user) {
-    return request(RightsVerb::MODIFIED, folder, file != RestartFile::RESTART, fieldsOf(user));
+Frame modifiedRequest(const std::string &folder, RestartFile file, const RunAs &user) {
+    return request(RightsVerb::MODIFIED, folder, file != RestartFile::RESTART, user.options);
 }
 
 std::optional<timespec> timeIn(const std::vector<std::string> &fields) {
     return fields.size() < 2 ? std::nullopt : std::optional(timespec{std::stoll(fields[0]), std::stol(fields[1])});
 }
 
-Frame watchRequest(const std::vector<std::string> &folders, FolderEvents events,
-                   const std::optional<FileRights> &user) {
-    return request(RightsVerb::WATCH, static_cast<unsigned>(events), fieldsOf(user), folders);
+Frame watchRequest(const std::vector<std::string> &folders, FolderEvents events, const RunAs &user) {
+    return request(RightsVerb::WATCH, static_cast<unsigned>(events), folders.size(), folders, user.options);
 }
 
 std::vector<int> watchesIn(const std::vector<std::string> &fields) {
@@ -219,7 +207,9 @@ tl::expected<RunAs, std::string> RightsClient::userOf(const Options &options, co
     if (answer.fields.size() == 1) {
         return tl::unexpected(answer.field(0));
     }
-    return runAsIn(answer, 0);
+    RunAs runAs = runAsIn(answer, 0);
+    runAs.options = ownerOptionsOf(options);
+    return runAs;
 }
 
 HelperProcess RightsClient::helperIn(Frame answer) const {
@@ -270,8 +260,8 @@ void RightsClient::sendUnsent(std::chrono::milliseconds limit) {
 
 GroupJoined RightsClient::joinGroup(const FileDescriptor &pidFd, const GroupRequest &wanted) {
     const auto &limits = wanted.limits;
-    const Frame answer = ask(request(RightsVerb::PLACE, wanted.group, wanted.label, wanted.pool, limits.memory,
-                                     limits.cpuWeight, limits.tasks, wanted.bootTasks),
+    const Frame answer = ask(request(RightsVerb::PLACE, wanted.group, wanted.label, limits.memory, limits.cpuWeight,
+                                     limits.tasks, wanted.bootTasks),
                              {pidFd.get()});
     GroupJoined joined{answer.field(0), {}, answer.number(1), answer.field(2)};
     joined.problems.assign(answer.fields.begin() + 3, answer.fields.end());
@@ -294,8 +284,8 @@ void RightsClient::endGroup(const std::string &group) noexcept {
     tell(Frame(FrameType::RIGHTS_END_GROUP, {group}), {}, "a control group ends with the agent");
 }
 
-void RightsClient::endEarlierGroups(pid_t pool, const std::vector<std::string> &kept) noexcept {
-    tell(Frame::of(FrameType::RIGHTS_END_GROUP, "", pool, kept), {}, "a control group ends with the agent");
+void RightsClient::endEarlierGroups(pid_t /*pool*/, const std::vector<std::string> &kept) noexcept {
+    tell(Frame::of(FrameType::RIGHTS_END_GROUP, "", kept), {}, "a control group ends with the agent");
 }
 
 void RightsClient::giveRoom(const FileDescriptor &socket, int bytes) noexcept {
@@ -315,23 +305,20 @@ void RightsClient::tell(const Frame &frame, const std::vector<int> &descriptors,
 }
 
 FileDescriptor RightsClient::openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy /*by*/) {
-    return askAbout(fmt::format("file=\"{}\"", path), request(RightsVerb::APPEND, path, UNUSED, fieldsOf(owner)),
-                    ANSWER_LIMIT)
+    return askAbout(fmt::format("file=\"{}\"", path), request(RightsVerb::APPEND, path, owner.options), ANSWER_LIMIT)
         .takeDescriptor(0);
 }
 
 FileDescriptor RightsClient::openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy /*by*/) {
-    return askAbout(filesOf(owner.uid), request(RightsVerb::READ, path, UNUSED, fieldsOf(owner)), FILE_LIMIT)
-        .takeDescriptor(0);
+    return askAbout(filesOf(owner), request(RightsVerb::READ, path, owner.options), FILE_LIMIT).takeDescriptor(0);
 }
 
-std::optional<timespec> RightsClient::modified(const std::string &folder, RestartFile file,
-                                               const std::optional<FileRights> &user) {
+std::optional<timespec> RightsClient::modified(const std::string &folder, RestartFile file, const RunAs &user) {
     return timeIn(askAbout(filesOf(user), modifiedRequest(folder, file, user), FILE_LIMIT).fields);
 }
 
 std::vector<int> RightsClient::watch(const FileDescriptor &inotify, const std::vector<std::string> &folders,
-                                     FolderEvents events, const std::optional<FileRights> &user) {
+                                     FolderEvents events, const RunAs &user) {
     return watchesIn(askAbout(filesOf(user), watchRequest(folders, events, user), FILE_LIMIT, {inotify.get()}).fields);
 }
 
@@ -468,14 +455,14 @@ void RightsClient::removeSocketFolders(const std::string & /*folder*/, pid_t bri
 }
 
 RegistryFolder RightsClient::makeRegistry(const std::string & /*parent*/, unsigned backlog, pid_t /*anchor*/,
-                                          pid_t pool) {
-    Frame answer = ask(request(RightsVerb::MAKE_REGISTRY, backlog, pool));
+                                          pid_t /*pool*/) {
+    Frame answer = ask(request(RightsVerb::MAKE_REGISTRY, backlog));
     FileDescriptor lock = answer.takeDescriptor(0);
     FileDescriptor socket = answer.takeDescriptor(1);
     return {answer.field(0), std::move(lock), std::move(socket), answer.takeDescriptor(2)};
 }
 
-void RightsClient::removeRegistry(const std::string &folder) {
+void RightsClient::removeRegistry(const std::string &folder, pid_t /*anchor*/) {
     ask(request(RightsVerb::REMOVE_REGISTRY, folder));
 }
 

@@ -51,10 +51,9 @@ public:
     void giveRoom(const FileDescriptor &socket, int bytes) noexcept override;
     FileDescriptor openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override;
     FileDescriptor openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override;
-    std::optional<timespec> modified(const std::string &folder, RestartFile file,
-                                     const std::optional<FileRights> &user) override;
+    std::optional<timespec> modified(const std::string &folder, RestartFile file, const RunAs &user) override;
     std::vector<int> watch(const FileDescriptor &inotify, const std::vector<std::string> &folders, FolderEvents events,
-                           const std::optional<FileRights> &user) override;
+                           const RunAs &user) override;
     std::vector<std::optional<RestartTimes>> modifiedInAll(const std::vector<FolderLook> &looks) override;
     std::vector<std::vector<int>> watchAll(const FileDescriptor &inotify,
                                            const std::vector<FolderLook> &looks) override;
@@ -63,7 +62,7 @@ public:
     void prepareSpawnDir(const std::string &folder) override;
     void removeSocketFolders(const std::string &folder, pid_t bridge) override;
     RegistryFolder makeRegistry(const std::string &parent, unsigned backlog, pid_t anchor, pid_t pool) override;
-    void removeRegistry(const std::string &folder) override;
+    void removeRegistry(const std::string &folder, pid_t anchor) override;
     FileDescriptor openDescriptorLog(const std::string &path) override;
 
 private:

@@ -1,6 +1,5 @@
 #include "rights/RightsServer.h"
 
-#include <grp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,7 +22,6 @@ namespace Passenger {
 namespace {
 
 constexpr uid_t ROOT = 0;
-constexpr gid_t ROOT_GROUP = 0;
 
 /** The longest queue that RequestQueue makes. */
 constexpr std::uint64_t MOST_ROOM = 512 * 1024 * 1024;
@@ -57,18 +55,13 @@ pid_t pidIn(const Frame &request, std::size_t index) {
     return pid;
 }
 
-/** @param shown the name or number that the request has
- *  @throws IOException: it is root, or does not exist */
-UserDatabase::User notRoot(std::optional<UserDatabase::User> user, const std::string &shown) {
-    if (!user || user->uid == ROOT) {
-        throw IOException(fmt::format("user {} {}", shown, user ? "is root" : "does not exist"));
-    }
-    return *std::move(user);
-}
-
 /** The user of that name. @throws IOException: it is root, or does not exist */
 UserDatabase::User notRoot(const UserDatabase &database, const std::string &name) {
-    return notRoot(database.userNamed(name), fmt::format("\"{}\"", name));
+    auto user = database.userNamed(name);
+    if (!user || user->uid == ROOT) {
+        throw IOException(fmt::format("user \"{}\" {}", name, user ? "is root" : "does not exist"));
+    }
+    return *std::move(user);
 }
 
 unsigned limitIn(const Frame &request, std::size_t index) {
@@ -106,6 +99,9 @@ void RightsServer::configure(AgentSettings settings) {
     grants_.use(settings.grants, std::chrono::steady_clock::now());
     if (settings.appFiles != namedFiles_) {
         earlierNamedFiles_ = std::exchange(namedFiles_, settings.appFiles);
+    }
+    if (settings.instanceRegistryDir != settings_.instanceRegistryDir) {
+        earlierRegistryDir_ = settings_.instanceRegistryDir;
     }
     settings_ = std::move(settings);
 }
@@ -166,18 +162,42 @@ bool RightsServer::hasOneUser() const {
     return !settings_.user.empty() && settings_.user != "root";
 }
 
-/** Limited by what httpd's configuration grants, and by the owners of startup files. */
-tl::expected<RunAs, std::string> RightsServer::resolve(Options options) {
+void RightsServer::useSettings(Options &options) const {
     if (!settings_.grants.empty()) {
         options.defaultUser = settings_.defaultUser;
         options.defaultGroup = settings_.defaultGroup;
         options.userSwitching = settings_.userSwitching;
     }
+}
+
+/** Limited by what httpd's configuration grants, and by the owners of startup files. */
+tl::expected<RunAs, std::string> RightsServer::resolve(Options options) {
+    useSettings(options);
     auto runAs = own_.userOf(options, resolver_, !hasOneUser());
     if (runAs && runAs->switches() && agentUser_ == runAs->uid) {
         return tl::unexpected(isAgents(runAs->user));
     }
     return runAs;
+}
+
+/** The user of the application with these options: no frame names a user for files. @throws
+ *  IOException: there is none */
+RunAs RightsServer::ownerIn(const Frame &request, std::size_t first) {
+    RunAs owner;
+    if (hasOneUser()) {
+        const auto user = notRoot(database_, settings_.user);
+        owner = {user.name, "", user.uid, user.gid, ""};
+    } else {
+        Options options = Options::fromMap(request.map(first));
+        useSettings(options);
+        const auto found = resolver_.ownerOf(options);
+        if (!found) {
+            throw IOException(found.error());
+        }
+        owner = *found;
+    }
+    refuseUser(owner.user);
+    return owner;
 }
 
 Frame RightsServer::userOf(Frame &request, pid_t /*agent*/) {
@@ -271,9 +291,9 @@ Frame RightsServer::joinGroup(Frame &request, pid_t agent) {
     GroupRequest wanted;
     wanted.group = request.field(1);
     wanted.label = request.field(2);
-    wanted.pool = static_cast<pid_t>(request.number(3));
-    wanted.limits = {limitIn(request, 4), limitIn(request, 5), limitIn(request, 6)};
-    wanted.bootTasks = limitIn(request, 7);
+    wanted.pool = pool_;
+    wanted.limits = {limitIn(request, 3), limitIn(request, 4), limitIn(request, 5)};
+    wanted.bootTasks = limitIn(request, 6);
     if (!wanted.group.empty() && Cgroups::userOf(wanted.group) != ProcessLineage::userOf(pid)) {
         throw IOException(fmt::format("the group \"{}\" is none of the user of process {}", wanted.group, pid));
     }
@@ -308,8 +328,7 @@ void RightsServer::endGroups(const Frame &order) {
         own_.endGroup(group);
         return;
     }
-    const auto pool = static_cast<pid_t>(order.number(1));
-    own_.endEarlierGroups(pool, {order.fields.begin() + 2, order.fields.end()});
+    own_.endEarlierGroups(pool_, {order.fields.begin() + 1, order.fields.end()});
 }
 
 /** See open(). */
@@ -322,40 +341,45 @@ Frame RightsServer::read(Frame &request, pid_t /*agent*/) {
     return open(request, &Rights::openForReading);
 }
 
-/** Only files that httpd's configuration names, with the rights of AppFile. */
+/** Only files that httpd's configuration names, with the rights of AppFile for an application's
+ *  user. */
 Frame RightsServer::open(const Frame &request, Open open) {
     const std::string &path = request.field(1);
     const bool named = namesLine(namedFiles_, path);
     if (!named && !namesLine(earlierNamedFiles_, path) && !settings_.grants.empty()) {
         throw IOException(path + ": httpd's configuration does not name this file");
     }
-    const RunAs owner = checkedOwner(runAsIn(request, 3));
+    const RunAs owner = ownerIn(request, 2);
     const auto namedBy = named ? AppFile::NamedBy::CONFIGURATION : AppFile::NamedBy::CHILD;
     return withDescriptor((own_.*open)(path, owner, namedBy));
 }
 
-/** Only the two names of restart files, with the user's rights. */
+/** Only the two names of restart files, with the rights of an application's user. */
 Frame RightsServer::modified(Frame &request, pid_t /*agent*/) {
     const auto time =
         own_.modified(request.field(1), request.number(2) == 0 ? RestartFile::RESTART : RestartFile::ALWAYS_RESTART,
-                      checkedRights(request, 3));
+                      ownerIn(request, 3));
     return time ? done(std::to_string(time->tv_sec), time->tv_nsec) : done();
 }
 
-/** With the user's rights. The watches belong to the pool process's own inotify instance. */
+/** With the rights of an application's user. The watches belong to the pool process's own inotify
+ *  instance. */
 Frame RightsServer::watch(Frame &request, pid_t /*agent*/) {
-    constexpr std::size_t FIRST_FOLDER = 4;
-    const FileRights rights = checkedRights(request, 2);
+    constexpr std::size_t FIRST_FOLDER = 3;
+    const std::uint64_t count = request.number(2);
+    if (count > request.fields.size() - FIRST_FOLDER) {
+        throw ProtocolException("fewer folders than their number says");
+    }
+    const auto first = request.fields.begin() + FIRST_FOLDER;
+    const std::vector<std::string> folders(first, first + static_cast<std::ptrdiff_t>(count));
+    const RunAs user = ownerIn(request, FIRST_FOLDER + count);
     const FileDescriptor inotify = request.takeDescriptor(0);
-    const std::vector<std::string> folders(
-        request.fields.begin() + static_cast<std::ptrdiff_t>(std::min(FIRST_FOLDER, request.fields.size())),
-        request.fields.end());
     const auto events = request.number(1);
     if (events > static_cast<unsigned>(FolderEvents::PATH)) {
         throw ProtocolException("an unknown kind of events of folders");
     }
     Frame answer = done();
-    for (const int watch : own_.watch(inotify, folders, static_cast<FolderEvents>(events), rights)) {
+    for (const int watch : own_.watch(inotify, folders, static_cast<FolderEvents>(events), user)) {
         answer.add(std::to_string(watch));
     }
     return answer;
@@ -420,8 +444,8 @@ Frame RightsServer::removeSocketFolders(Frame &request, pid_t /*agent*/) {
 }
 
 Frame RightsServer::makeRegistry(Frame &request, pid_t agent) {
-    RegistryFolder folder = own_.makeRegistry(settings_.instanceRegistryDir, static_cast<unsigned>(request.number(1)),
-                                              agent, static_cast<pid_t>(request.number(2)));
+    RegistryFolder folder =
+        own_.makeRegistry(settings_.instanceRegistryDir, static_cast<unsigned>(request.number(1)), agent, pool_);
     Frame answer = done(folder.path);
     answer.descriptors.push_back(std::move(folder.lock));
     answer.descriptors.push_back(std::move(folder.socket));
@@ -429,9 +453,14 @@ Frame RightsServer::makeRegistry(Frame &request, pid_t agent) {
     return answer;
 }
 
-/** Only folders of that form, see RegistryFolder. */
-Frame RightsServer::removeRegistry(Frame &request, pid_t /*agent*/) {
-    own_.removeRegistry(request.field(1));
+/** Only a folder of this agent, in the settings' folder, or in the one before the last change. */
+Frame RightsServer::removeRegistry(Frame &request, pid_t agent) {
+    const std::string &path = request.field(1);
+    if (!RegistryFolder::isIn(settings_.instanceRegistryDir, path) &&
+        !RegistryFolder::isIn(earlierRegistryDir_, path)) {
+        throw IOException(path + " is no folder of an agent in PassengerInstanceRegistryDir");
+    }
+    own_.removeRegistry(path, agent);
     return done();
 }
 
@@ -459,41 +488,6 @@ std::string RightsServer::signal(const FileDescriptor &pidFd, int signal, pid_t 
         own_.signal(pidFd, signal);
     }
     return reason;
-}
-
-/** The user and group of an application, by their names. */
-RunAs RightsServer::checkedOwner(const RunAs &claimed) {
-    const std::string &name = claimed.switches() || !hasOneUser() ? claimed.user : settings_.user;
-    const auto user = notRoot(database_, name);
-    const auto group = claimed.group.empty() ? database_.groupWithId(user.gid) : database_.groupNamed(claimed.group);
-    if (!group) {
-        throw IOException(fmt::format("group \"{}\" does not exist", claimed.group));
-    }
-    checkGroup(user, group->gid);
-    return RunAs{user.name, group->name, user.uid, group->gid, ""};
-}
-
-/** The user and group of an application, by their numbers. */
-FileRights RightsServer::checkedRights(const Frame &request, std::size_t first) {
-    const auto user = notRoot(database_.userWithId(static_cast<uid_t>(request.number(first))), request.field(first));
-    const auto group = static_cast<gid_t>(request.number(first + 1));
-    checkGroup(user, group);
-    return FileRights::ofUser(user.name, user.uid, group);
-}
-
-/** @throws IOException unless the group is one of the user's, or httpd's configuration names it */
-void RightsServer::checkGroup(const UserDatabase::User &user, gid_t group) const {
-    const FileRights own = FileRights::ofUser(user.name, user.uid, user.gid);
-    if (std::find(own.groups.begin(), own.groups.end(), group) != own.groups.end()) {
-        return;
-    }
-    const auto entry = database_.groupWithId(group);
-    if (!entry || group == ROOT_GROUP ||
-        !(entry->name == settings_.defaultGroup ||
-          grants_.grantsGroup(entry->name, std::chrono::steady_clock::now()))) {
-        throw IOException(fmt::format("user \"{}\" is not in group {}, and httpd's configuration does not name it",
-                                      user.name, group));
-    }
 }
 
 }  // namespace Passenger

@@ -37,8 +37,11 @@ public:
     static std::vector<std::string> verbs();
 
     void configure(AgentSettings settings);
-    /** The pool process's user: nothing else is started as this one. */
-    void useAgentUser(uid_t user) noexcept { agentUser_ = user; }
+    /** @param user the pool process's: nothing else is started as this one @param pool its pid */
+    void usePool(uid_t user, pid_t pool) noexcept {
+        agentUser_ = user;
+        pool_ = pool;
+    }
     /**
      * Answers one RIGHTS_REQUEST.
      * @param agent the anchor: the ancestor of all processes that requests may be about
@@ -87,13 +90,13 @@ private:
     Frame descriptorLog(Frame &request, pid_t agent);
 
     tl::expected<RunAs, std::string> resolve(Options options);
+    void useSettings(Options &options) const;
+    RunAs ownerIn(const Frame &request, std::size_t first);
     bool hasOneUser() const;
-    RunAs checkedOwner(const RunAs &claimed);
-    FileRights checkedRights(const Frame &request, std::size_t first);
-    void checkGroup(const UserDatabase::User &user, gid_t group) const;
 
     AgentSettings settings_;
     std::optional<uid_t> agentUser_;
+    pid_t pool_ = 0;
     Rights &own_;
     const SystemUserDatabase database_;
     const SystemFileOwners owners_{database_};
@@ -102,6 +105,8 @@ private:
     /** The files that the configuration names, now and before the last change. */
     std::string namedFiles_;
     std::string earlierNamedFiles_;
+    /** A reload has changed the folder: the pool process has yet to leave this one. */
+    std::string earlierRegistryDir_;
 };
 
 }  // namespace Passenger

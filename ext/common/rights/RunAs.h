@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "exchange/Options.h"
+
 namespace Passenger {
 
 /** The user and group of an application's processes. A plain value. */
@@ -15,6 +17,9 @@ struct RunAs {
     gid_t gid = 0;
     /** Not empty: a message for the log that the configured user or group could not be used. */
     std::string note;
+    /** Set by a RightsClient: what the rights process needs to determine the user again
+     *  (ownerOptionsOf()). */
+    Options::Variables options{};
 
     bool switches() const noexcept { return !user.empty(); }
     /** By the names: the rest follows from them. */

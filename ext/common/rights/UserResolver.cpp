@@ -47,6 +47,16 @@ tl::expected<RunAs, std::string> UserResolver::resolve(const Options &options, b
     return runAs;
 }
 
+tl::expected<RunAs, std::string> UserResolver::ownerOf(const Options &options) const {
+    if (!grants_.hasOwner(options, std::chrono::steady_clock::now())) {
+        return tl::unexpected(
+            fmt::format("httpd's configuration has no place with the folder \"{}\", user \"{}\", group \"{}\" and "
+                        "startup file \"{}\"",
+                        options.appRoot, options.user, options.group, options.startupFile));
+    }
+    return resolveGranted(options, true);
+}
+
 /**
  * The place that names the user is not known to be one for this folder. The folder comes from an
  * Alias or from mod_vhost_alias, or a child that was taken over has chosen it. The user's own

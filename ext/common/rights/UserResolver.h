@@ -35,6 +35,11 @@ public:
      * @throws SystemException
      */
     tl::expected<RunAs, std::string> resolve(const Options &options, bool canSwitch) const;
+    /**
+     * The user for files of the application, where processes can run as other users. As resolve(),
+     * but neither programs nor limits count: an instance goes on after a reload that changes them.
+     */
+    tl::expected<RunAs, std::string> ownerOf(const Options &options) const;
 
     /** The absolute path of the startup file. */
     static std::string startupFilePath(const Options &options);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/Exceptions.h"
 #include "base/Poll.h"
@@ -141,7 +142,7 @@ ProcessOutput::Sink OutputFiles::sinkFor(const std::string &path, const RunAs &o
     }
     const LockGuard guard(mutex_);
     dropUnused();
-    const std::string key = fmt::format("{}:{}:{}", owner.uid, owner.gid, path);
+    const std::string key = fmt::format("{}:{}:{}:{}", owner.uid, owner.gid, owner.options, path);
     auto found = files_.find(key);
     if (found == files_.end()) {
         // Not inserted before its thread has started.

@@ -2,17 +2,16 @@
 
 #include <sys/types.h>
 
-#include <optional>
 #include <string>
 
-#include "base/FileRights.h"
 #include "exchange/Options.h"
+#include "rights/RunAs.h"
 #include "spawning/Spawner.h"
 
 namespace Passenger {
 
 /**
- * Makes the Spawners of applications. May be called on the event loop, except for rightsFor().
+ * Makes the Spawners of applications. May be called on the event loop, except for ownerOf().
  * Outlives its Spawners.
  */
 class SpawnerFactory {
@@ -20,11 +19,11 @@ public:
     virtual ~SpawnerFactory() = default;
     virtual SpawnerPtr create(const Options &options) = 0;
     /**
-     * The rights for access to files of the application: those of its user; none: the agent's own.
-     * May block.
+     * The user whose rights give access to files of the application. Without a name: the agent's
+     * own. May block.
      * @throws std::exception if the user cannot be determined; spawns fail then, too
      */
-    virtual std::optional<FileRights> rightsFor(const Options & /*options*/) const { return std::nullopt; }
+    virtual RunAs ownerOf(const Options & /*options*/) const { return {}; }
     /** The control group of an application that an earlier pool process has made. Null: there are
      *  no control groups. Never blocks. */
     virtual AppGroupPtr groupNamed(const std::string & /*app*/, const std::string & /*name*/) { return nullptr; }

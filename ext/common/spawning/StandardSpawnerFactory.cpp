@@ -1,6 +1,7 @@
 #include "spawning/StandardSpawnerFactory.h"
 
 #include <memory>
+#include <utility>
 
 #include "base/Exceptions.h"
 #include "rights/Rights.h"
@@ -12,23 +13,23 @@ SpawnerPtr StandardSpawnerFactory::create(const Options & /*options*/) {
     return std::make_unique<SmartSpawner>(resources_);
 }
 
-std::optional<FileRights> StandardSpawnerFactory::rightsFor(const Options &options) const {
+RunAs StandardSpawnerFactory::ownerOf(const Options &options) const {
     if (!Rights::ofThisProcess().switchesUsers()) {
-        return std::nullopt;
+        return {};
     }
     if (resources_.manager.canSwitchUsers()) {
-        const auto user = resources_.userOf(options);
-        if (!user) {
-            throw IOException(user.error());
+        auto owner = resources_.userOf(options);
+        if (!owner) {
+            throw IOException(owner.error());
         }
-        return FileRights::ofUser(user->user, user->uid, user->gid);
+        return *std::move(owner);
     }
     const std::string name = resources_.manager.settings().user;
     const auto user = resources_.database.userNamed(name);
     if (!user) {
         throw IOException("the user \"" + name + "\" does not exist");
     }
-    return FileRights::ofUser(user->name, user->uid, user->gid);
+    return {user->name, "", user->uid, user->gid, ""};
 }
 
 }  // namespace Passenger

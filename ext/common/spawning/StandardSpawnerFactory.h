@@ -2,11 +2,10 @@
 
 #include <sys/types.h>
 
-#include <optional>
 #include <string>
 
-#include "base/FileRights.h"
 #include "exchange/Options.h"
+#include "rights/RunAs.h"
 #include "spawning/AppResources.h"
 #include "spawning/Spawner.h"
 #include "spawning/SpawnerFactory.h"
@@ -24,7 +23,7 @@ public:
     explicit StandardSpawnerFactory(AppResources &resources) : resources_(resources) {}
 
     SpawnerPtr create(const Options &options) override;
-    std::optional<FileRights> rightsFor(const Options &options) const override;
+    RunAs ownerOf(const Options &options) const override;
     AppGroupPtr groupNamed(const std::string &app, const std::string &name) override {
         return resources_.groups.named(app, name);
     }

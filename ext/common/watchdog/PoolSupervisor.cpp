@@ -90,7 +90,7 @@ void PoolSupervisor::startAgain() {
 
 void PoolSupervisor::renewRights() {
     if (rights_ && socket_) {
-        const FileDescriptor socket = rights_->connect();
+        const FileDescriptor socket = rights_->connect(process_.pid());
         send(Frame(FrameType::RIGHTS_SOCKET), {socket.get()});
     }
 }

@@ -61,8 +61,8 @@ public:
         FileRights user;
         /** AgentSettings::seccomp as in a frame. */
         std::string seccomp;
-        /** Returns the pool process's socket, called at each start. */
-        std::function<FileDescriptor()> connect;
+        /** Returns the socket of the pool process with this pid, called at each start. */
+        std::function<FileDescriptor(pid_t pid)> connect;
     };
 
     /**

@@ -78,10 +78,10 @@ bool RightsSupervisor::send(const Frame &frame, const std::vector<int> &attached
     return false;
 }
 
-FileDescriptor RightsSupervisor::connectPool(uid_t user) {
+FileDescriptor RightsSupervisor::connectPool(uid_t user, pid_t pid) {
     DescriptorPair pair = makeStreamPair();
     if (process_) {
-        send(Frame(FrameType::RIGHTS_SOCKET, {std::to_string(user)}), {pair.second.get()});
+        send(Frame::of(FrameType::RIGHTS_SOCKET, user, pid), {pair.second.get()});
     }
     return std::move(pair.first);
 }

@@ -33,11 +33,11 @@ public:
     void start();
     /**
      * Connects a pool process: the rights process serves it from now on, and no other.
-     * @param user the pool process's
+     * @param user the pool process's @param pid of the pool process
      * @return the pool process's end. While no rights process runs, the other end is closed, and
      *     the pool process waits for the next one as for one that has died
      */
-    FileDescriptor connectPool(uid_t user);
+    FileDescriptor connectPool(uid_t user, pid_t pid);
     /** Called when the child with this pid has ended and is not reaped. @return whether it was the
      *  rights process */
     bool reap(pid_t pid);

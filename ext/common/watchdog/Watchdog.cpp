@@ -291,7 +291,8 @@ void Watchdog::startRights(const std::vector<std::string> &fields) {
     rights_->setSettings(fields);
     rights_->start();
     const FileRights user = DynamicUser::choose(settings.agentUser);
-    pool_.useRights({user, text(settings.seccomp), [this, uid = user.uid] { return rights_->connectPool(uid); }});
+    pool_.useRights(
+        {user, text(settings.seccomp), [this, uid = user.uid](pid_t pid) { return rights_->connectPool(uid, pid); }});
 }
 
 void Watchdog::poolIsReady(const Frame &ready) {

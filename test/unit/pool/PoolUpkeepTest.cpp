@@ -52,8 +52,7 @@ class PoolUpkeepTest : public PoolFixture {
     /** The rights of a process that looks at no file while it is silent. */
     class SilentRights final : public OwnRights {
     public:
-        std::optional<timespec> modified(const std::string &folder, RestartFile file,
-                                         const std::optional<FileRights> &user) override {
+        std::optional<timespec> modified(const std::string &folder, RestartFile file, const RunAs &user) override {
             if (silent) {
                 throw IOException("the rights process is gone");
             }

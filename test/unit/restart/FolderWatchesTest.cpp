@@ -192,7 +192,7 @@ public:
         if (::geteuid() != 0) {
             return;
         }
-        const FileRights somebody{54321, 54321, {}};
+        const RunAs somebody{"somebody", "", 54321, 54321, ""};
         const std::string path = folder("closed");
         std::filesystem::permissions(root_->path(), std::filesystem::perms(0755));
         std::filesystem::permissions(path, std::filesystem::perms::owner_all);

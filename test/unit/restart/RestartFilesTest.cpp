@@ -212,16 +212,20 @@ public:
         std::filesystem::permissions(folder_->path(), std::filesystem::perms(0755));
         std::filesystem::permissions(tmp, std::filesystem::perms::owner_all);
         RestartFiles files(folder_->path(), "tmp");
-        files.begin(FileRights{54321, 54321, {}});
-        CPPUNIT_ASSERT(files.knowsRights());
+        files.begin(RunAs{"somebody", "", 54321, 54321, ""});
+        CPPUNIT_ASSERT(files.knowsUser());
+        CPPUNIT_ASSERT(!files.needsUser());
         touch(file(), 2000);
         CPPUNIT_ASSERT(!files.changed());
         CPPUNIT_ASSERT(!files.always());
-        // The user's supplementary group may give access.
+        // The user's group may give access.
         std::filesystem::permissions(tmp, std::filesystem::perms(0750));
         CPPUNIT_ASSERT_EQUAL(0, ::chown(tmp.c_str(), 0, 54323));
         CPPUNIT_ASSERT(!files.always());
-        files.begin(FileRights{54321, 54321, {54323}});
+        files.userMayDiffer();
+        CPPUNIT_ASSERT(files.knowsUser());
+        CPPUNIT_ASSERT(files.needsUser());
+        files.begin(RunAs{"somebody", "", 54321, 54323, ""});
         CPPUNIT_ASSERT(files.always());
         CPPUNIT_ASSERT(files.changed());
     }
@@ -230,7 +234,7 @@ public:
         touch(file(), 1000);
         RestartFiles files(folder_->path(), "tmp");
         files.beginUnseen();
-        CPPUNIT_ASSERT(!files.knowsRights());
+        CPPUNIT_ASSERT(!files.knowsUser());
         files.begin();
         CPPUNIT_ASSERT(files.changed());
         CPPUNIT_ASSERT(!files.changed());

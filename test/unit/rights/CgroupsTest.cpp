@@ -32,6 +32,7 @@ class CgroupsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(CgroupsTest);
     CPPUNIT_TEST(testNamesTellTheUserAndAreNoPaths);
     CPPUNIT_TEST(testTwoGroupsOfAnApplicationHaveDifferentNames);
+    CPPUNIT_TEST(testAnAgentHasALimitedNumberOfGroups);
     CPPUNIT_TEST(testWithoutLimitsNothingIsWritten);
     CPPUNIT_TEST(testLimitsAreWrittenInTheKernelsUnits);
     CPPUNIT_TEST(testALimitThatIsTakenBackIsLifted);
@@ -73,6 +74,16 @@ public:
     void testTwoGroupsOfAnApplicationHaveDifferentNames() {
         Cgroups groups(place_, ::getpid());
         CPPUNIT_ASSERT(groups.make("blog", 1, 2) != groups.make("blog", 1, 2));
+    }
+
+    void testAnAgentHasALimitedNumberOfGroups() {
+        const std::string folder = place_ + "/" + Cgroups::folderOf(::getpid());
+        std::filesystem::create_directories(folder);
+        std::ofstream(folder + "/cgroup.max.descendants").flush();
+        const Cgroups groups(place_, ::getpid());
+        std::ifstream file(folder + "/cgroup.max.descendants");
+        const std::string written{std::istreambuf_iterator<char>(file), {}};
+        CPPUNIT_ASSERT_EQUAL(std::string("16384"), written);
     }
 
     void testWithoutLimitsNothingIsWritten() {

@@ -31,6 +31,7 @@ class GrantsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testANameIsGoneWithItsEnvironment);
     CPPUNIT_TEST(testANameMayBeThereWhereFoldersAreNotKnown);
     CPPUNIT_TEST(testAnApplicationIsRemovedIfOnlyTheEarlierConfigurationHasItsName);
+    CPPUNIT_TEST(testTheOwnerOfFilesNeedsUserFolderAndStartupFileAlone);
     CPPUNIT_TEST(testVariablesOfLoadersNeedAGrant);
     CPPUNIT_TEST(testUnknownLinesAreIgnored);
     CPPUNIT_TEST(testEarlierGrantsCountForAWhile);
@@ -389,6 +390,28 @@ public:
         CPPUNIT_ASSERT(!grants.coversFolder(options));
         options.appRoot = folder.path();
         CPPUNIT_ASSERT_MESSAGE("the document root ends with a slash", grants.coversFolder(options));
+    }
+
+    void testTheOwnerOfFilesNeedsUserFolderAndStartupFileAlone() {
+        const Grants grants(
+            "server\nserver\nuser alice\nfixed user\nlimited tasks_max\ntasks_max 7\n"
+            "startup_file serve.rb\ndocument_root /srv/alice/public\nserver\nuser bob\n"
+            "app_root /srv/bob\n");
+        Options one = options();
+        CPPUNIT_ASSERT_MESSAGE("The owner of the folder is not asked there", !grants.hasOwner(one));
+        one.user = "alice";
+        one.startupFile = "serve.rb";
+        one.ruby = "/opt/ruby";
+        CPPUNIT_ASSERT(grants.hasOwner(one));
+        CPPUNIT_ASSERT(grants.startRefusal(one));
+        for (const auto member : {&Options::user, &Options::group, &Options::startupFile, &Options::appRoot}) {
+            Options other = one;
+            other.*member = "/srv/bob";
+            CPPUNIT_ASSERT(!grants.hasOwner(other));
+        }
+        one.user = "bob";
+        CPPUNIT_ASSERT_MESSAGE("He has another folder", !grants.hasOwner(one));
+        CPPUNIT_ASSERT(Grants().hasOwner(one));
     }
 
     void testVariablesOfLoadersNeedAGrant() {

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <vector>
 
 #include "agent/ControlService.h"
 #include "agent/InstanceRegistry.h"
@@ -31,6 +32,10 @@ class RegistryFolderTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheNamedSocketTakesNoDescriptorsBeforeAConnectionIsAccepted);
     CPPUNIT_TEST(testTheNextPoolProcessOfAnAnchorHasItsFolder);
     CPPUNIT_TEST(testAFolderWhoseLockIsHeldIsLeft);
+    CPPUNIT_TEST(testOnlyTheFolderOfThisAnchorIsRemoved);
+    CPPUNIT_TEST(testAFolderWithoutItsPidIsRemovedToo);
+    CPPUNIT_TEST(testNoLinkIsFollowedToWhatIsRemoved);
+    CPPUNIT_TEST(testAnAnchorHasFewFolders);
     // The last one captures the log.
     CPPUNIT_TEST(testAReloadMakesALostFolderAnew);
     CPPUNIT_TEST_SUITE_END();
@@ -139,6 +144,55 @@ public:
         folder = make();
         CPPUNIT_ASSERT(folder.path != path);
         CPPUNIT_ASSERT_EQUAL(1U, folders());
+    }
+
+    void testOnlyTheFolderOfThisAnchorIsRemoved() {
+        const auto own = make(4711);
+        const auto other = make(4712);
+        RegistryFolder::remove(other.path, 4711);
+        CPPUNIT_ASSERT(other.stands());
+        CPPUNIT_ASSERT(own.stands());
+        RegistryFolder::remove(own.path, 4711);
+        CPPUNIT_ASSERT(!std::filesystem::exists(own.path));
+    }
+
+    // Commands would find the agent there, too.
+    void testAFolderWithoutItsPidIsRemovedToo() {
+        const auto folder = make(4711);
+        std::filesystem::remove(folder.path + "/pid");
+        RegistryFolder::remove(folder.path, 471);
+        CPPUNIT_ASSERT(std::filesystem::exists(folder.path));
+        RegistryFolder::remove(folder.path, 4711);
+        CPPUNIT_ASSERT(!std::filesystem::exists(folder.path));
+    }
+
+    void testNoLinkIsFollowedToWhatIsRemoved() {
+        const auto folder = make(4711);
+        const std::string link = parent_ + "/passenger.linked";
+        std::filesystem::create_directory_symlink(folder.path, link);
+        RegistryFolder::remove(link, 4711);
+        CPPUNIT_ASSERT(folder.stands());
+        CPPUNIT_ASSERT(RegistryFolder::isIn(parent_, folder.path));
+        CPPUNIT_ASSERT(RegistryFolder::isIn(parent_ + "/", folder.path));
+        for (const std::string &path : {parent_ + "/passenger./../..", parent_ + "/x/passenger.abcdef",
+                                        parent_ + "/control", parent_, std::string()}) {
+            CPPUNIT_ASSERT_MESSAGE(path, !RegistryFolder::isIn(parent_, path));
+        }
+        CPPUNIT_ASSERT(!RegistryFolder::isIn("", "/passenger.abcdef"));
+    }
+
+    void testAnAnchorHasFewFolders() {
+        constexpr unsigned MOST = 16;
+        std::vector<RegistryFolder> made;
+        for (unsigned i = 0; i < MOST; ++i) {
+            made.push_back(make(4711));
+        }
+        CPPUNIT_ASSERT_THROW(make(4711), IOException);
+        CPPUNIT_ASSERT_EQUAL(MOST, folders());
+        const auto other = make(4712);
+        CPPUNIT_ASSERT(other.stands());
+        made.pop_back();
+        CPPUNIT_ASSERT(make(4711).stands());
     }
 };
 

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <optional>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -76,7 +75,7 @@ public:
 
     void testFilesThatDidNotAnswerAreAskedAgainAfterTheEndOfSilences() {
         const CapturedLog log;
-        const auto look = [this] { client_.modified("/folder", RestartFile::RESTART, std::nullopt); };
+        const auto look = [this] { client_.modified("/folder", RestartFile::RESTART, RunAs()); };
         CPPUNIT_ASSERT_THROW(look(), TimeoutException);
         CPPUNIT_ASSERT(log.contains("rights.slow"));
         CPPUNIT_ASSERT(peer_.tryReceive()->type == FrameType::RIGHTS_CONNECT);

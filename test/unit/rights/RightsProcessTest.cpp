@@ -184,11 +184,10 @@ public:
         }
         std::filesystem::permissions(folder_, std::filesystem::perms(0755));
         CPPUNIT_ASSERT(FileDescriptor(::open((folder_ + "/restart.txt").c_str(), O_WRONLY | O_CREAT, 0600)));
-        const auto nobody = database_.userNamed("nobody").value();
         std::vector<FolderLook> looks(250);
         for (std::size_t i = 0; i < looks.size(); ++i) {
             looks[i].folders = {"/", folder_};
-            looks[i].user = i % 2 == 0 ? FileRights{nobody.uid, nobody.gid, {}} : FileRights{};
+            looks[i].user.options = {{"user", i % 2 == 0 ? "nobody" : "daemon"}};
         }
         RightsClient client(connectPool().release());
         const FileDescriptor inotify(::inotify_init1(IN_CLOEXEC));
@@ -242,9 +241,7 @@ public:
         if (!folder.holds()) {
             return;
         }
-        const auto nobody = database_.userNamed("nobody").value();
-        const Frame look(FrameType::RIGHTS_REQUEST,
-                         {RightsVerb::MODIFIED, held, "0", std::to_string(nobody.uid), std::to_string(nobody.gid)});
+        const Frame look(FrameType::RIGHTS_REQUEST, {RightsVerb::MODIFIED, held, "0", "user", "nobody"});
         FrameSocket main = connectPool();
         std::vector<FrameSocket> connections(MOST);
         for (FrameSocket &connection : connections) {
@@ -351,7 +348,7 @@ private:
 
     FrameSocket connectPool() {
         DescriptorPair pair = makeStreamPair();
-        watchdog_.send(Frame(FrameType::RIGHTS_SOCKET, {"63170"}), {pair.second.get()}, FrameSocket::in(LIMIT));
+        watchdog_.send(Frame(FrameType::RIGHTS_SOCKET, {"63170", "4712"}), {pair.second.get()}, FrameSocket::in(LIMIT));
         return FrameSocket(std::move(pair.first));
     }
 

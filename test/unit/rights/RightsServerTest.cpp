@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/BootPriority.h"
@@ -71,8 +72,14 @@ class RightsServerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAnUnknownVerbIsRefused);
     CPPUNIT_TEST(testARequestWithoutItsFieldsIsRefused);
     CPPUNIT_TEST(testAFileThatTheConfigurationDoesNotNameIsRefused);
-    CPPUNIT_TEST(testAFileOfTheConfigurationIsOpenedForAUserButNotForRoot);
-    CPPUNIT_TEST(testAGroupThatTheUserIsNotInIsRefused);
+    CPPUNIT_TEST(testAFileOfTheConfigurationIsOpenedForTheUserOfAnApplication);
+    CPPUNIT_TEST(testFilesAreNotSeenWithTheRightsOfAUserWithoutApplications);
+    CPPUNIT_TEST(testAnApplicationKeepsItsUserWhenItsLimitsChange);
+    CPPUNIT_TEST(testTheOwnerOfAFileThatIsNoStartupFileIsNoUser);
+    CPPUNIT_TEST(testWithOneUserNoOtherOneSeesFiles);
+    CPPUNIT_TEST(testAWatchHasAsManyFoldersAsItsNumberSays);
+    CPPUNIT_TEST(testOnlyFoldersOfTheRegistryAreRemoved);
+    CPPUNIT_TEST(testAGroupHasThePoolProcessThatTheWatchdogNames);
     CPPUNIT_TEST(testSeveralLooksAreCheckedOneByOne);
     CPPUNIT_TEST(testOnlyLooksAtFoldersGoTogether);
     CPPUNIT_TEST(testAUserThatTheApplicationDoesNotHaveGetsNoSpawnServer);
@@ -92,13 +99,7 @@ class RightsServerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void setUp() override {
-        AgentSettings settings;
-        settings.grants = "server\nany folder\nuser nobody\n";
-        settings.appFiles = path_;
-        settings.preStart = "http://127.0.0.1/a";
-        server_.configure(settings);
-    }
+    void setUp() override { configure("server\nany folder\nuser nobody\n"); }
     void tearDown() override { ::unlink(path_.c_str()); }
 
     void testAnUnknownVerbIsRefused() { assertRefused({"become_root"}, "there is no right"); }
@@ -113,45 +114,157 @@ public:
     }
 
     void testAFileThatTheConfigurationDoesNotNameIsRefused() {
-        assertRefused({RightsVerb::APPEND, "/etc/passwd", "", "nobody", "", "0", "0", ""}, "does not name");
-        assertRefused({RightsVerb::READ, "/etc/shadow", "nobody", "", "0", "0", ""}, "does not name");
+        assertRefused({RightsVerb::APPEND, "/etc/passwd", "user", "nobody"}, "does not name");
+        assertRefused({RightsVerb::READ, "/etc/shadow", "user", "nobody"}, "does not name");
     }
 
-    void testAFileOfTheConfigurationIsOpenedForAUserButNotForRoot() {
-        assertRefused({RightsVerb::APPEND, path_, "", "root", "", "0", "0", ""}, "is root");
+    void testAFileOfTheConfigurationIsOpenedForTheUserOfAnApplication() {
         if (::geteuid() != 0) {
             return;
         }
-        const Frame answer = ask({RightsVerb::APPEND, path_, "", "nobody", "", "0", "0", ""});
+        const Frame answer = ask({RightsVerb::APPEND, path_, "user", "nobody", "app_root", "/srv/any"});
         CPPUNIT_ASSERT(answer.type == FrameType::RIGHTS_DONE);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, answer.descriptors.size());
         struct stat status {};
         CPPUNIT_ASSERT_EQUAL(0, ::fstat(answer.descriptors[0].get(), &status));
-        CPPUNIT_ASSERT(status.st_uid != 0);
+        CPPUNIT_ASSERT_EQUAL(NOBODY, status.st_uid);
     }
 
-    void testAGroupThatTheUserIsNotInIsRefused() {
-        assertRefused({RightsVerb::APPEND, path_, "", "nobody", "shadow", "0", "0", ""}, "is not in group");
-        assertRefused({RightsVerb::MODIFIED, "/tmp", "0", nobody(), "0"}, "is not in group");
-        assertRefused({RightsVerb::MODIFIED, "/tmp", "0", "0", "0"}, "is root");
+    void testFilesAreNotSeenWithTheRightsOfAUserWithoutApplications() {
+        const std::vector<std::vector<std::string>> requests{{RightsVerb::APPEND, path_},
+                                                             {RightsVerb::READ, path_},
+                                                             {RightsVerb::MODIFIED, "/tmp", "0"},
+                                                             {RightsVerb::WATCH, "0", "1", "/tmp"}};
+        const auto with = [](std::vector<std::string> request, const std::vector<std::string> &options) {
+            request.insert(request.end(), options.begin(), options.end());
+            return request;
+        };
+        for (const auto &request : requests) {
+            assertRefused(with(request, {"user", "daemon"}), "no place with the folder");
+            assertRefused(with(request, {"user", "root"}), "no place with the folder");
+            assertRefused(with(request, {"user", "nobody", "group", "shadow"}), "no place with the folder");
+        }
+        CPPUNIT_ASSERT(!std::filesystem::exists(path_));
+        server_.usePool(NOBODY, 4712);
+        for (const auto &request : requests) {
+            assertRefused(with(request, {"user", "nobody"}), "user \"nobody\" is the agent's");
+        }
+    }
+
+    void testAnApplicationKeepsItsUserWhenItsLimitsChange() {
+        configure(
+            "server\nlimited tasks_max\ntasks_max 7\nruby /usr/bin/ruby\nfixed environment\nuser nobody\n"
+            "app_root /srv/one\nserver\nuser daemon\napp_root /srv/two\n");
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1},
+                             ask({RightsVerb::USER_OF, "app_root", "/srv/one", "user", "nobody"}).fields.size());
+        if (::geteuid() == 0) {
+            const Frame answer =
+                ask({RightsVerb::MODIFIED, "/nonexistent", "0", "app_root", "/srv/one", "user", "nobody"});
+            CPPUNIT_ASSERT(answer.type == FrameType::RIGHTS_DONE);
+        }
+        assertRefused({RightsVerb::MODIFIED, "/nonexistent", "0", "app_root", "/srv/other", "user", "daemon"},
+                      "no place with the folder");
+    }
+
+    void testTheOwnerOfAFileThatIsNoStartupFileIsNoUser() {
+        assertRefused({RightsVerb::MODIFIED, "/tmp", "0", "app_root", "/srv/any", "startup_file", "/home/a/.profile"},
+                      "startup file \"/home/a/.profile\"");
+    }
+
+    void testWithOneUserNoOtherOneSeesFiles() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        AgentSettings settings;
+        settings.appFiles = path_;
+        settings.user = "nobody";
+        server_.configure(settings);
+        const Frame answer = ask({RightsVerb::APPEND, path_, "user", "daemon"});
+        CPPUNIT_ASSERT(answer.type == FrameType::RIGHTS_DONE);
+        struct stat status {};
+        CPPUNIT_ASSERT_EQUAL(0, ::fstat(answer.descriptors[0].get(), &status));
+        CPPUNIT_ASSERT_EQUAL(NOBODY, status.st_uid);
+        server_.usePool(NOBODY, 4712);
+        assertRefused({RightsVerb::APPEND, path_}, "user \"nobody\" is the agent's");
+    }
+
+    void testAWatchHasAsManyFoldersAsItsNumberSays() {
+        for (const char *count : {"2", "18446744073709551615"}) {
+            assertRefused({RightsVerb::WATCH, "0", count, "/tmp"}, "fewer folders");
+        }
+    }
+
+    void testOnlyFoldersOfTheRegistryAreRemoved() {
+        const std::filesystem::path folder = path_ + ".registry";
+        std::filesystem::create_directory(folder);
+        const std::string inside = folder / "own";
+        const std::string outside = folder / "other";
+        AgentSettings settings;
+        settings.instanceRegistryDir = inside;
+        server_.configure(settings);
+        const std::string own = ask({RightsVerb::MAKE_REGISTRY, "5"}).field(0);
+        const RegistryFolder other = RegistryFolder::make(outside, 5, ::getpid(), ::getpid());
+        const std::string link = folder / "link";
+        std::filesystem::create_directory_symlink(inside, link);
+        for (const std::string &path :
+             {other.path, link + own.substr(inside.size()), inside + "/../own" + own.substr(inside.size())}) {
+            assertRefused({RightsVerb::REMOVE_REGISTRY, path}, "no folder of an agent in PassengerInstanceRegistryDir");
+        }
+        CPPUNIT_ASSERT(other.stands());
+        CPPUNIT_ASSERT(std::filesystem::exists(own));
+        // The pool process leaves its folder after the rights process has the new settings.
+        settings.instanceRegistryDir = outside;
+        server_.configure(settings);
+        CPPUNIT_ASSERT(ask({RightsVerb::REMOVE_REGISTRY, own}).type == FrameType::RIGHTS_DONE);
+        CPPUNIT_ASSERT(!std::filesystem::exists(own));
+        std::filesystem::remove_all(folder);
+    }
+
+    void testAGroupHasThePoolProcessThatTheWatchdogNames() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        class Groups final : public OwnRights {
+        public:
+            GroupJoined joinGroup(const FileDescriptor & /*pidFd*/, const GroupRequest &wanted) override {
+                pool = wanted.pool;
+                return {};
+            }
+            void endEarlierGroups(pid_t pid, const std::vector<std::string> &groups) noexcept override {
+                pool = pid;
+                kept = groups;
+            }
+            pid_t pool = 0;
+            std::vector<std::string> kept;
+        };
+        Groups rights;
+        RightsServer server(rights);
+        server.usePool(NOBODY, 4712);
+        const Child child(lonely_);
+        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, "", "app", "0", "0", "0", "0"});
+        request.descriptors.push_back(child.pidFd().duplicate());
+        CPPUNIT_ASSERT(server.answer(std::move(request), ::getpid()).type == FrameType::RIGHTS_DONE);
+        CPPUNIT_ASSERT_EQUAL(pid_t{4712}, std::exchange(rights.pool, 0));
+        server.endGroups(Frame(FrameType::RIGHTS_END_GROUP, {"", "app-u1-p2-3"}));
+        CPPUNIT_ASSERT_EQUAL(pid_t{4712}, rights.pool);
+        CPPUNIT_ASSERT(std::vector<std::string>{"app-u1-p2-3"} == rights.kept);
     }
 
     void testSeveralLooksAreCheckedOneByOne() {
         if (::geteuid() != 0) {
             return;
         }
-        const std::string group = std::to_string(SystemUserDatabase().userNamed("nobody").value().gid);
-        const Frame answer = ask({RightsVerb::SEVERAL, "5", RightsVerb::MODIFIED, "/tmp", "0", "0", "0", "5",
-                                  RightsVerb::MODIFIED, "/nonexistent", "1", nobody(), group});
+        const Frame answer = ask({RightsVerb::SEVERAL, "5", RightsVerb::MODIFIED, "/tmp", "0", "user", "daemon", "5",
+                                  RightsVerb::MODIFIED, "/nonexistent", "1", "user", "nobody"});
         CPPUNIT_ASSERT(answer.type == FrameType::RIGHTS_DONE);
         CPPUNIT_ASSERT(std::vector<std::string>({"failed", "0", "done", "0"}) == answer.fields);
     }
 
     void testOnlyLooksAtFoldersGoTogether() {
         const char *const reason = "several requests are looks at folders";
-        assertRefused({RightsVerb::SEVERAL, "7", RightsVerb::APPEND, path_, "", "nobody", "", "0", "0"}, reason);
+        assertRefused({RightsVerb::SEVERAL, "4", RightsVerb::APPEND, path_, "user", "nobody"}, reason);
         assertRefused({RightsVerb::SEVERAL, "1", RightsVerb::SEVERAL}, reason);
-        assertRefused({RightsVerb::SEVERAL, "6", RightsVerb::MODIFIED, "/tmp", "0", nobody(), "0"}, reason);
+        assertRefused({RightsVerb::SEVERAL, "6", RightsVerb::MODIFIED, "/tmp", "0", "user", "nobody"}, reason);
         assertRefused({RightsVerb::SEVERAL, "0"}, reason);
     }
 
@@ -181,7 +294,7 @@ public:
         const std::vector<std::string> question{
             RightsVerb::USER_OF, "app_root", "/tmp", "startup_file", "", "ruby", ""};
         CPPUNIT_ASSERT_EQUAL(std::string("nobody"), ask(question).field(0));
-        server_.useAgentUser(NOBODY);
+        server_.usePool(NOBODY, 4712);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, ask(question).fields.size());
         CPPUNIT_ASSERT(ask(question).field(0).find("user \"nobody\" is the agent's") != std::string::npos);
         // The default user is nobody, too.
@@ -288,7 +401,7 @@ public:
             return;
         }
         const Child child(lonely_);
-        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, "", "app", "1", "0", "0", "0", "7"});
+        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, "", "app", "0", "0", "0", "7"});
         request.descriptors.push_back(child.pidFd().duplicate());
         // A sanitizer may have made a thread in it.
         const std::filesystem::directory_iterator tasks("/proc/" + std::to_string(child.pid()) + "/task");
@@ -330,8 +443,16 @@ private:
     /** A user without other processes, also while this test runs in a second build. */
     const uid_t lonely_ = 20000 + static_cast<uid_t>(::getpid()) % 40000;
 
+    void configure(const std::string &grants) {
+        AgentSettings settings;
+        settings.grants = grants;
+        settings.appFiles = path_;
+        settings.preStart = "http://127.0.0.1/a";
+        server_.configure(settings);
+    }
+
     Frame joinGroup(const Child &child, const std::string &group, pid_t agent = ::getpid()) {
-        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, group, "app", "1", "0", "0", "0", "0"});
+        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, group, "app", "0", "0", "0", "0"});
         request.descriptors.push_back(child.pidFd().duplicate());
         return server_.answer(std::move(request), agent);
     }
@@ -343,8 +464,6 @@ private:
     }
 
     static constexpr uid_t NOBODY = 65534;
-
-    static std::string nobody() { return std::to_string(NOBODY); }
 
     Frame ask(std::vector<std::string> fields) {
         return server_.answer(Frame(FrameType::RIGHTS_REQUEST, std::move(fields)), ::getpid());

@@ -15,10 +15,10 @@ namespace Passenger {
 
 namespace {
 
-/** More descriptors than a test has open. */
-constexpr rlim_t OPEN_FILES = 200;
-/** One message has at most 253 descriptors. */
-constexpr std::size_t ON_THEIR_WAY = 250;
+/** More descriptors than a test and the members of all other tests have open. */
+constexpr rlim_t OPEN_FILES = 400;
+/** One message has at most 253 descriptors. Two have more than OPEN_FILES. */
+constexpr std::size_t IN_A_MESSAGE = 250;
 
 __user_cap_header_struct thisThread() {
     return {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -27,7 +27,7 @@ __user_cap_header_struct thisThread() {
 }  // namespace
 
 CrowdedDescriptors::CrowdedDescriptors() : socket_(makeSeqPacketPair()) {
-    std::array<int, ON_THEIR_WAY> descriptors{};
+    std::array<int, IN_A_MESSAGE> descriptors{};
     descriptors.fill(socket_.first.get());
     char byte = 0;
     iovec part{&byte, 1};
@@ -42,6 +42,7 @@ CrowdedDescriptors::CrowdedDescriptors() : socket_(makeSeqPacketPair()) {
     rights->cmsg_type = SCM_RIGHTS;
     rights->cmsg_len = CMSG_LEN(sizeof(descriptors));
     std::memcpy(CMSG_DATA(rights), descriptors.data(), sizeof(descriptors));
+    CPPUNIT_ASSERT_EQUAL(ssize_t{1}, sendmsg(socket_.first.get(), &message, MSG_NOSIGNAL));
     CPPUNIT_ASSERT_EQUAL(ssize_t{1}, sendmsg(socket_.first.get(), &message, MSG_NOSIGNAL));
     CPPUNIT_ASSERT_EQUAL(0, getrlimit(RLIMIT_NOFILE, &limit_));
     const rlimit low{std::min(OPEN_FILES, limit_.rlim_max), limit_.rlim_max};
