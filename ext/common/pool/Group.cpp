@@ -28,7 +28,10 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       demand_(options_, context, queue_, instances_),
       hangs_(name_, options_, queue_, instances_),
       slow_(name_, queue_, instances_),
-      preloader_(name_, options_, context.threads, pending_),
+      preloader_(
+          {name_, options_, context, pending_, instances_, versions_, counters_},
+          {[this](Process &process, const std::string &why) REQUIRES(poolLock) { scaler_.replace(process, why); },
+           [this]() REQUIRES(poolLock) { rescale(); }}),
       disuse_({context, queue_, instances_, pending_, versions_, preloader_}, context.clock.now()),
       firstAnswer_(name_, queue_, instances_, versions_),
       starter_(
@@ -230,7 +233,7 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
             demand_.adjustRestore();
         }
         instances_.publish();
-        replaceIfCold(*process);
+        preloader_.replaceIfCold(*process);
     } else {
         instances_.retire(process);
     }
@@ -274,48 +277,6 @@ void Group::goDown(const GetFailure &failure) {
     queue_.refuseWaiting(failure);
     failures_.wentDown(failure, queue_.current() ? queue_.current()->number : Generation());
     scaler_.closeQueue();
-}
-
-// ----- Reforks
-
-/** The instance has answered Options::reforkAfter requests: it forks the next preloader. */
-void Group::instanceIsWarm(const Process &process) {
-    const ProcessPtr instance = instances_.find(process.id());
-    if (!instance || instance->state() != Process::State::SERVING || instance->lifecycle().isDue() ||
-        preloader_.reforking() || instance->version() != versions_.current() || versions_.deployment() || shutDown_ ||
-        !instance->parts().origin) {
-        return;
-    }
-    const SpawnerPointer spawner = versions_.spawner();
-    preloader_.refork(context_, instance, spawner,
-                      [this, instance, spawner](const std::optional<SpawnException> &failure) REQUIRES(poolLock) {
-                          if (spawner == versions_.spawner() && !shutDown_ && !context_.shuttingDown) {
-                              reforkEnded(*instance, failure);
-                          }
-                      });
-}
-
-/** Instances that start from now on share the memory of the instance that forked the new preloader.
- *  Instances of the old preloader are replaced, one at a time. */
-void Group::reforkEnded(const Process &instance, const std::optional<SpawnException> &failure) {
-    if (failure) {
-        counters_.reforksFailed++;
-        preloader_.logFailure(instance, *failure);
-        return;
-    }
-    counters_.reforked++;
-    preloader_.reforked(instance, context_.clock.now());
-    for (const ProcessPtr &process : instances_.all()) {
-        replaceIfCold(*process);
-    }
-    rescale();
-}
-
-/** Called also for an instance whose start began before the refork. */
-void Group::replaceIfCold(Process &process) {
-    if (preloader_.isCold(process)) {
-        requestReplacement(process, "a warmed instance has made another preloader (PassengerReforkAfter)");
-    }
 }
 
 // ----- Ends of instances
@@ -398,7 +359,7 @@ void Group::sent(Process &process, const Frame &frame) {
             requestReplacement(process, "it has run as many requests as PassengerMaxRequests allows");
             return;
         case FrameType::HEARTBEAT: hangs_.noteHeartbeat(process.id(), context_.clock.now()); return;
-        case FrameType::WARM: instanceIsWarm(process); return;
+        case FrameType::WARM: preloader_.warm(process); return;
         case FrameType::THREADS: process.backtraces().answered(frame.field(0)); return;
         case FrameType::PAUSE:
             if (process.pause().answered(frame.number(0) != 0)) {

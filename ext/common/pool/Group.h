@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -239,9 +238,6 @@ private:
     void beginVersion(const std::string &reason) REQUIRES(poolLock);
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
     void lostChannel(Process &process, ChannelId channel) REQUIRES(poolLock);
-    void instanceIsWarm(const Process &process) REQUIRES(poolLock);
-    void reforkEnded(const Process &instance, const std::optional<SpawnException> &failure) REQUIRES(poolLock);
-    void replaceIfCold(Process &process) REQUIRES(poolLock);
     void reportEarlyDeath(Process &process, MonotonicTime now) REQUIRES(poolLock);
     void goDown(const GetFailure &failure) REQUIRES(poolLock);
     void endHung(const ProcessPtr &process, std::chrono::milliseconds limit) REQUIRES(poolLock);

@@ -87,7 +87,7 @@ void Scaler::rescale() {
     grow(now);
     startSpares(now);
     parts_.room.endSurplusOrphans();
-    parts_.preloader.restIfDue(parts_.versions.spawner(), now);
+    parts_.preloader.restIfDue(now);
     plan(now);
 }
 
