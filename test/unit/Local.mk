@@ -233,6 +233,7 @@ endif
     %D%/pool/SparesTest.cpp \
     %D%/pool/StartFailuresTest.cpp \
     %D%/pool/StickySessionsTest.cpp \
+    %D%/pool/SuccessionTest.cpp \
     %D%/pool/SystemCpuLoadTest.cpp \
     %D%/pool/VersionsTest.cpp \
     %D%/pool/WarmUpRunTest.cpp \

@@ -26,6 +26,7 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       failures_(name_, context.reports),
       versions_(name_, context.threads, context.factory.create(options)),
       demand_(options_, context, queue_, instances_),
+      succession_({name_, context, queue_, instances_, pause_, pending_, versions_, demand_, counters_}),
       hangs_(name_, options_, queue_, instances_),
       slow_(name_, queue_, instances_),
       preloader_(
@@ -34,11 +35,10 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
            [this]() REQUIRES(poolLock) { rescale(); }}),
       disuse_({context, queue_, instances_, pending_, versions_, preloader_}, context.clock.now()),
       firstAnswer_(name_, queue_, instances_, versions_),
-      starter_(
-          {name_, options_, context, queue_, instances_, pause_, pending_, versions_, demand_, preloader_, counters_},
-          *this),
-      scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, hangs_,
-               preloader_, starter_, counters_},
+      starter_({name_, options_, context, queue_, instances_, pause_, pending_, versions_, succession_, preloader_},
+               *this),
+      scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, succession_,
+               hangs_, preloader_, starter_, counters_},
               [this, &timer](std::optional<MonotonicTime> date) REQUIRES(poolLock) {
                   const MonotonicTime now = context_.clock.now();
                   timer.set(*this, shutDown_
@@ -78,7 +78,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
 
 void Group::doWhatIsDue(MonotonicTime now) {
     pause_.endIfDue(now);
-    activateStandby();
+    succession_.activateStandby();
     for (const ProcessPtr &process : hangs_.overdue(now)) {
         endHung(process, hangs_.limit());
     }
@@ -103,7 +103,7 @@ void Group::restart(const std::string &reason) {
 
 void Group::beginVersion(const std::string &reason) {
     SpawnerPointer spawner = context_.factory.create(options_);
-    QueueGenerationPtr queue = servesSoon() ? context_.makeQueue(options_) : nullptr;
+    QueueGenerationPtr queue = succession_.servesSoon() ? context_.makeQueue(options_) : nullptr;
     Log::notice("event=app.restart app=\"{}\" reason=\"{}\"", name_, reason);
     counters_.restarts++;
     restartReason_ = reason;
@@ -130,7 +130,7 @@ void Group::beginVersion(const std::string &reason) {
 }
 
 bool Group::mayAlwaysRestart() const {
-    if (!pending_.none() || scaler_.standsBy() || versions_.deployment() || instances_.empty()) {
+    if (!pending_.none() || succession_.standsBy() || versions_.deployment() || instances_.empty()) {
         return false;
     }
     const Process &newest = *instances_.all().back();
@@ -153,7 +153,7 @@ void Group::detach(const ProcessPtr &process) {
 void Group::clear() {
     context_.orphans.end(name_);
     demand_.clear();
-    const bool oneMore = scaler_.startingReplacement();
+    const bool oneMore = succession_.startingReplacement();
     if (versions_.deployment()) {
         // There is no old version left to keep.
         versions_.adopt();
@@ -227,8 +227,8 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
         if (grows) {
             scaler_.grown(now);
         }
-        starter_.takeOver(task);
-        activateStandby();
+        succession_.takeOver(task);
+        succession_.activateStandby();
         if (process->state() == Process::State::SERVING) {
             demand_.adjustRestore();
         }
@@ -257,14 +257,14 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
         counters_.deploysFailed++;
         oldVersionStays = options_.resistDeploymentErrors;
         instances_.retireCompanions(versions_.current());
-        versions_.fail(failure, oldVersionStays, servesSoon());
+        versions_.fail(failure, oldVersionStays, succession_.servesSoon());
         instances_.restartFailed(restartFiles_.seen());
         instances_.retireOlderThan(versions_.current());
     }
     if (!versions_.deployment()) {
         demand_.forgetRestore();
         // Requests may wait for the old version's next start: if that fails, too, they are refused.
-        if (!oldVersionStays && !servesSoon() && pending_.none()) {
+        if (!oldVersionStays && !succession_.servesSoon() && pending_.none()) {
             goDown(failure);
         }
     }
@@ -302,7 +302,7 @@ void Group::died(const ProcessPtr &process) {
         return;
     }
     instances_.publish();
-    activateStandby();
+    succession_.activateStandby();
     rescale();
     scaler_.closeQueueIfUnused();
     room_.mayHaveCome();
@@ -314,7 +314,8 @@ void Group::died(const ProcessPtr &process) {
 /** Reports a series of early deaths unless another start is due soon. If no instance serves,
  *  refuses the waiting requests. */
 void Group::reportEarlyDeath(Process &process, MonotonicTime now) {
-    if (!pending_.none() || scaler_.standsBy() || !failures_.givesUpForNow(now, demand_.waitingSince().has_value())) {
+    if (!pending_.none() || succession_.standsBy() ||
+        !failures_.givesUpForNow(now, demand_.waitingSince().has_value())) {
         return;
     }
     GetFailure failure = failures_.describe(process);
@@ -367,7 +368,7 @@ void Group::sent(Process &process, const Frame &frame) {
                     // The instance may have dropped a request that it took in that moment.
                     queue_.recheckWaiting();
                 }
-                activateStandby();
+                succession_.activateStandby();
             }
             return;
         case FrameType::NO_CHANNEL: lostChannel(process, ChannelId(frame.number(0))); return;
@@ -422,7 +423,7 @@ GroupState Group::state(MonotonicTime now) const {
     if (instances_.serving() > 0) {
         return versions_.failure() ? GroupState::DEPLOY_FAILED : paused ? GroupState::PAUSED : GroupState::SERVING;
     }
-    if (!pending_.none() || scaler_.standsBy()) {
+    if (!pending_.none() || succession_.standsBy()) {
         return GroupState::STARTING;
     }
     return failsAtOnce(now) ? GroupState::FAILED : paused ? GroupState::PAUSED : GroupState::DOWN;

@@ -27,6 +27,7 @@
 #include "pool/SpawnTask.h"
 #include "pool/StartFailures.h"
 #include "pool/StartupFiles.h"
+#include "pool/Succession.h"
 #include "pool/UpkeepTimer.h"
 #include "pool/Versions.h"
 #include "restart/RestartFiles.h"
@@ -223,18 +224,6 @@ private:
         demand_.requested(now);
         rescale();
     }
-    /** Whether an instance serves, stands by, or is being taken over from an earlier pool
-     *  process. */
-    bool servesSoon() const noexcept REQUIRES(poolLock) {
-        return instances_.serving() > 0 || scaler_.standsBy() || pending_.adopts();
-    }
-    /** Instances that stand by serve from now on, if they may. */
-    void activateStandby() REQUIRES(poolLock) {
-        if (starter_.activateStandby()) {
-            demand_.adjustRestore();
-            instances_.publish();
-        }
-    }
     void beginVersion(const std::string &reason) REQUIRES(poolLock);
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
     void lostChannel(Process &process, ChannelId channel) REQUIRES(poolLock);
@@ -272,6 +261,7 @@ private:
     StartFailures failures_ GUARDED_BY(poolLock);
     Versions versions_ GUARDED_BY(poolLock);
     Demand demand_ GUARDED_BY(poolLock);
+    Succession succession_ GUARDED_BY(poolLock);
     HangWatch hangs_ GUARDED_BY(poolLock);
     SlowRequests slow_ GUARDED_BY(poolLock);
     PreloaderCare preloader_ GUARDED_BY(poolLock);
