@@ -42,7 +42,6 @@ class PreloaderCareTest : public GroupParts {
     }
     ProcessPtr serveFork(const std::shared_ptr<const Origin> &origin) {
         ProcessPtr process = instanceOf(origin, InstanceId(++lastId_));
-        process->socket.cells = queue_->allocate(1).value();
         instances_->add(process);
         return process;
     }
