@@ -1,7 +1,6 @@
 #include "pool/Group.h"
 
 #include <optional>
-#include <utility>
 
 #include "base/Exceptions.h"
 #include "io/RequestQueue.h"
@@ -18,7 +17,6 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       madeAt_(context.clock.now()),
       options_(options),
       restartFiles_(options.appRoot, options.restartDir, context.orphans.restartFile(name_, options.rollingRestarts)),
-      startupFiles_(options),
       queue_(slot, name_, context.channels, context.store),
       loans_(context.channels, slot, queue_),
       instances_(context, queue_),
@@ -26,7 +24,8 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       failures_(name_, context.reports),
       versions_(name_, context.threads, context.factory.create(options)),
       demand_(options_, context, queue_, instances_),
-      succession_({name_, context, queue_, instances_, pause_, pending_, versions_, demand_, counters_}),
+      succession_(
+          {name_, options_, context, queue_, instances_, pause_, pending_, failures_, versions_, demand_, counters_}),
       hangs_(name_, options_, queue_, instances_),
       slow_(name_, queue_, instances_),
       preloader_(
@@ -34,7 +33,6 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
           {[this](Process &process, const std::string &why) REQUIRES(poolLock) { scaler_.replace(process, why); },
            [this]() REQUIRES(poolLock) { rescale(); }}),
       disuse_({context, queue_, instances_, pending_, versions_, preloader_}, context.clock.now()),
-      firstAnswer_(name_, queue_, instances_, versions_),
       starter_({name_, options_, context, queue_, instances_, pause_, pending_, versions_, succession_, preloader_},
                *this),
       scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, succession_,
@@ -43,7 +41,7 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
                   const MonotonicTime now = context_.clock.now();
                   timer.set(*this, shutDown_
                                        ? date
-                                       : earlier(date, earlier(disuse_.nextLook(now), firstAnswer_.nextLook(now))));
+                                       : earlier(date, earlier(disuse_.nextLook(now), succession_.nextLook(now))));
               }) {}
 
 // ----- Requests
@@ -89,7 +87,7 @@ void Group::doWhatIsDue(MonotonicTime now) {
         process->kill();
     }
     scaler_.endUnneeded(now);
-    firstAnswer_.look(now);
+    succession_.look(now);
     failures_.backoff().answered(demand_.lastProgress());
     rescale();
 }
@@ -97,45 +95,13 @@ void Group::doWhatIsDue(MonotonicTime now) {
 // ----- Orders
 
 void Group::restart(const std::string &reason) {
-    beginVersion(reason);
-    startupFiles_.changed();
+    succession_.restart(reason);
+    versionBegan();
 }
 
-void Group::beginVersion(const std::string &reason) {
-    SpawnerPointer spawner = context_.factory.create(options_);
-    QueueGenerationPtr queue = succession_.servesSoon() ? context_.makeQueue(options_) : nullptr;
-    Log::notice("event=app.restart app=\"{}\" reason=\"{}\"", name_, reason);
-    counters_.restarts++;
-    restartReason_ = reason;
-    restartedAt_ = context_.clock.now();
-    context_.orphans.end(name_);
-    failures_.forget();
+void Group::versionBegan() {
     room_.memory().versionChanged(scaler_);
-    // The standby of the current version is an instance of the old version: the application has it
-    // until the new one serves.
-    instances_.retireCompanions(versions_.current());
-    queue_.takePeak();
-    demand_.restore();
-    if (queue && options_.rollingRestarts) {
-        instances_.noteRestart();
-        versions_.deploy(std::move(spawner), std::move(queue), context_.clock.now());
-    } else {
-        versions_.replace(std::move(spawner));
-        if (queue) {
-            queue_.makeCurrent(std::move(queue));
-        }
-        instances_.retireOlderThan(versions_.current());
-    }
     rescale();
-}
-
-bool Group::mayAlwaysRestart() const {
-    if (!pending_.none() || succession_.standsBy() || versions_.deployment() || instances_.empty()) {
-        return false;
-    }
-    const Process &newest = *instances_.all().back();
-    return newest.version() == versions_.current() &&
-           (demand_.lastBusy() > newest.since() || queue_.senders().peak() > 0);
 }
 
 void Group::detach(const ProcessPtr &process) {
@@ -251,16 +217,7 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
     demand_.notePeak(now);
     failures_.backoff().spawnFailed(now, options_.environment != "development");
     failures_.report("spawn.failed", failure, now);
-    bool oldVersionStays = false;
-    const bool isAttempt = versions_.deploys(task) || (versions_.isAttempt(task) && instances_.serving() == 0);
-    if (isAttempt && !versions_.postpone(failure)) {
-        counters_.deploysFailed++;
-        oldVersionStays = options_.resistDeploymentErrors;
-        instances_.retireCompanions(versions_.current());
-        versions_.fail(failure, oldVersionStays, succession_.servesSoon());
-        instances_.restartFailed(restartFiles_.seen());
-        instances_.retireOlderThan(versions_.current());
-    }
+    const bool oldVersionStays = succession_.attemptFailed(task, failure, restartFiles_.seen());
     if (!versions_.deployment()) {
         demand_.forgetRestore();
         // Requests may wait for the old version's next start: if that fails, too, they are refused.
@@ -450,9 +407,7 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.queue.waiting = queue_.untaken();
     addStatistics(snapshot, queue_.statistics());
     snapshot.lastSpawnTime = lastSpawnTime_;
-    if (counters_.restarts > 0) {
-        snapshot.lastRestart = RestartSnapshot{restartReason_, now - restartedAt_};
-    }
+    snapshot.lastRestart = succession_.lastRestart(now);
     snapshot.processes = instances_.inspect(now);
     return snapshot;
 }

@@ -10,7 +10,6 @@
 #include "pool/ChannelLoans.h"
 #include "pool/Demand.h"
 #include "pool/Disuse.h"
-#include "pool/FirstAnswer.h"
 #include "pool/GetFailure.h"
 #include "pool/HangWatch.h"
 #include "pool/InstanceStarter.h"
@@ -26,7 +25,6 @@
 #include "pool/Snapshot.h"
 #include "pool/SpawnTask.h"
 #include "pool/StartFailures.h"
-#include "pool/StartupFiles.h"
 #include "pool/Succession.h"
 #include "pool/UpkeepTimer.h"
 #include "pool/Versions.h"
@@ -117,7 +115,7 @@ public:
     void restart(const std::string &reason) REQUIRES(poolLock);
     /** Whether always_restart.txt asks for one now: the newest instances had a request, and none is
      *  on its way. */
-    bool mayAlwaysRestart() const REQUIRES(poolLock);
+    bool mayAlwaysRestart() const REQUIRES(poolLock) { return succession_.mayAlwaysRestart(); }
     /** Ends the instance; another one comes for it where there is need. */
     void detach(const ProcessPtr &process) REQUIRES(poolLock);
     /** Instances take no request until then. A pause that holds already gets this end. */
@@ -180,10 +178,8 @@ public:
         restartFiles_.follow(options.appRoot, options.restartDir);
         hangs_.noteLimit(options.maxRequestTime);
         room_.memory().optionsCame(scaler_);
-        if (startupFiles_.follow(
-                options, {.deploying = versions_.deployment() != nullptr, .failed = versions_.failure().has_value()})) {
-            beginVersion("it has another startup file");
-            startupFiles_.tried();
+        if (succession_.follow(options)) {
+            versionBegan();
         }
     }
 
@@ -224,7 +220,7 @@ private:
         demand_.requested(now);
         rescale();
     }
-    void beginVersion(const std::string &reason) REQUIRES(poolLock);
+    void versionBegan() REQUIRES(poolLock);
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
     void lostChannel(Process &process, ChannelId channel) REQUIRES(poolLock);
     void reportEarlyDeath(Process &process, MonotonicTime now) REQUIRES(poolLock);
@@ -243,14 +239,10 @@ private:
      *  new instances. */
     Options options_ GUARDED_BY(poolLock);
     RestartFiles restartFiles_;
-    StartupFiles startupFiles_ GUARDED_BY(poolLock);
     bool shutDown_ GUARDED_BY(poolLock) = false;
     AppCounters counters_ GUARDED_BY(poolLock);
     /** The time that the start of the last instance took; zero: none was started. */
     std::chrono::nanoseconds lastSpawnTime_ GUARDED_BY(poolLock){0};
-    /** The last restart: why, and when. */
-    std::string restartReason_ GUARDED_BY(poolLock);
-    MonotonicTime restartedAt_ GUARDED_BY(poolLock);
 
     // The parts. A part refers only to parts above it.
     ApplicationQueue queue_ GUARDED_BY(poolLock);
@@ -266,7 +258,6 @@ private:
     SlowRequests slow_ GUARDED_BY(poolLock);
     PreloaderCare preloader_ GUARDED_BY(poolLock);
     Disuse disuse_ GUARDED_BY(poolLock);
-    FirstAnswer firstAnswer_ GUARDED_BY(poolLock);
     InstanceStarter starter_;
     Scaler scaler_ GUARDED_BY(poolLock);
 };

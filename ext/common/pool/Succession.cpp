@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <utility>
 
 #include "log/Log.h"
 
@@ -12,6 +13,80 @@ bool Succession::replacing() const {
     return standsBy() || parts_.instances.find(parts_.pending.beingReplaced()) ||
            (deployment && deployment->started && !parts_.instances.empty()) || parts_.instances.anyReplaced();
 }
+
+// ----- Versions
+
+void Succession::restart(const std::string &reason) {
+    begin(reason);
+    startupFiles_.changed();
+}
+
+bool Succession::follow(const Options &options) {
+    const bool begins = startupFiles_.follow(options, {.deploying = parts_.versions.deployment() != nullptr,
+                                                       .failed = parts_.versions.failure().has_value()});
+    if (begins) {
+        begin("it has another startup file");
+        startupFiles_.tried();
+    }
+    return begins;
+}
+
+void Succession::begin(const std::string &reason) {
+    SpawnerPointer spawner = parts_.context.factory.create(parts_.options);
+    QueueGenerationPtr queue = servesSoon() ? parts_.context.makeQueue(parts_.options) : nullptr;
+    Log::notice("event=app.restart app=\"{}\" reason=\"{}\"", parts_.app, reason);
+    parts_.counters.restarts++;
+    restartReason_ = reason;
+    restartedAt_ = parts_.context.clock.now();
+    parts_.context.orphans.end(parts_.app);
+    parts_.failures.forget();
+    // The standby of the current version is an instance of the old version: the application has it
+    // until the new one serves.
+    parts_.instances.retireCompanions(parts_.versions.current());
+    parts_.queue.takePeak();
+    parts_.demand.restore();
+    if (queue && parts_.options.rollingRestarts) {
+        parts_.instances.noteRestart();
+        parts_.versions.deploy(std::move(spawner), std::move(queue), restartedAt_);
+    } else {
+        parts_.versions.replace(std::move(spawner));
+        if (queue) {
+            parts_.queue.makeCurrent(std::move(queue));
+        }
+        parts_.instances.retireOlderThan(parts_.versions.current());
+    }
+}
+
+bool Succession::mayAlwaysRestart() const {
+    if (!parts_.pending.none() || standsBy() || parts_.versions.deployment() || parts_.instances.empty()) {
+        return false;
+    }
+    const Process &newest = *parts_.instances.all().back();
+    return newest.version() == parts_.versions.current() &&
+           (parts_.demand.lastBusy() > newest.since() || parts_.queue.senders().peak() > 0);
+}
+
+std::optional<RestartSnapshot> Succession::lastRestart(MonotonicTime now) const {
+    return parts_.counters.restarts > 0 ? std::optional(RestartSnapshot{restartReason_, now - restartedAt_})
+                                        : std::nullopt;
+}
+
+bool Succession::attemptFailed(const SpawnTask &task, const GetFailure &failure, const std::string &seen) {
+    const bool isAttempt =
+        parts_.versions.deploys(task) || (parts_.versions.isAttempt(task) && parts_.instances.serving() == 0);
+    if (!isAttempt || parts_.versions.postpone(failure)) {
+        return false;
+    }
+    parts_.counters.deploysFailed++;
+    const bool oldVersionStays = parts_.options.resistDeploymentErrors;
+    parts_.instances.retireCompanions(parts_.versions.current());
+    parts_.versions.fail(failure, oldVersionStays, servesSoon());
+    parts_.instances.restartFailed(seen);
+    parts_.instances.retireOlderThan(parts_.versions.current());
+    return oldVersionStays;
+}
+
+// ----- Instances
 
 void Succession::takeOver(const SpawnTask &task) {
     if (task.purpose == SpawnTask::Purpose::DEPLOY && parts_.versions.deploys(task)) {

@@ -2,9 +2,12 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <memory>
 #include <optional>
 
+#include "base/Exceptions.h"
 #include "support/GroupParts.h"
+#include "support/NoDescriptors.h"
 
 namespace Passenger {
 
@@ -19,11 +22,21 @@ class SuccessionTest : public GroupParts {
     CPPUNIT_TEST(testTheOldInstancesStillCountWhenAVersionTakesOver);
     CPPUNIT_TEST(testTheSuccessorOfADueInstanceTakesItsPlaceOnce);
     CPPUNIT_TEST(testAnInstanceThatIsTakenOverServesSoon);
+    CPPUNIT_TEST(testAVersionServesAtOnceIfNothingServes);
+    CPPUNIT_TEST(testAVersionIsDeployedWhileAnotherOneServes);
+    CPPUNIT_TEST(testWithoutRollingRestartsTheOldInstancesEndFirst);
+    CPPUNIT_TEST(testARestartWithoutDescriptorsChangesNothing);
+    CPPUNIT_TEST(testALateVersionIsGivenUpAtTheSecondAttempt);
+    CPPUNIT_TEST(testWithoutResistanceAVersionThatFailsTakesOver);
+    CPPUNIT_TEST(testAFailureOfTheOldVersionCountsIfNothingServesBetweenTwoAttempts);
+    CPPUNIT_TEST(testAFailedVersionIsTriedAgainOnceWithEachStartupFile);
+    CPPUNIT_TEST(testAnAlwaysRestartWaitsForARequestAndForTheLastRestart);
     CPPUNIT_TEST_SUITE_END();
 
     PendingSpawns pending_;
     AppCounters counters_;
     std::optional<QueuePause> pause_;
+    std::optional<StartFailures> failures_;
     std::optional<Versions> versions_;
     std::optional<Demand> demand_;
     std::optional<Succession> succession_;
@@ -46,6 +59,14 @@ class SuccessionTest : public GroupParts {
         task.replaces = replaces;
         succession_->takeOver(task);
     }
+    bool attemptFails(std::uint64_t version, bool late = false) REQUIRES(poolLock) {
+        SpawnTask task;
+        task.version = version;
+        Report report;
+        report.late = late;
+        return succession_->attemptFailed(
+            task, {GetFailure::Reason::SPAWN_FAILED, "an error", std::make_shared<const Report>(report)}, "-");
+    }
     static bool serves(const ProcessPtr &process) { return process->state() == Process::State::SERVING; }
     static bool ends(const ProcessPtr &process) { return process->state() == Process::State::DRAINING; }
 
@@ -57,15 +78,17 @@ public:
         makeQueue();
         const PoolGuard guard(*context_);
         pause_.emplace(*context_, *queue_, *instances_);
+        failures_.emplace(app_, context_->reports);
         versions_.emplace(app_, context_->threads, factory_->create(options_));
         demand_.emplace(options_, *context_, *queue_, *instances_);
-        succession_.emplace(Succession::Parts{app_, *context_, *queue_, *instances_, *pause_, pending_, *versions_,
-                                              *demand_, counters_});
+        succession_.emplace(Succession::Parts{app_, options_, *context_, *queue_, *instances_, *pause_, pending_,
+                                              *failures_, *versions_, *demand_, counters_});
     }
     void tearDown() override {
         succession_.reset();
         demand_.reset();
         versions_.reset();
+        failures_.reset();
         pause_.reset();
         GroupParts::tearDown();
     }
@@ -204,6 +227,133 @@ public:
         pending_.begun(task);
         CPPUNIT_ASSERT(succession_->servesSoon());
         CPPUNIT_ASSERT(!succession_->startingReplacement());
+    }
+
+    void testAVersionServesAtOnceIfNothingServes() {
+        const PoolGuard guard(*context_);
+        const QueueGenerationPtr queue = queue_->current();
+        CPPUNIT_ASSERT(!succession_->lastRestart(now()));
+        succession_->restart("it was ordered");
+        CPPUNIT_ASSERT(!versions_->deployment());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, versions_->current());
+        CPPUNIT_ASSERT_MESSAGE("Requests may wait in it", queue_->current() == queue);
+        clock_.advance(std::chrono::seconds(5));
+        CPPUNIT_ASSERT_EQUAL(std::string("it was ordered"), succession_->lastRestart(now())->reason);
+        CPPUNIT_ASSERT(succession_->lastRestart(now())->age == std::chrono::seconds(5));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, counters_.restarts);
+    }
+
+    void testAVersionIsDeployedWhileAnotherOneServes() {
+        const PoolGuard guard(*context_);
+        const ProcessPtr old = serve();
+        const ProcessPtr companion = standBy(2);
+        const QueueGenerationPtr queue = queue_->current();
+        succession_->restart("it was ordered");
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, versions_->deployment()->version);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, versions_->current());
+        CPPUNIT_ASSERT(queue_->current() == queue && versions_->deployment()->queue != queue);
+        CPPUNIT_ASSERT(serves(old));
+        CPPUNIT_ASSERT_MESSAGE("It is of an earlier deployment", ends(companion));
+        CPPUNIT_ASSERT(demand_->restores(0));
+    }
+
+    void testWithoutRollingRestartsTheOldInstancesEndFirst() {
+        options_.rollingRestarts = false;
+        const PoolGuard guard(*context_);
+        const ProcessPtr old = serve();
+        const QueueGenerationPtr queue = queue_->current();
+        succession_->restart("it was ordered");
+        CPPUNIT_ASSERT(!versions_->deployment());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, versions_->current());
+        CPPUNIT_ASSERT(queue_->current() != queue);
+        CPPUNIT_ASSERT(ends(old));
+    }
+
+    void testARestartWithoutDescriptorsChangesNothing() {
+        const PoolGuard guard(*context_);
+        const ProcessPtr old = serve();
+        {
+            const NoDescriptors shortage;
+            CPPUNIT_ASSERT_THROW(succession_->restart("it was ordered"), SystemException);
+        }
+        CPPUNIT_ASSERT(!versions_->deployment());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, versions_->current());
+        CPPUNIT_ASSERT(serves(old));
+        CPPUNIT_ASSERT(!succession_->lastRestart(now()));
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=app.restart"));
+    }
+
+    void testALateVersionIsGivenUpAtTheSecondAttempt() {
+        const PoolGuard guard(*context_);
+        const ProcessPtr old = serve();
+        deploy();
+        const ProcessPtr companion = standBy(2);
+        CPPUNIT_ASSERT(!attemptFails(2, true));
+        CPPUNIT_ASSERT(versions_->deployment());
+        CPPUNIT_ASSERT(!ends(companion));
+        CPPUNIT_ASSERT(attemptFails(2, true));
+        CPPUNIT_ASSERT(!versions_->deployment());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, versions_->current());
+        CPPUNIT_ASSERT(serves(old));
+        CPPUNIT_ASSERT(ends(companion));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, counters_.deploysFailed);
+    }
+
+    void testWithoutResistanceAVersionThatFailsTakesOver() {
+        options_.resistDeploymentErrors = false;
+        const PoolGuard guard(*context_);
+        const ProcessPtr old = serve();
+        deploy();
+        CPPUNIT_ASSERT(!attemptFails(2));
+        CPPUNIT_ASSERT(!versions_->deployment());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, versions_->current());
+        CPPUNIT_ASSERT(ends(old));
+    }
+
+    void testAFailureOfTheOldVersionCountsIfNothingServesBetweenTwoAttempts() {
+        const PoolGuard guard(*context_);
+        const ProcessPtr old = serve();
+        deploy();
+        attemptFails(2, true);
+        CPPUNIT_ASSERT(!attemptFails(1, true));
+        CPPUNIT_ASSERT(versions_->deployment());
+        instances_->retire(old);
+        CPPUNIT_ASSERT(attemptFails(1, true));
+        CPPUNIT_ASSERT(!versions_->deployment());
+        CPPUNIT_ASSERT_MESSAGE("There is no deployment", !attemptFails(1));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, counters_.deploysFailed);
+    }
+
+    void testAFailedVersionIsTriedAgainOnceWithEachStartupFile() {
+        const PoolGuard guard(*context_);
+        serve();
+        succession_->restart("it was ordered");
+        attemptFails(2);
+        CPPUNIT_ASSERT_MESSAGE("It was tried with this one", !succession_->follow(options_));
+        options_.startupFile = "app.js";
+        {
+            const NoDescriptors shortage;
+            CPPUNIT_ASSERT_THROW(succession_->follow(options_), SystemException);
+        }
+        CPPUNIT_ASSERT(succession_->follow(options_));
+        CPPUNIT_ASSERT_EQUAL(std::string("it has another startup file"), succession_->lastRestart(now())->reason);
+        attemptFails(3);
+        CPPUNIT_ASSERT(!succession_->follow(options_));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, counters_.restarts);
+    }
+
+    void testAnAlwaysRestartWaitsForARequestAndForTheLastRestart() {
+        const PoolGuard guard(*context_);
+        CPPUNIT_ASSERT(!succession_->mayAlwaysRestart());
+        serve();
+        CPPUNIT_ASSERT(!succession_->mayAlwaysRestart());
+        send(Ticket(1));
+        CPPUNIT_ASSERT(succession_->mayAlwaysRestart());
+        pending_.begun(SpawnTask());
+        CPPUNIT_ASSERT(!succession_->mayAlwaysRestart());
+        pending_.concluded(SpawnTask());
+        succession_->restart("it was ordered");
+        CPPUNIT_ASSERT(!succession_->mayAlwaysRestart());
     }
 };
 

@@ -16,7 +16,7 @@ ScaledApplication::ScaledApplication(PoolContext &context, Room &room, const std
       failures(name, context.reports),
       versions(name, context.threads, context.factory.create(options)),
       demand(options, context, queue, instances),
-      succession({name, context, queue, instances, pause, pending, versions, demand, counters}),
+      succession({name, options, context, queue, instances, pause, pending, failures, versions, demand, counters}),
       hangs(name, options, queue, instances),
       preloader({name, options, context, pending, instances, versions, counters},
                 {[this](Process &process, const std::string &why) REQUIRES(poolLock) { scaler.replace(process, why); },
