@@ -186,6 +186,7 @@ endif
     %D%/pool/DeadlinesTest.cpp \
     %D%/pool/DemandTest.cpp \
     %D%/pool/DummyInstancesTest.cpp \
+    %D%/pool/GroupTest.cpp \
     %D%/pool/HangWatchTest.cpp \
     %D%/pool/InstanceLinkTest.cpp \
     %D%/pool/InstancePauseTest.cpp \
