@@ -356,7 +356,7 @@ class PoolAdoptionTest < IntegrationTest
     answer = Thread.new do
       verb == "GET" ? of.client(site).get(url) : of.client(site).post(url, "body")
     end
-    eventually("it has begun") { File.exist?(started) }
+    eventually("it has begun") { File.size?(started) }
     [answer, path, -> { File.read(started).to_i }]
   end
 

@@ -150,7 +150,7 @@ proctype Agent(byte epoch) {
 
         :: atomic { deploys > 0 && anyServes && !started[INSTANCES - 1] -> deploys--; lines++; assert(lines < LINES) }
             spawn();
-            /* Group::takeOver(): ApplicationQueue::makeCurrent(), Group::retireOlderThan() */
+            /* Succession::takeOver(): ApplicationQueue::makeCurrent(), Instances::retireOlderThan() */
             atomic { published[epoch] = lines }
             atomic { shutDown[lines - 1] = true }
             recheckWaiting();

@@ -188,6 +188,7 @@ endif
     %D%/pool/DeadlinesTest.cpp \
     %D%/pool/DemandTest.cpp \
     %D%/pool/DummyInstancesTest.cpp \
+    %D%/pool/GroupTest.cpp \
     %D%/pool/HangWatchTest.cpp \
     %D%/pool/InstanceLinkTest.cpp \
     %D%/pool/InstancePauseTest.cpp \
@@ -236,6 +237,7 @@ endif
     %D%/pool/SparesTest.cpp \
     %D%/pool/StartFailuresTest.cpp \
     %D%/pool/StickySessionsTest.cpp \
+    %D%/pool/SuccessionTest.cpp \
     %D%/pool/SystemCpuLoadTest.cpp \
     %D%/pool/VersionsTest.cpp \
     %D%/pool/WarmUpRunTest.cpp \

@@ -1,7 +1,6 @@
 #include "pool/Group.h"
 
 #include <optional>
-#include <utility>
 
 #include "base/Exceptions.h"
 #include "io/RequestQueue.h"
@@ -18,7 +17,6 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       madeAt_(context.clock.now()),
       options_(options),
       restartFiles_(options.appRoot, options.restartDir, context.orphans.restartFile(name_, options.rollingRestarts)),
-      startupFiles_(options),
       queue_(slot, name_, context.channels, context.store),
       loans_(context.channels, slot, queue_),
       instances_(context, queue_),
@@ -26,21 +24,24 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       failures_(name_, context.reports),
       versions_(name_, context.threads, context.factory.create(options)),
       demand_(options_, context, queue_, instances_),
+      succession_(
+          {name_, options_, context, queue_, instances_, pause_, pending_, failures_, versions_, demand_, counters_}),
       hangs_(name_, options_, queue_, instances_),
       slow_(name_, queue_, instances_),
-      preloader_(name_, options_, context.threads, pending_),
+      preloader_(
+          {name_, options_, context, pending_, instances_, versions_, counters_},
+          {[this](Process &process, const std::string &why) REQUIRES(poolLock) { scaler_.replace(process, why); },
+           [this]() REQUIRES(poolLock) { rescale(); }}),
       disuse_({context, queue_, instances_, pending_, versions_, preloader_}, context.clock.now()),
-      firstAnswer_(name_, queue_, instances_, versions_),
-      starter_(
-          {name_, options_, context, queue_, instances_, pause_, pending_, versions_, demand_, preloader_, counters_},
-          *this),
-      scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, hangs_,
-               preloader_, starter_, counters_},
+      starter_({name_, options_, context, queue_, instances_, pause_, pending_, versions_, succession_, preloader_},
+               *this),
+      scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, succession_,
+               hangs_, preloader_, starter_, counters_},
               [this, &timer](std::optional<MonotonicTime> date) REQUIRES(poolLock) {
                   const MonotonicTime now = context_.clock.now();
                   timer.set(*this, shutDown_
                                        ? date
-                                       : earlier(date, earlier(disuse_.nextLook(now), firstAnswer_.nextLook(now))));
+                                       : earlier(date, earlier(disuse_.nextLook(now), succession_.nextLook(now))));
               }) {}
 
 // ----- Requests
@@ -75,7 +76,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
 
 void Group::doWhatIsDue(MonotonicTime now) {
     pause_.endIfDue(now);
-    activateStandby();
+    succession_.activateStandby();
     for (const ProcessPtr &process : hangs_.overdue(now)) {
         endHung(process, hangs_.limit());
     }
@@ -86,7 +87,7 @@ void Group::doWhatIsDue(MonotonicTime now) {
         process->kill();
     }
     scaler_.endUnneeded(now);
-    firstAnswer_.look(now);
+    succession_.look(now);
     failures_.backoff().answered(demand_.lastProgress());
     rescale();
 }
@@ -94,45 +95,13 @@ void Group::doWhatIsDue(MonotonicTime now) {
 // ----- Orders
 
 void Group::restart(const std::string &reason) {
-    beginVersion(reason);
-    startupFiles_.changed();
+    succession_.restart(reason);
+    versionBegan();
 }
 
-void Group::beginVersion(const std::string &reason) {
-    SpawnerPointer spawner = context_.factory.create(options_);
-    QueueGenerationPtr queue = servesSoon() ? context_.makeQueue(options_) : nullptr;
-    Log::notice("event=app.restart app=\"{}\" reason=\"{}\"", name_, reason);
-    counters_.restarts++;
-    restartReason_ = reason;
-    restartedAt_ = context_.clock.now();
-    context_.orphans.end(name_);
-    failures_.forget();
+void Group::versionBegan() {
     room_.memory().versionChanged(scaler_);
-    // The standby of the current version is an instance of the old version: the application has it
-    // until the new one serves.
-    instances_.retireCompanions(versions_.current());
-    queue_.takePeak();
-    demand_.restore();
-    if (queue && options_.rollingRestarts) {
-        instances_.noteRestart();
-        versions_.deploy(std::move(spawner), std::move(queue), context_.clock.now());
-    } else {
-        versions_.replace(std::move(spawner));
-        if (queue) {
-            queue_.makeCurrent(std::move(queue));
-        }
-        instances_.retireOlderThan(versions_.current());
-    }
     rescale();
-}
-
-bool Group::mayAlwaysRestart() const {
-    if (!pending_.none() || scaler_.standsBy() || versions_.deployment() || instances_.empty()) {
-        return false;
-    }
-    const Process &newest = *instances_.all().back();
-    return newest.version() == versions_.current() &&
-           (demand_.lastBusy() > newest.since() || queue_.senders().peak() > 0);
 }
 
 void Group::detach(const ProcessPtr &process) {
@@ -150,7 +119,7 @@ void Group::detach(const ProcessPtr &process) {
 void Group::clear() {
     context_.orphans.end(name_);
     demand_.clear();
-    const bool oneMore = scaler_.startingReplacement();
+    const bool oneMore = succession_.startingReplacement();
     if (versions_.deployment()) {
         // There is no old version left to keep.
         versions_.adopt();
@@ -224,13 +193,13 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
         if (grows) {
             scaler_.grown(now);
         }
-        starter_.takeOver(task);
-        activateStandby();
+        succession_.takeOver(task);
+        succession_.activateStandby();
         if (process->state() == Process::State::SERVING) {
             demand_.adjustRestore();
         }
         instances_.publish();
-        replaceIfCold(*process);
+        preloader_.replaceIfCold(*process);
     } else {
         instances_.retire(process);
     }
@@ -248,20 +217,11 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
     demand_.notePeak(now);
     failures_.backoff().spawnFailed(now, options_.environment != "development");
     failures_.report("spawn.failed", failure, now);
-    bool oldVersionStays = false;
-    const bool isAttempt = versions_.deploys(task) || (versions_.isAttempt(task) && instances_.serving() == 0);
-    if (isAttempt && !versions_.postpone(failure)) {
-        counters_.deploysFailed++;
-        oldVersionStays = options_.resistDeploymentErrors;
-        instances_.retireCompanions(versions_.current());
-        versions_.fail(failure, oldVersionStays, servesSoon());
-        instances_.restartFailed(restartFiles_.seen());
-        instances_.retireOlderThan(versions_.current());
-    }
+    const bool oldVersionStays = succession_.attemptFailed(task, failure, restartFiles_.seen());
     if (!versions_.deployment()) {
         demand_.forgetRestore();
         // Requests may wait for the old version's next start: if that fails, too, they are refused.
-        if (!oldVersionStays && !servesSoon() && pending_.none()) {
+        if (!oldVersionStays && !succession_.servesSoon() && pending_.none()) {
             goDown(failure);
         }
     }
@@ -274,48 +234,6 @@ void Group::goDown(const GetFailure &failure) {
     queue_.refuseWaiting(failure);
     failures_.wentDown(failure, queue_.current() ? queue_.current()->number : Generation());
     scaler_.closeQueue();
-}
-
-// ----- Reforks
-
-/** The instance has answered Options::reforkAfter requests: it forks the next preloader. */
-void Group::instanceIsWarm(const Process &process) {
-    const ProcessPtr instance = instances_.find(process.id());
-    if (!instance || instance->state() != Process::State::SERVING || instance->lifecycle().isDue() ||
-        preloader_.reforking() || instance->version() != versions_.current() || versions_.deployment() || shutDown_ ||
-        !instance->parts().origin) {
-        return;
-    }
-    const SpawnerPointer spawner = versions_.spawner();
-    preloader_.refork(context_, instance, spawner,
-                      [this, instance, spawner](const std::optional<SpawnException> &failure) REQUIRES(poolLock) {
-                          if (spawner == versions_.spawner() && !shutDown_ && !context_.shuttingDown) {
-                              reforkEnded(*instance, failure);
-                          }
-                      });
-}
-
-/** Instances that start from now on share the memory of the instance that forked the new preloader.
- *  Instances of the old preloader are replaced, one at a time. */
-void Group::reforkEnded(const Process &instance, const std::optional<SpawnException> &failure) {
-    if (failure) {
-        counters_.reforksFailed++;
-        preloader_.logFailure(instance, *failure);
-        return;
-    }
-    counters_.reforked++;
-    preloader_.reforked(instance, context_.clock.now());
-    for (const ProcessPtr &process : instances_.all()) {
-        replaceIfCold(*process);
-    }
-    rescale();
-}
-
-/** Called also for an instance whose start began before the refork. */
-void Group::replaceIfCold(Process &process) {
-    if (preloader_.isCold(process)) {
-        requestReplacement(process, "a warmed instance has made another preloader (PassengerReforkAfter)");
-    }
 }
 
 // ----- Ends of instances
@@ -341,7 +259,7 @@ void Group::died(const ProcessPtr &process) {
         return;
     }
     instances_.publish();
-    activateStandby();
+    succession_.activateStandby();
     rescale();
     scaler_.closeQueueIfUnused();
     room_.mayHaveCome();
@@ -353,7 +271,8 @@ void Group::died(const ProcessPtr &process) {
 /** Reports a series of early deaths unless another start is due soon. If no instance serves,
  *  refuses the waiting requests. */
 void Group::reportEarlyDeath(Process &process, MonotonicTime now) {
-    if (!pending_.none() || scaler_.standsBy() || !failures_.givesUpForNow(now, demand_.waitingSince().has_value())) {
+    if (!pending_.none() || succession_.standsBy() ||
+        !failures_.givesUpForNow(now, demand_.waitingSince().has_value())) {
         return;
     }
     GetFailure failure = failures_.describe(process);
@@ -398,7 +317,7 @@ void Group::sent(Process &process, const Frame &frame) {
             requestReplacement(process, "it has run as many requests as PassengerMaxRequests allows");
             return;
         case FrameType::HEARTBEAT: hangs_.noteHeartbeat(process.id(), context_.clock.now()); return;
-        case FrameType::WARM: instanceIsWarm(process); return;
+        case FrameType::WARM: preloader_.warm(process); return;
         case FrameType::THREADS: process.backtraces().answered(frame.field(0)); return;
         case FrameType::PAUSE:
             if (process.pause().answered(frame.number(0) != 0)) {
@@ -406,7 +325,7 @@ void Group::sent(Process &process, const Frame &frame) {
                     // The instance may have dropped a request that it took in that moment.
                     queue_.recheckWaiting();
                 }
-                activateStandby();
+                succession_.activateStandby();
             }
             return;
         case FrameType::NO_CHANNEL: lostChannel(process, ChannelId(frame.number(0))); return;
@@ -461,7 +380,7 @@ GroupState Group::state(MonotonicTime now) const {
     if (instances_.serving() > 0) {
         return versions_.failure() ? GroupState::DEPLOY_FAILED : paused ? GroupState::PAUSED : GroupState::SERVING;
     }
-    if (!pending_.none() || scaler_.standsBy()) {
+    if (!pending_.none() || succession_.standsBy()) {
         return GroupState::STARTING;
     }
     return failsAtOnce(now) ? GroupState::FAILED : paused ? GroupState::PAUSED : GroupState::DOWN;
@@ -488,9 +407,7 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.queue.waiting = queue_.untaken();
     addStatistics(snapshot, queue_.statistics());
     snapshot.lastSpawnTime = lastSpawnTime_;
-    if (counters_.restarts > 0) {
-        snapshot.lastRestart = RestartSnapshot{restartReason_, now - restartedAt_};
-    }
+    snapshot.lastRestart = succession_.lastRestart(now);
     snapshot.processes = instances_.inspect(now);
     return snapshot;
 }

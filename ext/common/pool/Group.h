@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,7 +10,6 @@
 #include "pool/ChannelLoans.h"
 #include "pool/Demand.h"
 #include "pool/Disuse.h"
-#include "pool/FirstAnswer.h"
 #include "pool/GetFailure.h"
 #include "pool/HangWatch.h"
 #include "pool/InstanceStarter.h"
@@ -27,7 +25,7 @@
 #include "pool/Snapshot.h"
 #include "pool/SpawnTask.h"
 #include "pool/StartFailures.h"
-#include "pool/StartupFiles.h"
+#include "pool/Succession.h"
 #include "pool/UpkeepTimer.h"
 #include "pool/Versions.h"
 #include "restart/RestartFiles.h"
@@ -117,7 +115,7 @@ public:
     void restart(const std::string &reason) REQUIRES(poolLock);
     /** Whether always_restart.txt asks for one now: the newest instances had a request, and none is
      *  on its way. */
-    bool mayAlwaysRestart() const REQUIRES(poolLock);
+    bool mayAlwaysRestart() const REQUIRES(poolLock) { return succession_.mayAlwaysRestart(); }
     /** Ends the instance; another one comes for it where there is need. */
     void detach(const ProcessPtr &process) REQUIRES(poolLock);
     /** Instances take no request until then. A pause that holds already gets this end. */
@@ -188,10 +186,8 @@ public:
         restartFiles_.follow(options.appRoot, options.restartDir);
         hangs_.noteLimit(options.maxRequestTime);
         room_.memory().optionsCame(scaler_);
-        if (startupFiles_.follow(
-                options, {.deploying = versions_.deployment() != nullptr, .failed = versions_.failure().has_value()})) {
-            beginVersion("it has another startup file");
-            startupFiles_.tried();
+        if (succession_.follow(options)) {
+            versionBegan();
         }
     }
 
@@ -232,24 +228,9 @@ private:
         demand_.requested(now);
         rescale();
     }
-    /** Whether an instance serves, stands by, or is being taken over from an earlier pool
-     *  process. */
-    bool servesSoon() const noexcept REQUIRES(poolLock) {
-        return instances_.serving() > 0 || scaler_.standsBy() || pending_.adopts();
-    }
-    /** Instances that stand by serve from now on, if they may. */
-    void activateStandby() REQUIRES(poolLock) {
-        if (starter_.activateStandby()) {
-            demand_.adjustRestore();
-            instances_.publish();
-        }
-    }
-    void beginVersion(const std::string &reason) REQUIRES(poolLock);
+    void versionBegan() REQUIRES(poolLock);
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
     void lostChannel(Process &process, ChannelId channel) REQUIRES(poolLock);
-    void instanceIsWarm(const Process &process) REQUIRES(poolLock);
-    void reforkEnded(const Process &instance, const std::optional<SpawnException> &failure) REQUIRES(poolLock);
-    void replaceIfCold(Process &process) REQUIRES(poolLock);
     void reportEarlyDeath(Process &process, MonotonicTime now) REQUIRES(poolLock);
     void goDown(const GetFailure &failure) REQUIRES(poolLock);
     void endHung(const ProcessPtr &process, std::chrono::milliseconds limit) REQUIRES(poolLock);
@@ -266,14 +247,10 @@ private:
      *  new instances. */
     Options options_ GUARDED_BY(poolLock);
     RestartFiles restartFiles_;
-    StartupFiles startupFiles_ GUARDED_BY(poolLock);
     bool shutDown_ GUARDED_BY(poolLock) = false;
     AppCounters counters_ GUARDED_BY(poolLock);
     /** The time that the start of the last instance took; zero: none was started. */
     std::chrono::nanoseconds lastSpawnTime_ GUARDED_BY(poolLock){0};
-    /** The last restart: why, and when. */
-    std::string restartReason_ GUARDED_BY(poolLock);
-    MonotonicTime restartedAt_ GUARDED_BY(poolLock);
 
     // The parts. A part refers only to parts above it.
     ApplicationQueue queue_ GUARDED_BY(poolLock);
@@ -284,11 +261,11 @@ private:
     StartFailures failures_ GUARDED_BY(poolLock);
     Versions versions_ GUARDED_BY(poolLock);
     Demand demand_ GUARDED_BY(poolLock);
+    Succession succession_ GUARDED_BY(poolLock);
     HangWatch hangs_ GUARDED_BY(poolLock);
     SlowRequests slow_ GUARDED_BY(poolLock);
     PreloaderCare preloader_ GUARDED_BY(poolLock);
     Disuse disuse_ GUARDED_BY(poolLock);
-    FirstAnswer firstAnswer_ GUARDED_BY(poolLock);
     InstanceStarter starter_;
     Scaler scaler_ GUARDED_BY(poolLock);
 };

@@ -116,7 +116,7 @@ bool InstanceStarter::adopt(const SpawnTask &task) {
         InstanceId id;
         {
             const PoolGuard guard(parts_.context);
-            if (mustStandBy()) {
+            if (parts_.succession.mustStandBy()) {
                 throw SpawnException("the application may have one instance, and has one");
             }
             id = parts_.context.nextInstance();
@@ -152,7 +152,7 @@ void InstanceStarter::spawned(const SpawnTask &task, const ProcessPtr &process) 
     }
     {
         const PoolGuard guard(parts_.context);
-        const bool isOneTooMany = mustStandBy() && task.purpose != SpawnTask::Purpose::DEPLOY &&
+        const bool isOneTooMany = parts_.succession.mustStandBy() && task.purpose != SpawnTask::Purpose::DEPLOY &&
                                   parts_.instances.standby(parts_.versions.current());
         if (!wanted(task) || isOneTooMany) {
             // Its version is over, or the application went down, or the limit was lowered.
@@ -227,9 +227,9 @@ void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process
         }
         handover = parts_.queue.handOver(queue, process->socket.concurrency, cellsAtLeast(*process, task.options));
         process->socket.concurrency = handover.cells.count;
-        handover.paused = parts_.pause.until().has_value() || mustStandBy();
+        handover.paused = parts_.pause.until().has_value() || parts_.succession.mustStandBy();
         const bool isCompanion = task.purpose == SpawnTask::Purpose::GROW && parts_.versions.deploys(task);
-        if (mustStandBy() || isCompanion) {
+        if (parts_.succession.mustStandBy() || isCompanion) {
             process->lifecycle().standBy();
         }
         process->socket.cells = handover.cells;
@@ -335,59 +335,6 @@ bool InstanceStarter::tryAgain(const SpawnTask &task, const GetFailure &failure)
     again.orphan.clear();
     again.secondAttempt = true;
     return run(again);
-}
-
-// ----- Successors
-
-void InstanceStarter::takeOver(const SpawnTask &task) {
-    if (task.purpose == SpawnTask::Purpose::DEPLOY && parts_.versions.deploys(task)) {
-        const std::chrono::nanoseconds took = parts_.context.clock.now() - parts_.versions.deployment()->begun;
-        parts_.queue.makeCurrent(parts_.versions.adopt());
-        Log::notice("event=deploy.done app=\"{}\" version={} ms={}", parts_.app, parts_.versions.current(),
-                    std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
-        activateStandby();
-        parts_.instances.retireOlderThan(parts_.versions.current());
-    } else if (task.purpose == SpawnTask::Purpose::REPLACE) {
-        const ProcessPtr outgoing = parts_.instances.find(task.replaces);
-        if (!outgoing) {
-            return;
-        }
-        outgoing->lifecycle().noteSuccessor();
-        if (outgoing->stays()) {
-            parts_.counters.replaced++;
-            parts_.instances.retire(outgoing);
-        }
-    }
-}
-
-/** With a limit of one, two instances never serve: the new one waits for the old one's last
- *  request. The limit may have been lowered since the new one was ordered. */
-bool InstanceStarter::mustStandBy() const {
-    return parts_.demand.maxInstances() == 1 && !parts_.instances.empty();
-}
-
-bool InstanceStarter::activateStandby() {
-    const std::uint64_t current = parts_.versions.current();
-    const bool alone = parts_.demand.maxInstances() == 1;
-    bool oneTooMany = alone && parts_.instances.serves(current);
-    bool began = false;
-    for (const ProcessPtr &process : parts_.instances.all()) {
-        if (process->state() != Process::State::STANDBY || process->version() != current) {
-            continue;
-        }
-        if (oneTooMany) {
-            // The limit was lowered when there were more than one.
-            parts_.instances.retire(process);
-            continue;
-        }
-        oneTooMany = alone;
-        if (!alone || !parts_.instances.anyWorks()) {
-            parts_.instances.serve(process, parts_.versions.deployment() != nullptr);
-            parts_.pause.apply(*process);
-            began = true;
-        }
-    }
-    return began;
 }
 
 }  // namespace Passenger

@@ -4,10 +4,8 @@
 #include <functional>
 #include <string>
 
-#include "base/AppCounters.h"
 #include "exchange/Options.h"
 #include "pool/ApplicationQueue.h"
-#include "pool/Demand.h"
 #include "pool/GetFailure.h"
 #include "pool/Instances.h"
 #include "pool/PendingSpawns.h"
@@ -16,6 +14,7 @@
 #include "pool/Process.h"
 #include "pool/QueuePause.h"
 #include "pool/SpawnTask.h"
+#include "pool/Succession.h"
 #include "pool/Versions.h"
 #include "spawning/CancelSwitch.h"
 
@@ -71,9 +70,8 @@ public:
         const QueuePause &pause;
         PendingSpawns &pending;
         Versions &versions;
-        const Demand &demand;
+        const Succession &succession;
         PreloaderCare &preloader;
-        AppCounters &counters;
     };
 
     /** Everything outlives this object. */
@@ -90,11 +88,6 @@ public:
     bool startAdoption(const std::string &orphan) REQUIRES(poolLock);
     /** An instance cannot be started: the application is told as of a start that has failed. */
     void refuse(GetFailure failure) REQUIRES(poolLock);
-    /** The instances that the task's instance replaces end. It is ready, or stands by. */
-    void takeOver(const SpawnTask &task) REQUIRES(poolLock);
-    /** The instances of the current version that stand by serve from now on. With a limit of one,
-     *  a single one does, and only if no other instance works. @return whether one began to */
-    bool activateStandby() REQUIRES(poolLock);
     /** No instance is wanted any more. Ends the waits for those that were told to serve. */
     void cancel() REQUIRES(poolLock);
 
@@ -113,7 +106,6 @@ private:
     void watch(const ProcessPtr &process) EXCLUDES(poolLock);
     QueueGenerationPtr queueFor(const SpawnTask &task) const REQUIRES(poolLock);
     bool wanted(const SpawnTask &task) const REQUIRES(poolLock);
-    bool mustStandBy() const REQUIRES(poolLock);
     void concluded(const SpawnTask &task) REQUIRES(poolLock);
     void fail(const SpawnTask &task, GetFailure failure) REQUIRES(poolLock);
     bool tryAgain(const SpawnTask &task, const GetFailure &failure) REQUIRES(poolLock);

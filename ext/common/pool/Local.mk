@@ -42,6 +42,7 @@ libpassenger_pool_la_SOURCES = \
     %D%/Spares.cpp \
     %D%/StandardApplicationPool.cpp \
     %D%/StartFailures.cpp \
+    %D%/Succession.cpp \
     %D%/SystemCpuLoad.cpp \
     %D%/UpkeepTimer.cpp \
     %D%/Versions.cpp \

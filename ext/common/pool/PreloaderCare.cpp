@@ -1,7 +1,6 @@
 #include "pool/PreloaderCare.h"
 
 #include <exception>
-#include <utility>
 #include <vector>
 
 #include "base/Split.h"
@@ -23,13 +22,15 @@ void PreloaderCare::joined(const Process &instance, const Options &options) {
 }
 
 std::optional<MonotonicTime> PreloaderCare::restDate() const {
-    if (!lastSpawn_ || pending_.starting() > 0 || options_.maxPreloaderIdleTime == std::chrono::seconds(0)) {
+    if (!lastSpawn_ || parts_.pending.starting() > 0 ||
+        parts_.options.maxPreloaderIdleTime == std::chrono::seconds(0)) {
         return std::nullopt;
     }
-    return *lastSpawn_ + options_.maxPreloaderIdleTime;
+    return *lastSpawn_ + parts_.options.maxPreloaderIdleTime;
 }
 
-void PreloaderCare::restIfDue(const SpawnerPointer &spawner, MonotonicTime now) {
+void PreloaderCare::restIfDue(MonotonicTime now) {
+    const SpawnerPointer &spawner = parts_.versions.spawner();
     const std::optional<MonotonicTime> date = restDate();
     if (!date || now < *date || !spawner) {
         return;
@@ -37,34 +38,42 @@ void PreloaderCare::restIfDue(const SpawnerPointer &spawner, MonotonicTime now) 
     lastSpawn_.reset();
     loaded_.reset();
     try {
-        threads_.run("rest", [spawner] { spawner->rest(); });
-        Log::info("event=preloader.idle app=\"{}\"", app_);
+        parts_.context.threads.run("rest", [spawner] { spawner->rest(); });
+        Log::info("event=preloader.idle app=\"{}\"", parts_.app);
     } catch (const std::exception &error) {
-        Log::error("event=preloader.not_ended app=\"{}\" error=\"{}\"", app_, error.what());
+        Log::error("event=preloader.not_ended app=\"{}\" error=\"{}\"", parts_.app, error.what());
     }
 }
 
-void PreloaderCare::refork(PoolContext &context, const ProcessPtr &instance, const SpawnerPointer &spawner,
-                           Reforked ended) {
+void PreloaderCare::warm(const Process &process) {
+    const ProcessPtr instance = parts_.instances.find(process.id());
+    // Null after the shutdown.
+    const SpawnerPointer spawner = parts_.versions.spawner();
+    if (!instance || instance->state() != Process::State::SERVING || instance->lifecycle().isDue() || reforking_ ||
+        instance->version() != parts_.versions.current() || parts_.versions.deployment() || !spawner ||
+        !instance->parts().origin) {
+        return;
+    }
     try {
-        context.threads.run(
-            "refork", [this, &context, instance, spawner, options = options_, ended = std::move(ended)] {
-                const std::optional<SpawnException> failure = fork(context, instance, *spawner, options);
-                const PoolGuard guard(context);
-                reforking_ = false;
-                ended(failure);
-            });
+        parts_.context.threads.run("refork", [this, instance, spawner, options = parts_.options] {
+            const std::optional<SpawnException> failure = fork(instance, *spawner, options);
+            const PoolGuard guard(parts_.context);
+            reforking_ = false;
+            if (spawner == parts_.versions.spawner() && !parts_.context.shuttingDown) {
+                ended(*instance, failure);
+            }
+        });
         reforking_ = true;
     } catch (const std::exception &error) {
-        Log::error("event=refork.not_started app=\"{}\" error=\"{}\"", app_, error.what());
+        Log::error("event=refork.not_started app=\"{}\" error=\"{}\"", parts_.app, error.what());
     }
 }
 
 /** In a background thread. @return why it failed */
-std::optional<SpawnException> PreloaderCare::fork(PoolContext &context, const ProcessPtr &instance, Spawner &spawner,
+std::optional<SpawnException> PreloaderCare::fork(const ProcessPtr &instance, Spawner &spawner,
                                                   const Options &options) {
     const auto send = [&](const Frame &frame, const std::vector<int> &descriptors) {
-        const PoolGuard guard(context);
+        const PoolGuard guard(parts_.context);
         if (instance->state() != Process::State::SERVING) {
             throw SpawnException("the instance no longer serves");
         }
@@ -82,16 +91,34 @@ std::optional<SpawnException> PreloaderCare::fork(PoolContext &context, const Pr
     return std::nullopt;
 }
 
-void PreloaderCare::reforked(const Process &instance, MonotonicTime now) {
-    lastSpawn_ = now;
+/** Instances that start from now on share the memory of the instance that forked the new preloader.
+ *  Instances of the old preloader are replaced, one at a time. */
+void PreloaderCare::ended(const Process &instance, const std::optional<SpawnException> &failure) {
+    if (failure) {
+        parts_.counters.reforksFailed++;
+        logFailure(instance, *failure);
+        return;
+    }
+    parts_.counters.reforked++;
+    lastSpawn_ = parts_.context.clock.now();
     coldOrigin_ = instance.parts().origin;
+    for (const ProcessPtr &process : parts_.instances.all()) {
+        replaceIfCold(*process);
+    }
+    events_.changed();
+}
+
+void PreloaderCare::replaceIfCold(Process &process) {
+    if (coldOrigin_ && process.parts().origin == coldOrigin_) {
+        events_.replace(process, "a warmed instance has made another preloader (PassengerReforkAfter)");
+    }
 }
 
 void PreloaderCare::logFailure(const Process &instance, const SpawnException &failure) const {
-    Log::warn("event=refork.failed app=\"{}\" pid={} error=\"{}\" action=\"the old preloader stays\"", app_,
+    Log::warn("event=refork.failed app=\"{}\" pid={} error=\"{}\" action=\"the old preloader stays\"", parts_.app,
               instance.pid(), failure.what());
     for (const std::string &text : split(failure.report(), '\n')) {
-        Log::info("event=refork.report app=\"{}\" {}", app_, text);
+        Log::info("event=refork.report app=\"{}\" {}", parts_.app, text);
     }
 }
 

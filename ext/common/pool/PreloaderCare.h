@@ -4,60 +4,74 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
+#include "base/AppCounters.h"
 #include "base/Clock.h"
 #include "base/Exceptions.h"
 #include "exchange/Options.h"
+#include "pool/Instances.h"
 #include "pool/PendingSpawns.h"
 #include "pool/PoolContext.h"
 #include "pool/Process.h"
 #include "pool/SpawnTask.h"
+#include "pool/Versions.h"
 #include "spawning/SpawnPlan.h"
 
 namespace Passenger {
 
 /**
  * Cares for the preloader of an application. Ends it when it has forked nothing for
- * PassengerMaxPreloaderIdleTime. Knows which instances come from a preloader that a refork
- * (PassengerReforkAfter) has made old (doc/ARCHITECTURE.md, "Reforking").
+ * PassengerMaxPreloaderIdleTime. Has a warm instance (PassengerReforkAfter) fork the next
+ * preloader, and the instances of the old one replaced (doc/ARCHITECTURE.md, "Reforking").
  *
  * Owned by the Group; guarded by the pool's lock.
  */
 class PreloaderCare {
 public:
-    /** All arguments outlive this object. @param options of the application, as they are now */
-    PreloaderCare(const std::string &app, const Options &options, BackgroundThreads &threads,
-                  const PendingSpawns &pending)
-        : app_(app), options_(options), threads_(threads), pending_(pending) {}
+    /** What it works with. */
+    struct Parts {
+        const std::string &app;
+        /** The present options of the application. */
+        const Options &options;
+        PoolContext &context;
+        const PendingSpawns &pending;
+        const Instances &instances;
+        const Versions &versions;
+        AppCounters &counters;
+    };
+    /** What it has done by others. Called with the pool's lock held. */
+    struct Events {
+        /** See Scaler::replace(). */
+        std::function<void(Process &process, const std::string &why)> replace;
+        /** There is another restDate(). */
+        std::function<void()> changed;
+    };
+
+    /** Everything outlives this object. */
+    PreloaderCare(const Parts &parts, Events events) : parts_(parts), events_(std::move(events)) {}
 
     /** An instance of the current version has been started. One of an earlier pool process tells
      *  nothing of the preloader. @param options those that it was started with */
     void joined(const Process &instance, const Options &options);
     /** Whether a preloader has the application loaded, as far as its instances have told, and the
      *  present options let it fork. */
-    bool isLoaded() const { return loaded_ && *loaded_ == Load(options_); }
+    bool isLoaded() const { return loaded_ && *loaded_ == Load(parts_.options); }
     void spawnEnded(MonotonicTime now) noexcept { lastSpawn_ = now; }
     /** When the preloader has forked nothing for long enough; nothing: not as it is now. */
     std::optional<MonotonicTime> restDate() const;
     /** Ends the preloader if that date has come: in a thread, since that blocks. Once after each
      *  spawn. */
-    void restIfDue(const SpawnerPointer &spawner, MonotonicTime now);
+    void restIfDue(MonotonicTime now);
 
     /** Whether a refork is under way. One at a time. */
     bool reforking() const noexcept { return reforking_; }
-    /**
-     * Has the instance fork the next preloader, in a background thread.
-     * @param ended is called in that thread, with the pool's lock held: with why it failed, or
-     *     nothing. Then reforked() or logFailure() is for the caller to call.
-     */
-    using Reforked = std::function<void(const std::optional<SpawnException> &)>;
-    void refork(PoolContext &context, const ProcessPtr &instance, const SpawnerPointer &spawner, Reforked ended)
-        REQUIRES(poolLock);
-    /** The instance has made another preloader. */
-    void reforked(const Process &instance, MonotonicTime now);
-    void logFailure(const Process &instance, const SpawnException &failure) const;
-    /** Whether the instance comes from a preloader that a refork has made old. */
-    bool isCold(const Process &process) const noexcept { return coldOrigin_ && process.parts().origin == coldOrigin_; }
+    /** The instance has answered Options::reforkAfter requests: it forks the next preloader, in a
+     *  background thread. */
+    void warm(const Process &process) REQUIRES(poolLock);
+    /** Has the instance replaced if it comes from a preloader that a refork has made old. Called
+     *  also for an instance whose start began before the refork. */
+    void replaceIfCold(Process &process) REQUIRES(poolLock);
 
 private:
     /** The options that decide whether a preloader can be used. */
@@ -69,13 +83,13 @@ private:
         std::string spawnMethod;
         std::string startCommand;
     };
-    static std::optional<SpawnException> fork(PoolContext &context, const ProcessPtr &instance, Spawner &spawner,
-                                              const Options &options) EXCLUDES(poolLock);
+    std::optional<SpawnException> fork(const ProcessPtr &instance, Spawner &spawner, const Options &options)
+        EXCLUDES(poolLock);
+    void ended(const Process &instance, const std::optional<SpawnException> &failure) REQUIRES(poolLock);
+    void logFailure(const Process &instance, const SpawnException &failure) const;
 
-    const std::string &app_;
-    const Options &options_;
-    BackgroundThreads &threads_;
-    const PendingSpawns &pending_;
+    const Parts parts_;
+    const Events events_;
     /** When a spawn last ended, since the preloader was told to rest. */
     std::optional<MonotonicTime> lastSpawn_;
     bool reforking_ = false;

@@ -121,7 +121,7 @@ bool Room::evictFor(const Scaler &application, bool onlyIdle, MonotonicTime now)
 
 bool Room::admit(Scaler &application, MonotonicTime now) {
     wishes_.emplace(application.slot(), &application);
-    const unsigned max = settings_.maxSize + (application.replacing() ? 1 : 0);
+    const unsigned max = settings_.maxSize + (application.succession().replacing() ? 1 : 0);
     Census census = this->census(application, now);
     const auto evict = [&](bool onlyIdle) REQUIRES(poolLock) {
         const bool evicted = evictFor(application, onlyIdle, now);
@@ -204,7 +204,7 @@ Scaler *Room::chooseVictim(const Scaler &application, bool onlyIdle, MonotonicTi
 /** Whether an instance takes another one's place, so that there may be one more. */
 bool Room::replacing() const {
     return std::any_of(applications_.begin(), applications_.end(), [](const Scaler *each) REQUIRES(poolLock) {
-        return each->replacing() || each->startingReplacement();
+        return each->succession().replacing() || each->succession().startingReplacement();
     });
 }
 
@@ -246,7 +246,8 @@ MemoryRoom::Verdict Room::admitReplacement(Scaler &application, MemoryAdmission:
     if (wish.start != start) {
         wish = {&application, start, now};
     }
-    const bool isAble = (!application.atLimit() || !application.replacing()) && !application.startingReplacement();
+    const bool isAble = (!application.atLimit() || !application.succession().replacing()) &&
+                        !application.succession().startingReplacement();
     wish.turn = isAble ? turnOf(wish, now) : Turn::NONE;
     if (wish.turn != Turn::NONE) {
         logWait(wish, now);

@@ -49,12 +49,6 @@ bool Scaler::atLimit() const {
     return limit > 0 && size() >= limit;
 }
 
-bool Scaler::replacing() const {
-    const Versions::Deployment *deployment = parts_.versions.deployment();
-    return standsBy() || parts_.instances.find(parts_.pending.beingReplaced()) ||
-           (deployment && deployment->started && !parts_.instances.empty()) || parts_.instances.anyReplaced();
-}
-
 // ----- Failing applications
 
 /** Whether a request needs the next start. If the application serves, any request since the last
@@ -87,7 +81,7 @@ void Scaler::rescale() {
     grow(now);
     startSpares(now);
     parts_.room.endSurplusOrphans();
-    parts_.preloader.restIfDue(parts_.versions.spawner(), now);
+    parts_.preloader.restIfDue(now);
     plan(now);
 }
 
@@ -114,7 +108,7 @@ bool Scaler::oldVersionReturns() const {
  *  would even make one of the new version. */
 bool Scaler::holdsGrowth() const {
     const bool oldVersionGrows = parts_.room.waitsForTurn(*this) && parts_.preloader.isLoaded();
-    return standsBy() || (parts_.versions.deployment() && !oldVersionReturns() && !oldVersionGrows);
+    return parts_.succession.standsBy() || (parts_.versions.deployment() && !oldVersionReturns() && !oldVersionGrows);
 }
 
 /** Starts the first instance of the new version, if there may be one more. @return whether it waits
@@ -122,7 +116,7 @@ bool Scaler::holdsGrowth() const {
 bool Scaler::deploy(MonotonicTime now) {
     // Two instances are enough where one may serve: the one that stands by serves first.
     if (!parts_.versions.deployment() || parts_.versions.deployment()->started || !parts_.failures.mayTry(now) ||
-        standsBy()) {
+        parts_.succession.standsBy()) {
         return false;
     }
     if (parts_.instances.serving() > 0) {
@@ -177,7 +171,8 @@ bool Scaler::wantsCompanion(unsigned ready, bool forked) const {
 /** Starts the successor of an instance that is due for replacement, one at a time. @return whether
  *  it waits for room */
 bool Scaler::replaceOne(MonotonicTime now) {
-    if (parts_.pending.beingReplaced() || parts_.versions.deployment() || standsBy() || !mayTry(now)) {
+    if (parts_.pending.beingReplaced() || parts_.versions.deployment() || parts_.succession.standsBy() ||
+        !mayTry(now)) {
         return false;
     }
     const ProcessPtr due = parts_.instances.dueForReplacement();
@@ -208,7 +203,8 @@ unsigned Scaler::missing(MonotonicTime now) {
         size() - snapshot.serving - snapshot.starting - parts_.instances.drainingWithStreamsOnly(now);
     // Where one instance may live, another one starts beside it to stand by, unless the restart is
     // to end the old one first.
-    const bool oneApart = replacing() && (snapshot.maxInstances > 1 || parts_.options.rollingRestarts);
+    const bool oneApart =
+        parts_.succession.replacing() && (snapshot.maxInstances > 1 || parts_.options.rollingRestarts);
     snapshot.others = others - (oneApart && others > 0 ? 1 : 0);
     const unsigned missing = instancesToStart(snapshot);
     return missing == 0 || holdsGrowth() || !mayTry(now) ? 0
@@ -226,7 +222,8 @@ void Scaler::ensureQueue() {
  *  an instance that hangs delays no other one. */
 void Scaler::adopt(MonotonicTime now) {
     Orphans &orphans = parts_.context.orphans;
-    if (orphans.waiting(parts_.app) == 0 || !parts_.queue.current() || standsBy() || parts_.versions.deployment()) {
+    if (orphans.waiting(parts_.app) == 0 || !parts_.queue.current() || parts_.succession.standsBy() ||
+        parts_.versions.deployment()) {
         return;
     }
     while (orphans.waiting(parts_.app) > 0 && !atLimit() && parts_.room.admit(*this, now)) {
@@ -282,7 +279,7 @@ void Scaler::grow(MonotonicTime now) {
 
 /** Only in room that no other application wants. */
 void Scaler::startSpares(MonotonicTime now) {
-    if (standsBy() || parts_.versions.deployment() || !mayTry(now)) {
+    if (parts_.succession.standsBy() || parts_.versions.deployment() || !mayTry(now)) {
         return;
     }
     const unsigned atOnce = std::max(parts_.context.cpu.cores(), 2U);

@@ -18,6 +18,7 @@
 #include "pool/PreloaderCare.h"
 #include "pool/Spares.h"
 #include "pool/StartFailures.h"
+#include "pool/Succession.h"
 #include "pool/Versions.h"
 
 namespace Passenger {
@@ -49,6 +50,7 @@ public:
         StartFailures &failures;
         Versions &versions;
         Demand &demand;
+        const Succession &succession;
         HangWatch &hangs;
         PreloaderCare &preloader;
         InstanceStarter &starter;
@@ -91,6 +93,7 @@ public:
     std::uint32_t slot() const noexcept { return parts_.queue.slot(); }
     const Demand &demand() const noexcept REQUIRES(poolLock) { return parts_.demand; }
     const Instances &instances() const noexcept REQUIRES(poolLock) { return parts_.instances; }
+    const Succession &succession() const noexcept REQUIRES(poolLock) { return parts_.succession; }
     /** All instances that live or are on their way: what counts for the pool's limit. */
     unsigned size() const noexcept REQUIRES(poolLock) { return parts_.instances.living() + parts_.pending.starting(); }
     /** How many of them the pool's limit does not count: a preloader's forks that wait for the
@@ -100,13 +103,6 @@ public:
     }
     /** Whether it has as many instances as its own limit allows. */
     bool atLimit() const REQUIRES(poolLock);
-    /** Whether an instance takes another one's place at this moment. The limits may then be
-     *  exceeded by one. */
-    bool replacing() const REQUIRES(poolLock);
-    /** Whether an instance is being started to replace something, even if it is not needed now. */
-    bool startingReplacement() const noexcept REQUIRES(poolLock) {
-        return parts_.pending.starting() > parts_.pending.growing();
-    }
     const Options &options() const noexcept REQUIRES(poolLock) { return parts_.options; }
     const std::string &name() const noexcept { return parts_.app; }
     /** How many of them are on their way. */
@@ -122,11 +118,6 @@ public:
     void giveUp(const ProcessPtr &process, const std::string &why, bool restored) REQUIRES(poolLock);
     /** The instance serves until another one has taken its place. */
     void replace(Process &process, const std::string &why) REQUIRES(poolLock);
-
-    /** Whether an instance of the current version stands by until no other one works. */
-    bool standsBy() const noexcept REQUIRES(poolLock) {
-        return parts_.instances.standby(parts_.versions.current()) != nullptr;
-    }
 
 private:
     enum class First { OLDEST, YOUNGEST };

@@ -244,9 +244,10 @@ public:
         {
             const PoolGuard guard(*context_);
             CPPUNIT_ASSERT_MESSAGE("It is paused", standby()->pause().isOn());
-            CPPUNIT_ASSERT_MESSAGE("The old one lives", !shop_->starter.activateStandby());
+            shop_->succession.activateStandby();
+            CPPUNIT_ASSERT_EQUAL_MESSAGE("The old one lives", 0U, shop_->instances.serving());
             shop_->end(old);
-            CPPUNIT_ASSERT(shop_->starter.activateStandby());
+            shop_->succession.activateStandby();
             CPPUNIT_ASSERT(!shop_->instances.all().front()->pause().isOn());
         }
         CPPUNIT_ASSERT_EQUAL(1U, shop_->instances.serving());
@@ -259,7 +260,8 @@ public:
         CPPUNIT_ASSERT(eventuallyTold([this] { return standby() != nullptr; }));
         const PoolGuard guard(*context_);
         shop_->serve();
-        CPPUNIT_ASSERT(!shop_->starter.activateStandby());
+        shop_->succession.activateStandby();
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->instances.serving());
         CPPUNIT_ASSERT(!standby());
         CPPUNIT_ASSERT_EQUAL(2U, shop_->instances.draining());
     }
@@ -281,14 +283,15 @@ public:
         // A Process ends without the lock.
         ProcessPtr surplus;
         const PoolGuard guard(*context_);
-        CPPUNIT_ASSERT(!shop_->starter.activateStandby());
+        shop_->succession.activateStandby();
+        CPPUNIT_ASSERT_EQUAL(0U, shop_->instances.serving());
         CPPUNIT_ASSERT_EQUAL_MESSAGE("One stands by", shop_->instances.living() - 1, shop_->instances.draining());
         shop_->end(old);
         if (shop_->instances.draining() > 0) {
             surplus = shop_->instances.all().back();
             shop_->end(surplus);
         }
-        CPPUNIT_ASSERT(shop_->starter.activateStandby());
+        shop_->succession.activateStandby();
         CPPUNIT_ASSERT_EQUAL(1U, shop_->instances.serving());
     }
 

@@ -2,6 +2,9 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <vector>
+
+#include "base/Exceptions.h"
 #include "spawning/Preloader.h"
 #include "support/GroupParts.h"
 
@@ -14,16 +17,41 @@ class PreloaderCareTest : public GroupParts {
     CPPUNIT_TEST(testThePreloaderRestsOnceAfterEachSpawn);
     CPPUNIT_TEST(testThePreloaderDoesNotRestDuringASpawn);
     CPPUNIT_TEST(testThePreloaderForksWithTheOptionsOfItsStartOnly);
-    CPPUNIT_TEST(testAfterAReforkTheInstancesOfTheOldPreloaderAreCold);
+    CPPUNIT_TEST(testAfterAReforkTheInstancesOfTheOldPreloaderAreReplaced);
+    CPPUNIT_TEST(testAReforkWithoutOldInstancesStillChangesTheDate);
+    CPPUNIT_TEST(testAReforkThatFailsIsCountedAndReplacesNothing);
+    CPPUNIT_TEST(testOnlyAServingForkOfTheCurrentVersionReforks);
+    CPPUNIT_TEST(testARestartDropsARefork);
+    CPPUNIT_TEST(testNoReforkOutlivesTheShutdown);
     CPPUNIT_TEST_SUITE_END();
 
     PendingSpawns pending_;
+    AppCounters counters_;
+    std::optional<Versions> versions_;
     std::optional<PreloaderCare> care_;
+    /** What the care told. */
+    std::vector<InstanceId> replaced_;
+    unsigned changes_ = 0;
+    /** Whether reforks fail. */
+    bool failing_ = false;
 
-    static ProcessPtr instanceOf(const std::shared_ptr<const Origin> &origin) {
+    static ProcessPtr instanceOf(const std::shared_ptr<const Origin> &origin, InstanceId id = InstanceId(1)) {
         SpawnResult result{};
         result.origin = origin;
-        return std::make_shared<Process>(std::move(result), InstanceId(1), 1, MonotonicTime());
+        return std::make_shared<Process>(std::move(result), id, 1, MonotonicTime());
+    }
+    ProcessPtr serveFork(const std::shared_ptr<const Origin> &origin) {
+        ProcessPtr process = instanceOf(origin, InstanceId(++lastId_));
+        instances_->add(process);
+        return process;
+    }
+    /** The instance says WARM, and the refork ends if it has begun. */
+    void warm(const Process &process) {
+        {
+            const PoolGuard guard(*context_);
+            care_->warm(process);
+        }
+        context_->threads.join();
     }
 
 public:
@@ -31,18 +59,35 @@ public:
         GroupParts::setUp();
         options_.maxPreloaderIdleTime = seconds(10);
         pending_ = PendingSpawns();
-        care_.emplace(app_, options_, context_->threads, pending_);
+        counters_ = AppCounters();
+        replaced_.clear();
+        changes_ = 0;
+        failing_ = false;
+        factory_->refork = [this](const WarmInstance &) {
+            if (failing_) {
+                throw SpawnException("a failure was ordered");
+            }
+        };
+        versions_.emplace(app_, context_->threads, factory_->create(options_));
+        care_.emplace(
+            PreloaderCare::Parts{app_, options_, *context_, pending_, *instances_, *versions_, counters_},
+            PreloaderCare::Events{[this](Process &process, const std::string &) { replaced_.push_back(process.id()); },
+                                  [this] { changes_++; }});
+    }
+    void tearDown() override {
+        care_.reset();
+        versions_.reset();
+        GroupParts::tearDown();
     }
 
     void testThePreloaderRestsOnceAfterEachSpawn() {
-        const SpawnerPointer spawner = factory_->create(options_);
         CPPUNIT_ASSERT(!care_->restDate());
         care_->spawnEnded(now());
         CPPUNIT_ASSERT(care_->restDate() == now() + seconds(10));
-        care_->restIfDue(spawner, now());
+        care_->restIfDue(now());
         clock_.advance(seconds(10));
-        care_->restIfDue(spawner, now());
-        care_->restIfDue(spawner, now());
+        care_->restIfDue(now());
+        care_->restIfDue(now());
         context_->threads.join();
         CPPUNIT_ASSERT_EQUAL(1U, factory_->rests());
         CPPUNIT_ASSERT(!care_->restDate());
@@ -75,14 +120,96 @@ public:
         CPPUNIT_ASSERT(!care_->isLoaded());
     }
 
-    void testAfterAReforkTheInstancesOfTheOldPreloaderAreCold() {
+    void testAfterAReforkTheInstancesOfTheOldPreloaderAreReplaced() {
         const auto origin = std::make_shared<const Origin>();
-        const ProcessPtr warm = instanceOf(origin);
-        CPPUNIT_ASSERT(!care_->isCold(*warm));
-        care_->reforked(*warm, now());
-        CPPUNIT_ASSERT(care_->isCold(*warm));
-        CPPUNIT_ASSERT(!care_->isCold(*instanceOf(std::make_shared<const Origin>())));
-        CPPUNIT_ASSERT(!care_->isCold(*instanceOf(nullptr)));
+        const ProcessPtr first = serveFork(origin);
+        const ProcessPtr warmed = serveFork(origin);
+        const ProcessPtr direct = serveFork(nullptr);
+        const ProcessPtr other = serveFork(std::make_shared<const Origin>());
+        warm(*warmed);
+        CPPUNIT_ASSERT(!care_->reforking());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, counters_.reforked);
+        CPPUNIT_ASSERT(replaced_ == std::vector({first->id(), warmed->id()}));
+        CPPUNIT_ASSERT_EQUAL(1U, changes_);
+        CPPUNIT_ASSERT(care_->restDate() == now() + seconds(10));
+        const PoolGuard guard(*context_);
+        care_->replaceIfCold(*other);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, replaced_.size());
+        const ProcessPtr late = serveFork(origin);
+        care_->replaceIfCold(*late);
+        CPPUNIT_ASSERT(replaced_.back() == late->id());
+    }
+
+    void testAReforkWithoutOldInstancesStillChangesTheDate() {
+        const ProcessPtr warmed = serveFork(std::make_shared<const Origin>());
+        {
+            const PoolGuard guard(*context_);
+            care_->warm(*warmed);
+            CPPUNIT_ASSERT(care_->reforking());
+            care_->warm(*warmed);
+            instances_->remove(warmed);
+        }
+        context_->threads.join();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, counters_.reforked);
+        CPPUNIT_ASSERT(replaced_.empty());
+        CPPUNIT_ASSERT_EQUAL(1U, changes_);
+    }
+
+    void testAReforkThatFailsIsCountedAndReplacesNothing() {
+        failing_ = true;
+        const ProcessPtr warmed = serveFork(std::make_shared<const Origin>());
+        warm(*warmed);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, counters_.reforksFailed);
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=refork.failed"));
+        CPPUNIT_ASSERT(replaced_.empty());
+        failing_ = false;
+        warm(*warmed);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, counters_.reforked);
+    }
+
+    void testOnlyAServingForkOfTheCurrentVersionReforks() {
+        const auto origin = std::make_shared<const Origin>();
+        const ProcessPtr direct = serveFork(nullptr);
+        const ProcessPtr due = serveFork(origin);
+        due->lifecycle().fallDue("it is worn");
+        const ProcessPtr draining = serveFork(origin);
+        instances_->retire(draining);
+        const ProcessPtr gone = instanceOf(origin, InstanceId(99));
+        for (const ProcessPtr &process : {direct, due, draining, gone}) {
+            warm(*process);
+        }
+        const ProcessPtr serving = serveFork(origin);
+        versions_->deploy(factory_->create(options_), nullptr, now());
+        warm(*serving);
+        versions_->adopt();
+        warm(*serving);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, counters_.reforked);
+    }
+
+    void testARestartDropsARefork() {
+        const ProcessPtr warmed = serveFork(std::make_shared<const Origin>());
+        {
+            const PoolGuard guard(*context_);
+            care_->warm(*warmed);
+            versions_->replace(factory_->create(options_));
+        }
+        context_->threads.join();
+        CPPUNIT_ASSERT(!care_->reforking());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, counters_.reforked);
+        CPPUNIT_ASSERT_EQUAL(0U, changes_);
+    }
+
+    void testNoReforkOutlivesTheShutdown() {
+        const ProcessPtr warmed = serveFork(std::make_shared<const Origin>());
+        {
+            const PoolGuard guard(*context_);
+            care_->warm(*warmed);
+            versions_->shutDown();
+        }
+        context_->threads.join();
+        warm(*warmed);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, counters_.reforked);
+        CPPUNIT_ASSERT_EQUAL(0U, changes_);
     }
 };
 

@@ -72,8 +72,8 @@ public:
         due->lifecycle().fallDue("it is old");
         shop_->scaler.rescale();
         CPPUNIT_ASSERT(shop_->pending.beingReplaced() == due->id());
-        CPPUNIT_ASSERT(shop_->scaler.replacing());
-        CPPUNIT_ASSERT(shop_->scaler.startingReplacement());
+        CPPUNIT_ASSERT(shop_->succession.replacing());
+        CPPUNIT_ASSERT(shop_->succession.startingReplacement());
         shop_->scaler.rescale();
         CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.starting());
     }

@@ -16,11 +16,14 @@ ScaledApplication::ScaledApplication(PoolContext &context, Room &room, const std
       failures(name, context.reports),
       versions(name, context.threads, context.factory.create(options)),
       demand(options, context, queue, instances),
+      succession({name, options, context, queue, instances, pause, pending, failures, versions, demand, counters}),
       hangs(name, options, queue, instances),
-      preloader(name, options, context.threads, pending),
-      starter({name, options, context, queue, instances, pause, pending, versions, demand, preloader, counters}, *this),
-      scaler({name, options, context, room, queue, instances, pending, failures, versions, demand, hangs, preloader,
-              starter, counters},
+      preloader({name, options, context, pending, instances, versions, counters},
+                {[this](Process &process, const std::string &why) REQUIRES(poolLock) { scaler.replace(process, why); },
+                 [this]() REQUIRES(poolLock) { scaler.rescale(); }}),
+      starter({name, options, context, queue, instances, pause, pending, versions, succession, preloader}, *this),
+      scaler({name, options, context, room, queue, instances, pending, failures, versions, demand, succession, hangs,
+              preloader, starter, counters},
              [this](std::optional<MonotonicTime> next) { date = next; }) {}
 
 ScaledApplication::~ScaledApplication() {
@@ -59,7 +62,7 @@ void ScaledApplication::joined(const SpawnTask &task, const ProcessPtr &process,
     (wanted ? joinedWanted : joinedUnwanted)++;
     instances.add(process);
     if (wanted) {
-        starter.takeOver(task);
+        succession.takeOver(task);
     }
 }
 

@@ -18,6 +18,7 @@
 #include "pool/Room.h"
 #include "pool/Scaler.h"
 #include "pool/StartFailures.h"
+#include "pool/Succession.h"
 #include "pool/Versions.h"
 
 namespace Passenger {
@@ -68,6 +69,7 @@ public:
     StartFailures failures;
     Versions versions;
     Demand demand;
+    Succession succession;
     HangWatch hangs;
     PreloaderCare preloader;
     InstanceStarter starter;
