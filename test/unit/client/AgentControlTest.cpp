@@ -105,17 +105,17 @@ public:
     }
 
     void testAUserCannotSayThatThereIsNoAgent() {
-        auto agent = startAgent(fakeAgentSettings());
+        const AgentHandle handle = startAgent(fakeAgentSettings()).handle;
+        ApplicationPoolServer server(handle);
         const char absent = 1;
-        CPPUNIT_ASSERT_EQUAL(EBADF, ::pwrite(agent.handle.absenceView, &absent, 1, 0) < 0 ? errno : 0);
+        CPPUNIT_ASSERT_EQUAL(EBADF, ::pwrite(handle.absenceView, &absent, 1, 0) < 0 ? errno : 0);
         struct stat status {};
-        CPPUNIT_ASSERT_EQUAL(0, ::fstat(agent.handle.absenceView, &status));
+        CPPUNIT_ASSERT_EQUAL(0, ::fstat(handle.absenceView, &status));
         CPPUNIT_ASSERT_EQUAL(mode_t{0600}, status.st_mode & 0777);
-        ApplicationPoolServer server(agent.handle);
         const pid_t user = ::fork();
         if (user == 0) {
             server.disown();
-            ::_exit(::fcntl(agent.handle.absence, F_GETFD) < 0 && errno == EBADF ? 0 : 1);
+            ::_exit(::fcntl(handle.absence, F_GETFD) < 0 && errno == EBADF ? 0 : 1);
         }
         int result = -1;
         ::waitpid(user, &result, 0);
