@@ -240,6 +240,19 @@ class CommandOptionsTest < IntegrationTest
                  "--ruby", "/bin/false"
   end
 
+  # Its code would run as root, and instances of all users load what it builds.
+  def test_root_builds_native_code_for_no_ruby_of_another_user
+    needs_root "another user may build for his own Ruby"
+    ran = File.join(scratch, "ran")
+    ruby = File.join(scratch, "ruby")
+    File.write(ruby, "#!/bin/sh\ntouch #{ran}\n")
+    File.chmod(0o755, ruby)
+    TestEnvironment.hand_over(ruby)
+    assert_fails 1, /can change #{ruby}, .*sudo -u USER #{ruby} .*PASSENGER_NATIVE/, CONFIG,
+                 "build-native-support", "--ruby", ruby
+    refute_path_exists ran
+  end
+
   private
 
   def pids_of(sections)

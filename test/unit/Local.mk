@@ -94,6 +94,7 @@ endif
     %D%/commands/AppOrderTest.cpp \
     %D%/commands/ArgumentsTest.cpp \
     %D%/commands/BalancerWeightTest.cpp \
+    %D%/commands/CommandLimitTest.cpp \
     %D%/commands/CommandTableTest.cpp \
     %D%/commands/EventFormTest.cpp \
     %D%/commands/FolderAccessTest.cpp \

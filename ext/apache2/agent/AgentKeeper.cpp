@@ -6,6 +6,7 @@
 #include <chrono>
 #include <exception>
 #include <string>
+#include <utility>
 
 extern "C" {
 #include <apr_thread_proc.h>
@@ -40,7 +41,7 @@ struct LeftAgent {
 };
 
 // A change of the layout needs a new name.
-constexpr const char *RETAINED_NAME = "mod_passenger/agent/6";
+constexpr const char *RETAINED_NAME = "mod_passenger/agent/7";
 constexpr apr_time_t SHORT_LIFE = 60 * APR_USEC_PER_SEC;
 constexpr apr_time_t FIRST_PAUSE = 5 * APR_USEC_PER_SEC;
 constexpr apr_time_t LONGEST_PAUSE = 600 * APR_USEC_PER_SEC;
@@ -66,6 +67,8 @@ apr_pool_t *thePlog = nullptr;
 /** AgentSettings::logDescriptor. */
 int theLog = -1;
 KeptOrders theKeptOrders;
+/** logCutOff() has logged it. */
+bool theCutOffIsLogged = false;
 
 LeftAgent &retained() {
     return Retained::data<LeftAgent>(RETAINED_NAME);
@@ -157,6 +160,16 @@ void logDeath(const LeftAgent &keep, server_rec *server) {
     }
 }
 
+/** A process that was taken over has done it: the module never shuts this socket down. */
+void logCutOff(server_rec *server) {
+    if (theServer->cutOff() && !std::exchange(theCutOffIsLogged, true)) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server,
+                     "event=agent.cut_off reason=\"a process has shut the connect socket down\" consequence=\"children "
+                     "that have no connection to the agent answer 503 until the next reload, which starts another "
+                     "agent\"");
+    }
+}
+
 /** Asks the agent, which another one is about to replace, what drains and is paused. */
 void askForKeptOrders(server_rec *server) {
     // httpd waits for this. A pool process that hangs is no reason to serve late.
@@ -211,7 +224,8 @@ apr_status_t leave(void * /*unused*/) {
             LeftAgent &keep = retained();
             keep.handle = theServer->release();
             const ApplicationPoolServer::Handle &handle = keep.handle;
-            keep.left.leave(thePlog, {handle.controlSocket, handle.connectSocket, handle.serverSocket, handle.absence});
+            keep.left.leave(thePlog, {handle.controlSocket, handle.connectSocket, handle.serverSocket, handle.absence,
+                                      handle.absenceView});
         }
         endServer();
     } catch (const std::exception &problem) {
@@ -243,19 +257,24 @@ bool mayTryAgain(const LeftAgent &keep) {
 void AgentKeeper::comeBack() noexcept {
     LeftAgent &keep = retained();
     ApplicationPoolServer::Handle &handle = keep.handle;
-    keep.left.takeOver({&handle.controlSocket, &handle.connectSocket, &handle.serverSocket, &handle.absence});
+    keep.left.takeOver(
+        {&handle.controlSocket, &handle.connectSocket, &handle.serverSocket, &handle.absence, &handle.absenceView});
 }
 
 void AgentKeeper::leaveUnsuitable(server_rec *server) {
     LeftAgent &keep = retained();
-    if (!Retained::isForService() || !keep.left.present || keep.identity == identityOf(Settings::of(server))) {
+    if (!Retained::isForService() || !keep.left.present) {
+        return;
+    }
+    const bool cutOff = agentCutOff(keep.handle);
+    if (!cutOff && keep.identity == identityOf(Settings::of(server))) {
         return;
     }
     keep.left.present = false;
     theServer = new ApplicationPoolServer(keep.handle);
     if (theServer->alive()) {
         askForKeptOrders(server);
-        letGo(keep, "program or settings changed", server);
+        letGo(keep, cutOff ? "a process has shut the connect socket down" : "program or settings changed", server);
     } else {
         logDeath(keep, server);
         endServer();
@@ -292,6 +311,7 @@ void AgentKeeper::check(server_rec *server) {
     LeftAgent &keep = retained();
     if (theServer != nullptr && theServer->alive()) {
         keep.seenAliveAt = monotonicNow();
+        logCutOff(server);
     } else if (mayTryAgain(keep)) {
         replace(keep, server);
     } else if (theServer != nullptr) {

@@ -20,6 +20,10 @@ FileDescriptor openPidFd(pid_t pid) {
     return FileDescriptor(static_cast<int>(fd));
 }
 
+bool isPidFd(const FileDescriptor &descriptor) noexcept {
+    return ::syscall(SYS_pidfd_send_signal, descriptor.get(), 0, nullptr, 0U) == 0 || errno != EBADF;
+}
+
 bool signalPidFd(const FileDescriptor &pidFd, int signal) {
     // The kernel accepts signals for a process that has ended and is not reaped. Here such a
     // process is gone.

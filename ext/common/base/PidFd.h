@@ -10,6 +10,7 @@ namespace Passenger {
 
 /** A pidfd for `pid`. @throws SystemException (ESRCH: there is no such process) */
 FileDescriptor openPidFd(pid_t pid);
+bool isPidFd(const FileDescriptor &descriptor) noexcept;
 /**
  * Sends a signal through a pidfd.
  * @return false if the process has ended

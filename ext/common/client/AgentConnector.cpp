@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -91,30 +92,21 @@ std::optional<FileDescriptor> receiveDescriptor(const FileDescriptor &socket) {
     return std::nullopt;
 }
 
-void throwIfAbsent(int absence) {
-    if (absence >= 0 && pollUntil(absence, POLLIN, FrameSocket::Deadline::min())) {
+void throwIfAbsent(int absenceView) {
+    char absent = 0;
+    if (absenceView >= 0 && ::pread(absenceView, &absent, sizeof absent, 0) == 1 && absent != 0) {
         throw IOException("the agent does not run; httpd's error log has the reason");
     }
 }
 
-/** @return false at the deadline, and when the wait is to be looked at anew */
-bool awaitAnswer(int connectSocket, int absence, FrameSocket::Deadline deadline) {
-    std::array<pollfd, 2> entries{{{connectSocket, POLLIN, 0}, {absence, POLLIN, 0}}};
-    const int ready = ::poll(entries.data(), entries.size(), millisecondsUntil(deadline));
-    if (ready < 0 && errno != EINTR) {
-        throw SystemException("poll(connect socket)", errno);
-    }
-    return ready > 0 && entries.front().revents != 0;
-}
-
 }  // namespace
 
-FrameSocket connectToAgent(int connectSocket, FrameSocket::Deadline deadline, int absence) {
+FrameSocket connectToAgent(int connectSocket, FrameSocket::Deadline deadline, int absenceView) {
     const Borrowed socket(connectSocket);
     for (;;) {
-        throwIfAbsent(absence);
+        throwIfAbsent(absenceView);
         const auto wakeAgainAt = std::chrono::steady_clock::now() + sendWakeUp(socket.get());
-        while (awaitAnswer(connectSocket, absence, std::min(wakeAgainAt, deadline))) {
+        while (pollUntil(connectSocket, POLLIN, std::min(wakeAgainAt, deadline))) {
             if (auto descriptor = receiveDescriptor(socket.get())) {
                 return FrameSocket(std::move(*descriptor));
             }

@@ -14,10 +14,10 @@ namespace Passenger {
  * be a socket of a pool process that has ended. Its first exchange finds an end of file, and the
  * caller asks for another socket.
  *
- * @param absence AgentHandle::absence: while it is readable, the call fails at once
+ * @param absenceView AgentHandle::absenceView: while it says so, the call fails within a second
  * @throws TimeoutException, IOException (the agent has ended, or none is to be waited for),
  *     DescriptorShortageException (the agent has no descriptor left), SystemException
  */
-FrameSocket connectToAgent(int connectSocket, FrameSocket::Deadline deadline, int absence = -1);
+FrameSocket connectToAgent(int connectSocket, FrameSocket::Deadline deadline, int absenceView = -1);
 
 }  // namespace Passenger

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #include "io/AgentFailure.h"
 #include "io/Frame.h"
 #include "io/SocketPair.h"
+#include "shm/SharedMemory.h"
 
 namespace Passenger {
 
@@ -132,12 +132,29 @@ void reap(pid_t anchor) noexcept {
     }
 }
 
+/** Whether nothing comes any more; also: it is no socket. */
+bool hungUp(int socket) noexcept {
+    pollfd entry{socket, POLLRDHUP, 0};
+    while (::poll(&entry, 1, 0) < 0) {
+        if (errno != EINTR) {
+            return true;
+        }
+    }
+    return entry.revents != 0;
+}
+
+void setAbsent(const AgentHandle &handle, bool absent) noexcept {
+    const char value = absent ? 1 : 0;
+    [[maybe_unused]] const ssize_t written = ::pwrite(handle.absence, &value, sizeof value, 0);
+}
+
 void closeIfOpen(int &fd) noexcept {
     const FileDescriptor closing(std::exchange(fd, -1));
 }
 
 void closeAll(AgentHandle &handle) noexcept {
-    for (int *const fd : {&handle.serverSocket, &handle.controlSocket, &handle.connectSocket, &handle.absence}) {
+    for (int *const fd :
+         {&handle.serverSocket, &handle.controlSocket, &handle.connectSocket, &handle.absence, &handle.absenceView}) {
         closeIfOpen(*fd);
     }
 }
@@ -183,14 +200,13 @@ StartedAgent startAgentOn(int serverSocket, const AgentSettings &settings) {
 
 AgentHandle makeAgentHandle() {
     DescriptorPair pair = makeSeqPacketPair();
-    FileDescriptor absence(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!absence) {
-        throw SystemException("eventfd", errno);
-    }
+    const SharedMemory absence("passenger-absence", 1);
+    FileDescriptor absenceView = absence.readOnlyDescriptor();
     AgentHandle handle;
+    handle.absence = absence.descriptor().duplicate().release();
+    handle.absenceView = absenceView.release();
     handle.serverSocket = pair.first.release();
     handle.connectSocket = pair.second.release();
-    handle.absence = absence.release();
     handle.ownerPid = ::getpid();
     return handle;
 }
@@ -212,16 +228,14 @@ StartedAgent replaceAgent(AgentHandle &dead, const AgentSettings &settings) {
     started.handle.serverSocket = dead.serverSocket;
     started.handle.connectSocket = dead.connectSocket;
     started.handle.absence = dead.absence;
+    started.handle.absenceView = dead.absenceView;
     dead = AgentHandle();
-    eventfd_t refusals = 0;
-    ::eventfd_read(started.handle.absence, &refusals);
+    setAbsent(started.handle, false);
     return started;
 }
 
 void refuseAgentsUsers(AgentHandle &handle) noexcept {
-    if (handle.absence >= 0) {
-        ::eventfd_write(handle.absence, 1);
-    }
+    setAbsent(handle, true);
 }
 
 void stopAgent(AgentHandle &handle) noexcept {
@@ -276,16 +290,11 @@ AgentUpdate updateAgent(AgentHandle &handle, const AgentSettings &settings) {
 }
 
 bool agentAlive(const AgentHandle &handle) noexcept {
-    if (handle.controlSocket < 0) {
-        return false;
-    }
-    pollfd entry{handle.controlSocket, POLLRDHUP, 0};
-    while (::poll(&entry, 1, 0) < 0) {
-        if (errno != EINTR) {
-            return false;
-        }
-    }
-    return entry.revents == 0;
+    return handle.controlSocket >= 0 && !hungUp(handle.controlSocket);
+}
+
+bool agentCutOff(const AgentHandle &handle) noexcept {
+    return hungUp(handle.connectSocket) || hungUp(handle.serverSocket);
 }
 
 }  // namespace Passenger

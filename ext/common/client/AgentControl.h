@@ -16,8 +16,11 @@ struct AgentHandle {
     int connectSocket = -1;
     /** The other end, for an agent that may have to replace this one. */
     int serverSocket = -1;
-    /** An eventfd. Readable: no agent is to be waited for. */
+    /** A byte of shared memory. Not 0: no agent is to be waited for. */
     int absence = -1;
+    /** The same memory, for reading only. The other processes have no other descriptor of it: none
+     *  of them can say for the others that there is no agent. */
+    int absenceView = -1;
     /** The process that this owner has started. 0: none, or its end is known. */
     pid_t anchorPid = 0;
     pid_t ownerPid = 0;
@@ -85,5 +88,9 @@ AgentUpdate updateAgent(AgentHandle &handle, const AgentSettings &settings);
 
 /** Whether the agent still runs. */
 bool agentAlive(const AgentHandle &handle) noexcept;
+
+/** Whether a process has shut the connectSocket down, which all share: no process can connect any
+ *  more, and no call changes that. Another agent needs another handle. */
+bool agentCutOff(const AgentHandle &handle) noexcept;
 
 }  // namespace Passenger

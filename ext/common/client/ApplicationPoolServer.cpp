@@ -64,6 +64,7 @@ ApplicationPoolServer::~ApplicationPoolServer() {
     closeDescriptor(handle_.serverSocket);
     closeDescriptor(handle_.connectSocket);
     closeDescriptor(handle_.absence);
+    closeDescriptor(handle_.absenceView);
 }
 
 void ApplicationPoolServer::start(const AgentSettings &settings) {
@@ -88,7 +89,7 @@ std::shared_ptr<PoolClient> ApplicationPoolServer::client() {
     }
     if (clientPid_ != ::getpid()) {
         abandonInherited();
-        client_ = std::make_shared<PoolClient>(handle_.connectSocket, handle_.absence);
+        client_ = std::make_shared<PoolClient>(handle_.connectSocket, handle_.absenceView);
         clientPid_ = ::getpid();
     }
     return client_;
@@ -100,12 +101,13 @@ void ApplicationPoolServer::detach() {
     abandonInherited();
     client_.reset();
     closeDescriptor(handle_.connectSocket);
-    closeDescriptor(handle_.absence);
+    closeDescriptor(handle_.absenceView);
 }
 
 void ApplicationPoolServer::disown() {
     closeDescriptor(handle_.controlSocket);
     closeDescriptor(handle_.serverSocket);
+    closeDescriptor(handle_.absence);
     handle_.anchorPid = 0;
     handle_.ownerPid = 0;
 }
@@ -148,6 +150,10 @@ AgentUpdate ApplicationPoolServer::update(const AgentSettings &settings) {
 
 bool ApplicationPoolServer::alive() const {
     return agentAlive(handle_);
+}
+
+bool ApplicationPoolServer::cutOff() const {
+    return agentCutOff(handle_);
 }
 
 void ApplicationPoolServer::replace(const AgentSettings &settings) {

@@ -83,6 +83,8 @@ public:
     pid_t anchorPid() const noexcept { return handle_.anchorPid; }
     /** Whether the agent's anchor still runs. */
     bool alive() const;
+    /** See agentCutOff(). */
+    bool cutOff() const;
     /** Starts another agent in place of a dead one, or the first one. Processes that were forked
      *  before wait for it, and then use it.
      *  @throws as the constructor; then a further call may try again */

@@ -73,9 +73,9 @@ private:
     PoolClient &client_;
 };
 
-PoolClient::PoolClient(int connectSocket, int absence)
+PoolClient::PoolClient(int connectSocket, int absenceView)
     : connectSocket_(duplicateDescriptor(connectSocket)),
-      absence_(absence < 0 ? FileDescriptor() : duplicateDescriptor(absence)) {}
+      absenceView_(absenceView < 0 ? FileDescriptor() : duplicateDescriptor(absenceView)) {}
 
 PoolClient::~PoolClient() = default;
 
@@ -95,7 +95,7 @@ ApplicationPoolPtr PoolClient::newPool() {
 /** @return a new private socket, on which the agent has answered HELLO */
 FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &agentId) {
     for (;;) {
-        FrameSocket connection = connectToAgent(connectSocket_.get(), deadline, absence_.get());
+        FrameSocket connection = connectToAgent(connectSocket_.get(), deadline, absenceView_.get());
         try {
             connection.send(Frame::of(FrameType::HELLO, LAYOUT_VERSION), {inFlightTable_.memory().descriptor().get()},
                             deadline);

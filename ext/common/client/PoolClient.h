@@ -32,9 +32,9 @@ class AppLink;
  */
 class PoolClient : public std::enable_shared_from_this<PoolClient> {
 public:
-    /** @param connectSocket and `absence` (AgentHandle) belong to the caller, who may close them:
-     *  connected pools stay usable. @throws SystemException */
-    explicit PoolClient(int connectSocket, int absence = -1);
+    /** @param connectSocket and `absenceView` (AgentHandle) belong to the caller, who may close
+     *  them: connected pools stay usable. @throws SystemException */
+    explicit PoolClient(int connectSocket, int absenceView = -1);
     ~PoolClient();
     PoolClient(const PoolClient &) = delete;
     PoolClient &operator=(const PoolClient &) = delete;
@@ -94,7 +94,7 @@ private:
     void welcome(Frame answer) EXCLUDES(mutex_);
 
     const FileDescriptor connectSocket_;
-    const FileDescriptor absence_;
+    const FileDescriptor absenceView_;
     InFlightTable inFlightTable_;
     std::atomic<std::uint32_t> childSlot_{0};
     std::atomic<const GenerationTableView *> generations_{nullptr};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -16,6 +17,8 @@
 #include "commands/CommandFailure.h"
 #include "commands/JsonResult.h"
 #include "commands/ProgramOutput.h"
+#include "commands/SafeProgram.h"
+#include "commands/Terminal.h"
 
 namespace Passenger {
 
@@ -100,6 +103,22 @@ constexpr Subject SUBJECTS[] = {
     {"installed-from-release-package", [] { return statusFact(ExitStatus::FAILED); }},
 };
 
+/** Instances of all users load what root builds. @return the program, or what cannot be executed */
+std::string rubyToRun(const std::string &ruby, const std::string &builder) {
+    const std::string program = ruby.find('/') == std::string::npos ? findProgram({ruby}) : ruby;
+    if (program.empty() || ::access(program.c_str(), X_OK) != 0) {
+        return ruby;
+    }
+    std::string safe = safeProgram(program);
+    if (safe.empty()) {
+        throw CommandFailureException(fmt::format(
+            "others than root can change {0}, so root does not run it. Build as its user, into a folder of this user: "
+            "sudo -u USER {0} {1} FOLDER; then write SetEnv PASSENGER_NATIVE FOLDER in the virtual host",
+            singleLine(program), builder));
+    }
+    return safe;
+}
+
 }  // namespace
 
 bool isAboutSubject(const std::string &name) {
@@ -127,8 +146,9 @@ int about(const Arguments &arguments) {
 
 int buildNativeSupport(const Arguments &arguments) {
     const std::string ruby = arguments.has("ruby") ? arguments.value("ruby") : "ruby";
-    const auto output = ProgramOutput::of(ruby, {passengerRootWith(BUILDER) + "/" + BUILDER},
-                                          ProgramOutput::Trust::FULL, BUILD_PATIENCE);
+    const std::string builder = passengerRootWith(BUILDER) + "/" + BUILDER;
+    const auto output =
+        ProgramOutput::of(rubyToRun(ruby, builder), {builder}, ProgramOutput::Trust::FULL, BUILD_PATIENCE);
     if (output.cutOff) {
         throw CommandFailureException(
             fmt::format("{} has not built the native code within {} s, and was ended", ruby, BUILD_PATIENCE.count()));

@@ -5,15 +5,14 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <string>
-#include <system_error>
 
 #include <fmt/format.h>
 
 #include "base/PassengerRoot.h"
 #include "commands/FolderAccess.h"
 #include "commands/ProgramOutput.h"
+#include "commands/SafeProgram.h"
 #include "commands/Terminal.h"
 
 namespace Passenger {
@@ -37,28 +36,11 @@ bool isInterpreter(const std::string &name) {
     return versioned && (plain == "ruby" || plain == "node" || plain == "nodejs" || plain == "python");
 }
 
-/** Whether root alone can change the program: the file itself and each folder on the way. */
-bool isRootsOwn(std::filesystem::path path) {
-    for (;; path = path.parent_path()) {
-        struct stat status {};
-        if (::stat(path.c_str(), &status) != 0 || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-            return false;
-        }
-        if (path == path.parent_path()) {
-            return true;
-        }
-    }
-}
-
-/** A user may run what he names. For root a link of another user is followed here, once.
- *  @return the path to execute; empty: root must not */
+/** safeProgram(), and for root an interpreter only. */
 std::string safeToRun(const std::string &program) {
-    if (::geteuid() != 0) {
-        return program;
-    }
-    std::error_code problem;
-    const std::filesystem::path path = std::filesystem::canonical(program, problem);
-    return !problem && isInterpreter(path.filename().string()) && isRootsOwn(path) ? path.string() : std::string();
+    std::string path = safeProgram(program);
+    const bool runs = ::geteuid() != 0 || isInterpreter(path.substr(path.rfind('/') + 1));
+    return runs ? path : std::string();
 }
 
 /** @return whether the folder is there, and its user may enter it */

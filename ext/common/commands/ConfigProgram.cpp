@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -18,6 +19,7 @@
 #include "commands/Arguments.h"
 #include "commands/CommandFailure.h"
 #include "commands/CommandHelp.h"
+#include "commands/CommandLimit.h"
 #include "commands/EventForm.h"
 #include "commands/ExplainCommand.h"
 #include "commands/InstallCheck.h"
@@ -32,6 +34,9 @@ namespace {
 constexpr const char *PROGRAM = "passenger-config";
 
 int validateInstall(const Arguments &arguments) {
+    if (const std::optional<int> status = limitCommand()) {
+        return *status;
+    }
     const auto findings = checkInstall(arguments);
     fmt::print("{}", arguments.has("json") ? findingsJson(findings) : findingsForm(findings, stdoutIsTerminal()));
     return statusOf(findings);

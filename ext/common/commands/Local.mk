@@ -13,6 +13,7 @@ libpassenger_commands_la_SOURCES = \
     %D%/BacktracesForm.cpp \
     %D%/BalancerWeight.cpp \
     %D%/CommandHelp.cpp \
+    %D%/CommandLimit.cpp \
     %D%/CommandTable.cpp \
     %D%/ConfigProgram.cpp \
     %D%/ConfiguredApps.cpp \
@@ -33,6 +34,7 @@ libpassenger_commands_la_SOURCES = \
     %D%/ProgramOutput.cpp \
     %D%/RequestsForm.cpp \
     %D%/RestartWait.cpp \
+    %D%/SafeProgram.cpp \
     %D%/Sizing.cpp \
     %D%/SizingCommand.cpp \
     %D%/StatusProgram.cpp \

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <ctime>
+#include <optional>
 
 #include "commands/AgentFinder.h"
 #include "commands/Arguments.h"
 #include "commands/CommandFailure.h"
 #include "commands/CommandHelp.h"
+#include "commands/CommandLimit.h"
 #include "commands/MemorySections.h"
 #include "commands/Terminal.h"
 
@@ -31,6 +33,9 @@ int runMemoryProgram(const std::vector<std::string> &words) {
     if (arguments.has("version")) {
         fmt::print("{} {}\n", PROGRAM, PASSENGER_VERSION);
         return ExitStatus::DONE;
+    }
+    if (const std::optional<int> status = limitCommand()) {
+        return *status;
     }
     const AgentFinder finder(arguments);
     const auto agents = finder.list();

@@ -23,6 +23,9 @@ namespace Passenger {
 namespace {
 
 constexpr std::chrono::milliseconds INTERVAL{50};
+/** A killed process that has not ended by then waits in the kernel, as for a lock of a folder that
+ *  another process holds. */
+constexpr std::chrono::milliseconds END_PATIENCE{2000};
 /** Bytes. Beyond them the program is killed. */
 constexpr std::size_t LONGEST = std::size_t{64} * 1024 * 1024;
 
@@ -86,6 +89,7 @@ ProgramOutput ProgramOutput::of(const std::string &program, const std::vector<st
     if (trust == Trust::NONE) {
         ::kill(-pid, SIGKILL);
     }
+    process.killWithin(END_PATIENCE);
     while (!output.text.empty() && output.text.back() == '\n') {
         output.text.pop_back();
     }

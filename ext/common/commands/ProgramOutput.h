@@ -27,7 +27,7 @@ struct ProgramOutput {
      *  it leaves in the session are killed. */
     enum class Trust { FULL, NONE };
 
-    /** Runs a program to its end. Blocks, for `patience` at most.
+    /** Runs a program to its end. Blocks, for `patience` and two seconds at most.
      *  @throws SystemException: no pipe */
     static ProgramOutput of(const std::string &program, const std::vector<std::string> &arguments,
                             Trust trust = Trust::FULL, std::chrono::milliseconds patience = PATIENCE);

@@ -19,6 +19,7 @@
 #include "base/Split.h"
 #include "commands/AgentFinder.h"
 #include "commands/CommandFailure.h"
+#include "commands/CommandLimit.h"
 #include "commands/MemorySections.h"
 #include "commands/Sizing.h"
 #include "commands/SystemMetrics.h"
@@ -163,6 +164,9 @@ MeasuredServer measure(const Arguments &arguments) {
 }  // namespace
 
 int recommendSizes(const Arguments &arguments) {
+    if (const std::optional<int> status = limitCommand()) {
+        return *status;
+    }
     // Wrong numbers are found before anything is measured.
     const auto memory = numberOf(arguments, "memory", "MB");
     const auto cores = numberOf(arguments, "cores", "cores");

@@ -119,7 +119,7 @@ void Anchor::start() {
     command.descriptors = {{pair.second.get(), WATCHDOG_DESCRIPTOR}};
     watchdog_ = ChildProcess(command);
     pair.second.reset();
-    socket_ = FrameSocket(std::move(pair.first), Frame::MAX_SETTINGS_SIZE);
+    socket_ = FrameSocket(FileDescriptor::foreign(pair.first.release()), Frame::MAX_SETTINGS_SIZE);
     try {
         for (const StoreEntry &entry : store_.entries()) {
             socket_.send(Frame(FrameType::RESTORE, {entry.key, entry.note}), numbersOf(entry.descriptors),

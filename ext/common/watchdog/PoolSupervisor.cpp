@@ -2,10 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <exception>
 #include <utility>
 
+#include "base/DescriptorSender.h"
 #include "base/Exceptions.h"
 #include "base/Poll.h"
 #include "io/AgentSettings.h"
@@ -72,7 +74,8 @@ void PoolSupervisor::start() {
     command.parentDeathSignal = SIGKILL;
     process_ = ChildProcess(command);
     pair.second.reset();
-    socket_ = FrameSocket(std::move(pair.first));
+    // What one process has sent, and whose close waits, delays no close of the next one's.
+    socket_ = FrameSocket(FileDescriptor::foreign(pair.first.release(), newDescriptorSender()));
     ready_ = false;
     failure_.reset();
     answers_.starting(clock_.now());
@@ -146,6 +149,9 @@ void PoolSupervisor::receiveFrames(int limit) {
 void PoolSupervisor::handle(Frame frame) {
     switch (frame.type) {
         case FrameType::STORE: {
+            if (!std::ranges::all_of(frame.descriptors, isStorable)) {
+                throw ProtocolException("a descriptor of a kind that is not stored");
+            }
             events_.stored(frame);
             const auto key = frame.field(0);
             if (!store_.put({key, frame.field(1), std::move(frame.descriptors)})) {

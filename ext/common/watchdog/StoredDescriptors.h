@@ -5,6 +5,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/DescriptorLimit.h"
 #include "watchdog/StoreEntry.h"
 
 namespace Passenger {
@@ -13,18 +14,27 @@ namespace Passenger {
  * The descriptors that pool processes have stored with the watchdog, in the order in which their
  * keys were first stored.
  *
- * Owned by the watchdog, whose main thread uses it. Always true: keys are unique, and there are at
- * most `capacity` entries.
+ * Owned by the watchdog and by the anchor, whose main threads use it. Always true: keys are unique,
+ * and the limits hold. So a pool process that was taken over takes from its owner neither the
+ * memory nor the descriptors that the next one needs.
  */
 class StoredDescriptors {
 public:
-    static constexpr std::size_t DEFAULT_CAPACITY = 65536;
+    struct Limits {
+        std::size_t entries = 65536;
+        /** Half of what the process may open. */
+        std::size_t descriptors = descriptorLimit() / 2;
+        /** Of keys and notes. */
+        std::size_t bytes = std::size_t{64} * 1024 * 1024;
+    };
 
-    explicit StoredDescriptors(std::size_t capacity = DEFAULT_CAPACITY) : capacity_(capacity) {}
+    StoredDescriptors() : StoredDescriptors(Limits()) {}
+    explicit StoredDescriptors(Limits limits) : limits_(limits) {}
 
     /**
      * Stores an entry. It takes the place of an entry with the same key.
-     * @return false if the store is full: the new entry's descriptors are then closed
+     * @return false if the store is full: the new entry's descriptors are then closed, and an
+     *     earlier one with the same key stays
      */
     bool put(StoreEntry entry);
     /** @return false if there is no such entry */
@@ -35,9 +45,15 @@ public:
     std::size_t size() const noexcept { return entries_.size(); }
 
 private:
-    const std::size_t capacity_;
+    const Limits limits_;
+    std::size_t descriptors_ = 0;
+    std::size_t bytes_ = 0;
     std::list<StoreEntry> entries_;
     std::unordered_map<std::string, std::list<StoreEntry>::iterator> byKey_;
 };
+
+/** Whether it is of a kind that a pool process stores: a pidfd, a pipe, a Unix socket, or sealed
+ *  shared memory. A file of another kind may have a file system that does not answer its close. */
+bool isStorable(const FileDescriptor &descriptor) noexcept;
 
 }  // namespace Passenger

@@ -2,6 +2,8 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "client/AgentConnector.h"
+#include "client/ApplicationPoolServer.h"
 #include "io/FrameSocket.h"
 #include "io/SocketPair.h"
 #include "support/Eventually.h"
@@ -31,6 +34,8 @@ class AgentControlTest : public LeakCheck {
     CPPUNIT_TEST(testAnAgentThatIsReapedElsewhereIsStillStopped);
     CPPUNIT_TEST(testUsersOfADeadAgentConnectToItsReplacement);
     CPPUNIT_TEST(testUsersOfADeadAgentLearnThatItIsNotReplaced);
+    CPPUNIT_TEST(testAUserCannotSayThatThereIsNoAgent);
+    CPPUNIT_TEST(testAConnectSocketThatAUserShutsDownCutsTheAgentOff);
     CPPUNIT_TEST(testAnAgentThatDidNotStartCanStartLaterInTheSamePlace);
     CPPUNIT_TEST(testAFailureInThePoolProcessArrivesAsTheSameException);
     CPPUNIT_TEST(testAPoolProcessThatExitsAtItsStartIsAnError);
@@ -43,7 +48,8 @@ class AgentControlTest : public LeakCheck {
     static constexpr std::chrono::seconds LIMIT{60};
 
     static void assertRefused(const AgentHandle &handle) {
-        thrownBy<IOException>([&] { connectToAgent(handle.connectSocket, FrameSocket::in(LIMIT), handle.absence); });
+        thrownBy<IOException>(
+            [&] { connectToAgent(handle.connectSocket, FrameSocket::in(LIMIT), handle.absenceView); });
     }
 
 public:
@@ -98,6 +104,34 @@ public:
         stopAgent(agent.handle);
     }
 
+    void testAUserCannotSayThatThereIsNoAgent() {
+        const AgentHandle handle = startAgent(fakeAgentSettings()).handle;
+        ApplicationPoolServer server(handle);
+        const char absent = 1;
+        CPPUNIT_ASSERT_EQUAL(EBADF, ::pwrite(handle.absenceView, &absent, 1, 0) < 0 ? errno : 0);
+        struct stat status {};
+        CPPUNIT_ASSERT_EQUAL(0, ::fstat(handle.absenceView, &status));
+        CPPUNIT_ASSERT_EQUAL(mode_t{0600}, status.st_mode & 0777);
+        const pid_t user = ::fork();
+        if (user == 0) {
+            server.disown();
+            ::_exit(::fcntl(handle.absence, F_GETFD) < 0 && errno == EBADF ? 0 : 1);
+        }
+        int result = -1;
+        ::waitpid(user, &result, 0);
+        CPPUNIT_ASSERT_EQUAL(0, result);
+    }
+
+    void testAConnectSocketThatAUserShutsDownCutsTheAgentOff() {
+        for (const int how : {SHUT_RD, SHUT_WR, SHUT_RDWR}) {
+            AgentHandle handle = makeAgentHandle();
+            CPPUNIT_ASSERT(!agentCutOff(handle));
+            CPPUNIT_ASSERT_EQUAL(0, ::shutdown(handle.connectSocket, how));
+            CPPUNIT_ASSERT(agentCutOff(handle));
+            stopAgent(handle);
+        }
+    }
+
     void testAnAgentThatDidNotStartCanStartLaterInTheSamePlace() {
         auto handle = makeAgentHandle();
         const FileDescriptor users(::fcntl(handle.connectSocket, F_DUPFD_CLOEXEC, 3));
@@ -105,7 +139,7 @@ public:
         refuseAgentsUsers(handle);
         assertRefused(handle);
         auto agent = replaceAgent(handle, fakeAgentSettings());
-        const auto connected = connectToAgent(users.get(), FrameSocket::in(LIMIT), agent.handle.absence);
+        const auto connected = connectToAgent(users.get(), FrameSocket::in(LIMIT), agent.handle.absenceView);
         CPPUNIT_ASSERT(connected);
         stopAgent(agent.handle);
     }

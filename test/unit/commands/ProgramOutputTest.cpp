@@ -3,15 +3,18 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <string>
 
 #include "base/Poll.h"
 #include "io/SocketPair.h"
+#include "support/HeldFolder.h"
 
 namespace Passenger {
 
@@ -22,6 +25,7 @@ class ProgramOutputTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAVeryLongLineIsCut);
     CPPUNIT_TEST(testOutputOfStandardErrorAndOfAFailureIsTaken);
     CPPUNIT_TEST(testAProgramThatTakesTooLongIsCutOff);
+    CPPUNIT_TEST(testAProgramThatNoSignalEndsIsLeftBehind);
     CPPUNIT_TEST(testAProgramEndsWithTheCommandThatWaitsForIt);
     CPPUNIT_TEST_SUITE_END();
 
@@ -57,6 +61,22 @@ public:
         const auto output = ProgramOutput::of("/bin/sh", {"-c", "echo begun; exec sleep 600"},
                                               ProgramOutput::Trust::FULL, std::chrono::milliseconds(300));
         CPPUNIT_ASSERT(!output.succeeded && output.cutOff);
+    }
+
+    void testAProgramThatNoSignalEndsIsLeftBehind() {
+        std::string folder = std::filesystem::temp_directory_path() / "passenger-test.XXXXXX";
+        CPPUNIT_ASSERT(::mkdtemp(folder.data()) != nullptr);
+        {
+            const HeldFolder held(folder);
+            if (held.holds()) {
+                const auto output = ProgramOutput::of("/bin/ls", {folder + "/missing"}, ProgramOutput::Trust::NONE,
+                                                      std::chrono::milliseconds(300));
+                CPPUNIT_ASSERT(output.cutOff);
+            }
+        }
+        while (::waitpid(-1, nullptr, 0) > 0) {
+        }
+        std::filesystem::remove_all(folder);
     }
 
     // In a session of its own the program gets no signal of the terminal.

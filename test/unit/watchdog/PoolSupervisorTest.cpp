@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,16 +16,20 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/DescriptorCloser.h"
+#include "base/PidFd.h"
 #include "io/AgentSettings.h"
 #include "io/Frame.h"
 #include "io/FrameSocket.h"
 #include "io/SocketPair.h"
 #include "support/CapturedLog.h"
 #include "support/Eventually.h"
+#include "support/LingeringConnection.h"
 #include "support/ManualClock.h"
 
 namespace Passenger {
@@ -39,6 +44,8 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testOrdersWithoutAPauseDoNotSaveAPoolProcess);
     CPPUNIT_TEST(testAKilledPoolProcessThatDoesNotEndIsLeftBehind);
     CPPUNIT_TEST(testTheStopDoesNotWaitForAPoolProcessThatDoesNotEnd);
+    CPPUNIT_TEST(testTheEndOfAPoolProcessDoesNotWaitForWhatItHasSent);
+    CPPUNIT_TEST(testAPoolProcessThatStoresAFileIsEnded);
     CPPUNIT_TEST(testAfterStartsThatFailThePausesGrow);
     CPPUNIT_TEST(testALogThatIsReopenedForADeadPoolProcessConcernsNoOther);
     CPPUNIT_TEST_SUITE_END();
@@ -102,6 +109,21 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
         start(5s, "echo $$ >>'" + folder_ + "/pids'\n");
         CPPUNIT_ASSERT(eventually([this] { return started().size() == 1; }));
         return started().front();
+    }
+    /** Over the socket that the process has to the supervisor. */
+    static void sendFrom(pid_t pid, const std::string &bytes, const FileDescriptor &attached) {
+        constexpr int POOL_DESCRIPTOR = 3;
+        const FileDescriptor process = openPidFd(pid);
+        const FileDescriptor socket(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), POOL_DESCRIPTOR, 0U)));
+        const int number = attached.get();
+        sendWithDescriptors(socket, bytes, std::span(&number, 1));
+    }
+    /** A frame with one descriptor. */
+    static std::string bytesOf(const Frame &frame) {
+        constexpr std::size_t DESCRIPTOR_COUNT_OFFSET = 6;
+        std::string bytes = frame.encode();
+        bytes[DESCRIPTOR_COUNT_OFFSET] = 1;
+        return bytes;
     }
     static void reapLeftBehind(pid_t pid) {
         CPPUNIT_ASSERT(eventually([pid] { return ::waitpid(pid, nullptr, WNOHANG) == pid; }));
@@ -190,6 +212,34 @@ public:
             supervisor_.reset();
         }
         reapLeftBehind(pid);
+    }
+
+    void testTheEndOfAPoolProcessDoesNotWaitForWhatItHasSent() {
+        DescriptorCloser closer;
+        DescriptorCloser::use(&closer);
+        const pid_t pid = startTraceable();
+        LingeringConnection connection;
+        // The first one, which breaks the protocol, is read by itself.
+        sendFrom(pid, std::string(64, '\xff'), serverSocket_);
+        sendFrom(pid, "x", connection.end);
+        connection.end.reset();
+        const auto began = std::chrono::steady_clock::now();
+        supervisor_->receive();
+        const auto took = std::chrono::steady_clock::now() - began;
+        DescriptorCloser::use(nullptr);
+        CPPUNIT_ASSERT(log_->contains("event=pool.protocol_error"));
+        CPPUNIT_ASSERT(took < std::chrono::seconds(LingeringConnection::LINGER - 1));
+    }
+
+    void testAPoolProcessThatStoresAFileIsEnded() {
+        const pid_t pid = startTraceable();
+        sendFrom(pid, bytesOf(Frame(FrameType::STORE, {"a", ""})), makeStreamPair().first);
+        supervisor_->receive();
+        CPPUNIT_ASSERT_EQUAL(1, orders_);
+        sendFrom(pid, bytesOf(Frame(FrameType::STORE, {"b", ""})), serverSocket_);
+        supervisor_->receive();
+        CPPUNIT_ASSERT(log_->contains("event=pool.protocol_error"));
+        CPPUNIT_ASSERT_EQUAL(1, orders_);
     }
 
     void testAfterStartsThatFailThePausesGrow() {

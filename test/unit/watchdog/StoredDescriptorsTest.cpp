@@ -2,7 +2,12 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "base/PidFd.h"
+#include "io/SocketPair.h"
+#include "shm/Claims.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {
@@ -13,6 +18,9 @@ class StoredDescriptorsTest : public LeakCheck {
     CPPUNIT_TEST(testTheSameKeyReplacesAndClosesTheOldEntry);
     CPPUNIT_TEST(testARemovedEntryIsClosed);
     CPPUNIT_TEST(testAFullStoreTakesNoNewKeyButReplaces);
+    CPPUNIT_TEST(testDescriptorsHaveALimit);
+    CPPUNIT_TEST(testBytesHaveALimit);
+    CPPUNIT_TEST(testFilesAndConnectionsAreNotStorable);
     CPPUNIT_TEST(testClearingClosesAll);
     CPPUNIT_TEST_SUITE_END();
 
@@ -49,7 +57,7 @@ public:
     }
 
     void testAFullStoreTakesNoNewKeyButReplaces() {
-        StoredDescriptors store(2);
+        StoredDescriptors store({.entries = 2});
         DescriptorPair pipe = makePipe();
         const int fd = pipe.first.get();
         CPPUNIT_ASSERT(store.put({"a", "1", {}}));
@@ -58,6 +66,46 @@ public:
         CPPUNIT_ASSERT(!isOpen(fd));
         CPPUNIT_ASSERT(store.put({"a", "2", {}}));
         CPPUNIT_ASSERT_EQUAL(std::string("a2 b1 "), contents(store));
+    }
+
+    void testDescriptorsHaveALimit() {
+        StoredDescriptors store({.descriptors = 2});
+        DescriptorPair pipe = makePipe();
+        CPPUNIT_ASSERT(put(store, "a", std::move(pipe.first)));
+        CPPUNIT_ASSERT(put(store, "a", std::move(pipe.second)));
+        pipe = makePipe();
+        CPPUNIT_ASSERT(put(store, "b", std::move(pipe.first)));
+        CPPUNIT_ASSERT(!put(store, "c", std::move(pipe.second)));
+        CPPUNIT_ASSERT_EQUAL(std::string("a b "), contents(store));
+        store.remove("a");
+        pipe = makePipe();
+        CPPUNIT_ASSERT(put(store, "c", std::move(pipe.first)));
+        store.clear();
+        CPPUNIT_ASSERT(put(store, "d", std::move(pipe.second)));
+    }
+
+    void testBytesHaveALimit() {
+        StoredDescriptors store({.bytes = 8});
+        CPPUNIT_ASSERT(store.put({"a", "123", {}}));
+        CPPUNIT_ASSERT(!store.put({"b", "1234", {}}));
+        CPPUNIT_ASSERT(!store.put({"a", "12345678", {}}));
+        CPPUNIT_ASSERT(store.put({"a", "1", {}}));
+        CPPUNIT_ASSERT(store.put({"b", "12345", {}}));
+        store.remove("b");
+        CPPUNIT_ASSERT(store.put({"c", "12345", {}}));
+        CPPUNIT_ASSERT_EQUAL(std::string("a1 c12345 "), contents(store));
+    }
+
+    void testFilesAndConnectionsAreNotStorable() {
+        const DescriptorPair pipe = makePipe();
+        const DescriptorPair sockets = makeStreamPair();
+        const Claims claims;
+        CPPUNIT_ASSERT(isStorable(pipe.first) && isStorable(pipe.second));
+        CPPUNIT_ASSERT(isStorable(sockets.first) && isStorable(claims.memory().descriptor()));
+        CPPUNIT_ASSERT(isStorable(openPidFd(::getpid())));
+        CPPUNIT_ASSERT(!isStorable(FileDescriptor(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC))));
+        CPPUNIT_ASSERT(!isStorable(FileDescriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))));
+        CPPUNIT_ASSERT(!isStorable(makeEventDescriptor()));
     }
 
     void testClearingClosesAll() {

@@ -86,6 +86,12 @@ class HostileChild
     [socket, wake, *answer&.descriptors].each { |io| io&.close }
   end
 
+  # No process can ask the agent for a connection any more.
+  def cut_off
+    @connect.shutdown(:RDWR)
+    close
+  end
+
   def close
     [@table, @own_table, @connect, *@sockets, IO.for_fd(@pidfd)].each(&:close)
   end

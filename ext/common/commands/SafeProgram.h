@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+namespace Passenger {
+
+/** A user may run what he names. For root a link of another user is followed here, once.
+ *  @param program a path
+ *  @return the path to execute; empty: root must not, since others than root can change the
+ *      program, or it is not there */
+std::string safeProgram(const std::string &program);
+
+}  // namespace Passenger
