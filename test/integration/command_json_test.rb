@@ -138,7 +138,7 @@ class CommandJsonTest < IntegrationTest
     eventually("the request in work") { app("blog")["instances"].first["sessions"] == 1 }
     [%w[drain], %w[pause]].each do |words|
       result = told(*words, root("blog"), "--json", "--wait", "0.1", status: 3)
-      assert_match(/\A1 requests are in work/, result["error"])
+      assert_match(/\A1 request is in work/, result["error"])
     end
   ensure
     release(path)

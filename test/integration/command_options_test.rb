@@ -35,8 +35,8 @@ class CommandOptionsTest < IntegrationTest
 
   def test_a_list_without_agents_is_quiet_if_that_is_wanted
     nowhere = ["--registry-dir", scratch]
-    assert_equal "There are no agents of mod_passenger running.\n",
-                 succeed(CONFIG, "list-instances", *nowhere)
+    assert_match(/\Ano agent of mod_passenger is running.*#{scratch}/,
+                 succeed(CONFIG, "list-instances", *nowhere))
     assert_equal "", succeed(CONFIG, "list-instances", "--quiet", *nowhere)
     assert_equal succeed(CONFIG, "list-instances"), succeed(CONFIG, "list-instances", "--quiet")
   end
@@ -65,7 +65,7 @@ class CommandOptionsTest < IntegrationTest
     path = fifo
     slow = Thread.new { client("blog.test").get("/wait?fifo=#{path}") }
     eventually("the request in work") { app("blog")["instances"].first["sessions"] == 1 }
-    assert_fails 3, /\Apassenger-config: 1 requests are in work or wait$/,
+    assert_fails 3, /\Apassenger-config: 1 request is in work or in the queue$/,
                  CONFIG, "drain", root("blog"), "--wait", "0.2"
     assert app("blog")["draining"]
     release(path)

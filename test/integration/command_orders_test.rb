@@ -75,7 +75,8 @@ class CommandOrdersTest < IntegrationTest
 
   def test_a_time_that_is_over_is_told_by_the_exit_status
     File.write(File.join(root("blog"), "config.ru"), "sleep 3\n#{SampleApps.saying('late')}")
-    assert_fails 3, /have not started yet/, CONFIG, "restart-app", root("blog"), "--wait", "0"
+    assert_fails 3, /1 of 1 application not started yet/,
+                 CONFIG, "restart-app", root("blog"), "--wait", "0"
     eventually("the new code") { client("blog.test").get("/").body == "late" }
   end
 

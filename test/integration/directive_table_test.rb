@@ -292,7 +292,7 @@ class DirectiveTableTest < IntegrationTest
     assert_equal 1, output.scan("PassengerCtl is for the whole server: move it out of").size
     output, status = check("PassengerCtl max_pool_size none\n")
     refute status.success?
-    assert_includes output, "PassengerCtl does not take \"none\"; allowed: a whole number from 1 to"
+    assert_includes output, "PassengerCtl max_pool_size does not take \"none\"; allowed: a whole "
   end
 
   def test_the_manifest_has_the_values_of_the_configuration

@@ -2,12 +2,14 @@
 
 require "json"
 require "open3"
+require "yaml"
 
 require_relative "support/integration_test"
 
 # The queries of doc/monitoring/README.md and the alerts, with series that promtool makes.
 class MonitoringRulesTest < IntegrationTest
   FOLDER = File.join(TestEnvironment::SOURCE_DIR, "doc/monitoring")
+  ALERTS = File.join(FOLDER, "alerts.yml")
   REQUESTS = 'passenger_app_requests_total{app="a",instance="h"}'
   LOST = 'passenger_app_request_failures_total{app="a",instance="h",reason="lost"}'
   LEFT = 'passenger_app_request_failures_total{app="a",instance="h",reason="client_left"}'
@@ -26,6 +28,14 @@ class MonitoringRulesTest < IntegrationTest
     check({ REQUESTS => "0+0x20", LOST => "0+10x20" }, firing("PassengerRequestsFail") => "1")
     check({ REQUESTS => "0+90x20", LOST => "0+10x20" }, firing("PassengerRequestsFail") => "1")
     check({ REQUESTS => "0+90x20", LEFT => "0+10x20" }, firing("PassengerRequestsFail") => nil)
+  end
+
+  def test_an_alert_says_how_much_is_kept
+    tell({ 'passenger_spool_bytes{instance="h"}' => "900x20",
+           'passenger_spool_limit_bytes{instance="h"}' => "1000x20" },
+         "PassengerSpoolNearlyFull", "h keeps 900B of requests and answers in files")
+    check({ "passenger_spool_bytes" => "900x20", "passenger_spool_limit_bytes" => "0x20" },
+          firing("PassengerSpoolNearlyFull") => nil)
   end
 
   # Counters begin anew in the next pool process.
@@ -47,21 +57,34 @@ class MonitoringRulesTest < IntegrationTest
     "count(ALERTS{alertname=\"#{name}\",alertstate=\"firing\"})"
   end
 
+  # That the alert of host h has this summary after the minutes of the series.
+  def tell(series, alert, summary)
+    rule = YAML.load_file(ALERTS)["groups"].flat_map { |one| one["rules"] }
+               .find { |one| one["alert"] == alert }
+    fired = { "exp_labels" => { "instance" => "h" }.merge(rule["labels"]),
+              "exp_annotations" => rule["annotations"].merge("summary" => summary) }
+    run_promtool(series, "alert_rule_test" => [{ "eval_time" => "19m", "alertname" => alert,
+                                                 "exp_alerts" => [fired] }])
+  end
+
   # That each expression has this value after the minutes of the series; nil: none.
   def check(series, expected)
-    promtool = TestEnvironment.find_command("promtool") or skip "promtool is not installed"
     tests = expected.map do |expression, value|
       samples = value ? [{ "labels" => expression.start_with?("round") ? '{app="a"}' : "{}",
                            "value" => Float(value) }] : []
       { "expr" => expression, "eval_time" => "19m", "exp_samples" => samples }
     end
+    run_promtool(series, "promql_expr_test" => tests)
+  end
+
+  def run_promtool(series, tests)
+    promtool = TestEnvironment.find_command("promtool") or skip "promtool is not installed"
     inputs = series.map { |name, values| { "series" => name, "values" => values } }
     file = File.join(scratch, "test.yml")
     # JSON is YAML, too.
-    File.write(file, JSON.generate("rule_files" => [File.join(FOLDER, "alerts.yml")],
-                                   "evaluation_interval" => "1m",
-                                   "tests" => [{ "interval" => "1m", "input_series" => inputs,
-                                                 "promql_expr_test" => tests }]))
+    File.write(file, JSON.generate("rule_files" => [ALERTS], "evaluation_interval" => "1m",
+                                   "tests" => [{ "interval" => "1m",
+                                                 "input_series" => inputs }.merge(tests)]))
     output, result = Open3.capture2e(promtool, "test", "rules", file)
     assert result.success?, output
   end

@@ -62,7 +62,7 @@ class PauseTest < IntegrationTest
     path = fifo
     slow = Thread.new { get("blog", "/wait?fifo=#{path}") }
     eventually("the request in work") { app("blog")["instances"].first["sessions"] == 1 }
-    assert_fails 3, /1 requests are in work/, CONFIG, "pause", root("blog"), "--wait=0.3"
+    assert_fails 3, /1 request is in work/, CONFIG, "pause", root("blog"), "--wait=0.3"
     release(path)
     assert_status 200, slow.value
     pause("blog")

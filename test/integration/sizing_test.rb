@@ -104,7 +104,7 @@ class SizingTest < IntegrationTest
   def test_a_user_who_may_not_measure_is_told_what_helps
     # The applications' owner, who may not measure httpd.
     [TestEnvironment::WEB_USER, MadeUsers["stranger"].name].each do |user|
-      assert_fails 1, /may not measure .* Root may: sudo/, CONFIG, "sizing", as: user
+      assert_fails 1, /may not measure .* sudo/, CONFIG, "sizing", as: user
     end
   end
 end

@@ -64,7 +64,7 @@ class UnknownAppsTest < IntegrationTest
   def test_a_page_names_the_file_that_was_found_and_the_directive_that_helps
     { "express.test" => ["index.js", "PassengerStartupFile index.js"],
       "fastapi.test" => ["main.py", "PassengerAppCallable"],
-      "sinatra.test" => ["Gemfile", "config.ru"] }.each do |host, (found, remedy)|
+      "sinatra.test" => ["Gemfile", "ruby server.rb -o 127.0.0.1"] }.each do |host, (found, remedy)|
       ["/", "/posts/1"].each do |path|
         answer = client(host).get(path, BROWSER)
         assert_status 404, answer

@@ -106,7 +106,11 @@ class ValidateInstallTest < IntegrationTest
     needs_root "the owner of files counts"
     File.chown(0, 0, File.join(root("blog"), "config.ru"))
     warning = subject(validate, root("blog")).find { |one| one["level"] == "warning" }
-    assert_match(/the owner of the startup file is root/, warning["text"])
+    assert_match(/the owner of \S+config.ru is root/, warning["text"])
+    assert_match(/\Achown .*config.ru, or PassengerUser\z/, warning["remedy"])
+    assert_empty(warnings_with("PassengerUserSwitching off"))
+    assert_equal ["correct PassengerUser"],
+                 warnings_with("PassengerUser no-such-user").map { |one| one["remedy"] }
   ensure
     TestEnvironment.hand_over(root("blog")) if TestEnvironment.root?
   end
@@ -155,6 +159,13 @@ class ValidateInstallTest < IntegrationTest
     output, = command(CONFIG, "validate-install", "--json", "--httpd", TestEnvironment.httpd,
                       "--config", configuration, "--registry-dir", scratch)
     JSON.parse(output)
+  end
+
+  # The warnings about the application at blog.test.
+  def warnings_with(directive)
+    file = File.join(scratch, "with.conf")
+    File.write(file, "#{File.read(configuration_file)}\n#{directive}\n")
+    subject(validate(file), root("blog")).select { |one| one["level"] == "warning" }
   end
 
   def subject(findings, folder)

@@ -13,6 +13,20 @@ module PhusionPassenger
       end
     end
 
+    def test_no_process_is_left_whatever_other_users_name_theirs
+      named = fork do
+        File.binwrite("/proc/self/comm", "\xFF")
+        sleep
+      end
+      eventually("the name") { File.binread("/proc/#{named}/comm") == "\xFF\n".b }
+      process, pids = booting("instance")
+      process.boot.close
+      [process.pid, *pids].each { |pid| @agent.wait_for_end(pid) }
+    ensure
+      Process.kill("KILL", named)
+      Process.wait(named)
+    end
+
     def test_a_process_that_ends_while_it_boots_leaves_no_process
       process, pids = booting("instance")
       Process.kill("KILL", process.pid)

@@ -65,6 +65,7 @@ endif
     %D%/base/ProcessMemoryTest.cpp \
     %D%/base/ProcessStatTest.cpp \
     %D%/base/ProcessTreeTest.cpp \
+    %D%/base/ProcessorsTest.cpp \
     %D%/base/ReportTest.cpp \
     %D%/base/SplitTest.cpp \
     %D%/bridge/AcceptProbeTest.cpp \

@@ -187,14 +187,17 @@ inline constexpr std::array APPLICATION{
         number(&Settings::maxBootProcesses, 0, INT_MAX).sets(&Options::maxBootProcesses).limiting("max_boot_processes"),
         "1000",
         "how many further processes and threads the application's user may get while a process of the application "
-        "starts; one more cannot be made (EAGAIN). Has an effect where root starts httpd. Without CAP_SYS_RESOURCE, as "
-        "in most containers, nobody can lift the limit after the start: there the default 1000 sets no limit, and "
-        "another value stays in force. 0: no limit"},
-    Directive{"PassengerStartTimeout", Context::APPLICATION,
-              number(&Settings::startTimeout, 1, LONG_TIME, Form::SECONDS)
-                  .sets(&Options::startTimeout)
-                  .granted("start_timeout"),
-              "90", "seconds in which an instance must have started"},
+        "starts; one more cannot be made (EAGAIN). Has an effect where root starts httpd. Without CAP_SYS_RESOURCE, "
+        "and in a user namespace, nobody can lift the limit after the start: another value than the default stays in "
+        "force. In a PID namespace the user's tasks in other containers count, too. So in containers the default sets "
+        "no limit. 0: no limit"},
+    Directive{
+        "PassengerStartTimeout", Context::APPLICATION,
+        number(&Settings::startTimeout, 1, LONG_TIME, Form::SECONDS)
+            .sets(&Options::startTimeout)
+            .granted("start_timeout"),
+        "90",
+        "seconds in which a process must have loaded the application, and then in which it must be ready to serve"},
     Directive{"PassengerStopTimeout", Context::APPLICATION,
               number(&Settings::stopTimeout, 0, 600, Form::SECONDS).sets(&Options::stopTimeout).granted("stop_timeout"),
               "5",

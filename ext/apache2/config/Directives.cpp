@@ -364,7 +364,12 @@ const char *applyPair(cmd_parms *cmd, void *place, const char *first, const char
         if (isCalled(directive, first)) {
             remarkPlace(cmd, *static_cast<const Name *>(cmd->cmd->cmd_data));
             Origins::note(cmd, directive, mainSettings());
-            return set(cmd, directive.field, mainSettings(), withoutSynonyms(directive.field, second));
+            // A refusal names the pair.
+            command_rec named = *cmd->cmd;
+            named.name = apr_pstrcat(cmd->pool, named.name, " ", first, nullptr);
+            cmd_parms pair = *cmd;
+            pair.cmd = &named;
+            return set(&pair, directive.field, mainSettings(), withoutSynonyms(directive.field, second));
         }
     }
     return apply(cmd, place, apr_pstrcat(cmd->pool, first, "=", second, nullptr));

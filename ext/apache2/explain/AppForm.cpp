@@ -60,7 +60,8 @@ nlohmann::ordered_json describe(request_rec *r, const Route &route, const Settin
              {"interpreter", interpreterOf(route, settings, global)},
              {"user", user.user},
              {"group", user.group},
-             {"user_note", user.note}};
+             {"user_note", user.note},
+             {"user_remedy", user.remedy}};
     app["problem"] = orEmpty(route.problem);
     return app;
 }

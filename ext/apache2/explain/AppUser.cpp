@@ -52,14 +52,20 @@ AppUser AppUser::of(const char *startupFile, const Settings &settings, const Set
     const passwd *user = nullptr;
     if (switches && settings.user != nullptr) {
         user = usable(getpwnam(settings.user));
-        result.note =
-            user != nullptr ? "" : std::string("PassengerUser ") + settings.user.value() + " is root or does not exist";
+        if (user == nullptr) {
+            result.note = std::string("PassengerUser ") + settings.user.value() + " is root or does not exist";
+            result.remedy = "correct PassengerUser";
+        }
     } else if (switches && !seen) {
         result.note = std::string("httpd's user cannot see the owner of ") + startupFile + ": " + std::strerror(error);
+        result.remedy = "PassengerUser";
         return result;
     } else if (switches) {
         user = usable(getpwuid(file.st_uid));
-        result.note = user != nullptr ? "" : "the owner of the startup file is root or has no name";
+        if (user == nullptr) {
+            result.note = std::string("the owner of ") + startupFile + " is root or has no name";
+            result.remedy = std::string("chown ") + startupFile + ", or PassengerUser";
+        }
     } else {
         result.note = "PassengerUserSwitching is off";
     }
@@ -69,6 +75,7 @@ AppUser AppUser::of(const char *startupFile, const Settings &settings, const Set
     }
     if (user == nullptr) {
         result.note = std::string("PassengerDefaultUser ") + global.defaultUser.value() + " is root or does not exist";
+        result.remedy = "correct PassengerDefaultUser";
         return result;
     }
     result.user = user->pw_name;

@@ -13,6 +13,8 @@ struct AppUser {
     std::string group;
     /** Why it is another user than the configuration or the startup file says; may be empty. */
     std::string note;
+    /** What changes that; empty: nothing is wrong. */
+    std::string remedy;
 
     /** By the rules of the agent's UserResolver, without its check of what httpd's configuration
      *  grants. Asks the system's database of users. */

@@ -50,8 +50,7 @@ constexpr std::array<Sign, 12> SIGNS{
       "PassengerAppRoot with this folder, PassengerStartupFile with the path of the project's wsgi.py, or a "
       "passenger_wsgi.py that imports its application"},
      {"Gemfile",
-      "a config.ru, or PassengerAppStartCommand for an application that is no Rack application, such as 'bundle exec "
-      "puma -p $PORT'"},
+      "a config.ru, or PassengerAppStartCommand, such as 'bundle exec ruby server.rb -o 127.0.0.1 -p $PORT'"},
      {"index.js", "PassengerStartupFile index.js, or PassengerAppStartCommand, such as 'npm start'"},
      {"package.json",
       "scripts.start or main in package.json, server.js, PassengerStartupFile, or PassengerAppStartCommand, such as "

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <sstream>
 #include <string_view>
-#include <thread>
 
 #include <fmt/format.h>
 
@@ -88,10 +87,6 @@ std::vector<CpuQuota> cpuQuotas(const CgroupFiles &files, unsigned processors) {
         }
     }
     return quotas;
-}
-
-std::vector<CpuQuota> cpuQuotas(const CgroupFiles &files) {
-    return cpuQuotas(files, std::max(std::thread::hardware_concurrency(), 1U));
 }
 
 std::optional<double> leastQuota(const std::vector<CpuQuota> &quotas) {

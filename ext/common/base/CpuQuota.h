@@ -34,11 +34,9 @@ struct CpuQuota {
 /**
  * The quotas (cpu.max) of a process's group and of the groups above it, at one moment. Empty
  * without cgroup v2, and where its controller `cpu` is not in use. Reads files that never block.
- * @param processors of the machine; a quota of so many limits nothing, and is left out
+ * @param processors that the process may use; a quota of so many limits nothing, and is left out
  */
 std::vector<CpuQuota> cpuQuotas(const CgroupFiles &files, unsigned processors);
-/** Calls cpuQuotas() with the number of processors that this process may use. */
-std::vector<CpuQuota> cpuQuotas(const CgroupFiles &files = {});
 
 /** The least quota, in processors; nothing: there is none. */
 std::optional<double> leastQuota(const std::vector<CpuQuota> &quotas);

@@ -30,6 +30,7 @@ libpassenger_base_la_SOURCES = \
     %D%/ProcessMemory.cpp \
     %D%/ProcessStat.cpp \
     %D%/ProcessTree.cpp \
+    %D%/Processors.cpp \
     %D%/Report.cpp \
     %D%/SeccompMode.cpp \
     %D%/SignalDescriptor.cpp \

@@ -16,6 +16,8 @@
 #include <vector>
 
 #include "base/CpuQuota.h"
+#include "base/FileContent.h"
+#include "base/Processors.h"
 #include "commands/AgentConnection.h"
 #include "commands/AgentFinder.h"
 #include "commands/AppSelection.h"
@@ -108,16 +110,24 @@ struct Answer {
     }
 };
 
-/** The use of the CPU quota of the agent and its applications, or else of the machine's
- *  processors. */
+SystemMetrics metricsOf(const std::vector<unsigned> &processors) {
+    SystemMetrics metrics;
+    metrics.readStat(timesOf(processors, fileContent("/proc/stat")));
+    return metrics;
+}
+
+/** The use of the CPU quota of the agent and its applications, or else of the processors that they
+ *  may use. */
 double useOf(const RunningAgent &agent) {
     const CgroupFiles files = CgroupFiles::of(agent.poolPid);
+    const auto processors = processorsOf(static_cast<pid_t>(agent.poolPid));
+    const auto count = static_cast<unsigned>(processors.size());
     const auto begin = std::chrono::steady_clock::now();
-    const auto quotas = cpuQuotas(files);
-    const SystemMetrics before = SystemMetrics::now();
+    const auto quotas = cpuQuotas(files, count);
+    const SystemMetrics before = metricsOf(processors);
     std::this_thread::sleep_for(MEASURED_FOR);
-    const auto use = quotaUse(quotas, cpuQuotas(files), std::chrono::steady_clock::now() - begin);
-    return use ? *use : processorUse(before, SystemMetrics::now());
+    const auto use = quotaUse(quotas, cpuQuotas(files, count), std::chrono::steady_clock::now() - begin);
+    return use ? *use : processorUse(before, metricsOf(processors));
 }
 
 /** The weight that the balancer is told. */

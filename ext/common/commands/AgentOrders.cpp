@@ -171,7 +171,7 @@ std::string linesFor(const Json &done, const std::string &line) {
 constexpr const char *DRAINED = "The health URL of {} answers 503: balancers send requests elsewhere\n";
 constexpr const char *UNDRAINED = "The health URL of {} no longer tells balancers to send requests elsewhere\n";
 constexpr const char *STILL_DRAINS =
-    "That of {} does, since it was drained by itself: passenger-config undrain --name ends that\n";
+    "That of {0} does, since it was drained by itself: passenger-config undrain --name '{0}' ends that\n";
 
 /** Prints the text and the field `error`, or what --json wants instead. @return the exit status */
 int finish(const Arguments &arguments, const Json &fields, const std::string &text = {}) {
@@ -302,7 +302,9 @@ int drain(const Arguments &arguments) {
     }
     const auto all = [](const AppStatus &app) { return StatusWords::loadOf(app).busy + app.queue.waiting; };
     if (const unsigned left = waitUntilNone(arguments, agent, *patience, all); left > 0) {
-        throw CommandFailureException(fmt::format("{} requests are in work or wait", left), ExitStatus::TOO_LATE);
+        throw CommandFailureException(
+            StatusWords::counted(left, "request is", "requests are") + " in work or in the queue",
+            ExitStatus::TOO_LATE);
     }
     return finish(arguments, drained, linesFor(drained, DRAINED));
 }
@@ -332,7 +334,8 @@ int pauseQueue(const Arguments &arguments) {
     }
     const auto busy = [](const AppStatus &app) { return StatusWords::loadOf(app).busy; };
     if (const unsigned left = waitUntilNone(arguments, agent, *patience, busy); left > 0) {
-        throw CommandFailureException(fmt::format("{} requests are in work", left), ExitStatus::TOO_LATE);
+        throw CommandFailureException(StatusWords::counted(left, "request is", "requests are") + " in work",
+                                      ExitStatus::TOO_LATE);
     }
     return finish(arguments, paused);
 }
@@ -344,7 +347,8 @@ int resumeQueue(const Arguments &arguments) {
 }
 
 int listAgents(const Arguments &arguments) {
-    const auto agents = AgentFinder(arguments).list();
+    const AgentFinder finder(arguments);
+    const auto agents = finder.list();
     if (arguments.has("json")) {
         auto list = nlohmann::ordered_json::array();
         for (const RunningAgent &agent : agents) {
@@ -362,7 +366,7 @@ int listAgents(const Arguments &arguments) {
     } else if (!agents.empty()) {
         fmt::print("{}", agentTable(agents));
     } else if (!arguments.has("quiet")) {
-        fmt::print("There are no agents of mod_passenger running.\n");
+        fmt::print("{}\n", finder.nothingFound());
     }
     return ExitStatus::DONE;
 }

@@ -145,7 +145,7 @@ void AppCheck::checkInterpreter(const AppStatus &app, const std::string &subject
         const bool missing = ::access(file.c_str(), R_OK) != 0;
         findings.push_back({missing ? Level::WARNING : Level::FINE, subject,
                             fmt::format("native code {}{}", file, missing ? " is missing" : ""),
-                            missing ? "install the package again, or python3-dev and then: make install" : ""});
+                            missing ? "install the package again, or python3-dev, and configure and build again" : ""});
     }
     if (app.type == "rack") {
         const auto native = checkNativeCode(subject, executed);

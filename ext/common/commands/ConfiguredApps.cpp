@@ -26,6 +26,7 @@ using Level = Finding::Level;
 void note(const Json &app, std::vector<Finding> &findings) {
     const std::string subject = fmt::format("application {}", singleLine(app.at("name").get<std::string>()));
     const std::string user = app.at("user_note").get<std::string>();
+    const std::string remedy = app.at("user_remedy").get<std::string>();
     const std::string documents = app.value("document_root", "");
     struct stat status {};
     if (!documents.empty() && ::stat(documents.c_str(), &status) != 0 && errno == ENOENT) {
@@ -37,8 +38,8 @@ void note(const Json &app, std::vector<Finding> &findings) {
     }
     // What is missing is AppCheck's finding.
     const bool isThere = app.at("problem").get<std::string>().empty();
-    if (isThere && !user.empty()) {
-        findings.push_back({Level::WARNING, subject, singleLine(user), "chown its startup file, or PassengerUser"});
+    if (isThere && !remedy.empty()) {
+        findings.push_back({Level::WARNING, subject, singleLine(user), singleLine(remedy)});
     }
 }
 

@@ -62,7 +62,7 @@ Finding checkFiles() {
         }
         if (::access((root + "/lib/passenger/spawn/spawn_server.rb").c_str(), R_OK) != 0) {
             return {Level::ERROR, "installation", fmt::format("{}/lib/passenger is incomplete", root),
-                    "make install again"};
+                    "install the package again (or make install)"};
         }
         // access(2) tells root nothing of the users that run the loaders.
         if (const auto closed = closedFolder(root + "/lib/passenger/spawn", ::geteuid() == 0 ? "nobody" : "")) {
@@ -71,7 +71,7 @@ Finding checkFiles() {
         }
         return {Level::FINE, "installation", root};
     } catch (const std::exception &error) {
-        return {Level::ERROR, "installation", error.what(), "make install"};
+        return {Level::ERROR, "installation", error.what(), "install the package again (or make install)"};
     }
 }
 

@@ -51,7 +51,9 @@ int runMemoryProgram(const std::vector<std::string> &words) {
         fmt::print(stderr, "{}: no agent of mod_passenger is running, as far as {} shows\n", PROGRAM, finder.folder());
     } else if (std::any_of(sections.begin(), sections.end(),
                            [](const MemorySection &one) { return !one.complete(); })) {
-        fmt::print(stderr, "{}: \"?\": this user may not measure the processes of other users. Root may: sudo {}\n",
+        fmt::print(stderr,
+                   "{}: \"?\": this user may not measure the processes of other users. Root with CAP_SYS_PTRACE may: "
+                   "sudo {}\n",
                    PROGRAM, PROGRAM);
     }
     return ExitStatus::DONE;

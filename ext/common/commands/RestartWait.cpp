@@ -177,9 +177,10 @@ int RestartWait::run(AgentConnection &agent, std::chrono::milliseconds patience,
             return failed ? ExitStatus::FAILED : ExitStatus::DONE;
         }
         if (Clock::now() - begin_ >= patience) {
-            throw CommandFailureException(fmt::format("{} of {} applications have not started yet: {}", awaited_.size(),
-                                                      all, status ? late(status->apps) : "no agent answers"),
-                                          ExitStatus::TOO_LATE);
+            throw CommandFailureException(
+                fmt::format("{} of {} not started yet: {}", awaited_.size(), StatusWords::counted(all, "application"),
+                            status ? late(status->apps) : "no agent answers"),
+                ExitStatus::TOO_LATE);
         }
         std::this_thread::sleep_for(INTERVAL);
     }

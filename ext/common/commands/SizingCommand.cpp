@@ -1,8 +1,7 @@
 #include "commands/SizingCommand.h"
 
 #include <fmt/format.h>
-#include <sched.h>
-#include <unistd.h>
+#include <linux/capability.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -16,7 +15,9 @@
 #include "base/CpuQuota.h"
 #include "base/FileContent.h"
 #include "base/ProcessMemory.h"
+#include "base/Processors.h"
 #include "base/Split.h"
+#include "base/ThreadCapabilities.h"
 #include "commands/AgentFinder.h"
 #include "commands/CommandFailure.h"
 #include "commands/CommandLimit.h"
@@ -55,12 +56,9 @@ std::optional<std::uint64_t> numberOf(const Arguments &arguments, const char *op
 
 /** @param pool the pool process, whose control group may have a quota; nothing: this process */
 unsigned usableCores(std::optional<std::int64_t> pool) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    const unsigned cores = ::sched_getaffinity(0, sizeof(set), &set) == 0 ? static_cast<unsigned>(CPU_COUNT(&set)) : 1;
-    const unsigned quota =
-        static_cast<unsigned>(leastQuota(cpuQuotas(pool ? CgroupFiles::of(*pool) : CgroupFiles())).value_or(cores));
-    return std::min(cores, std::max(1U, quota));
+    const auto cores = static_cast<unsigned>(processorsOf(static_cast<pid_t>(pool.value_or(0))).size());
+    const auto quotas = cpuQuotas(pool ? CgroupFiles::of(*pool) : CgroupFiles(), cores);
+    return std::max(1U, static_cast<unsigned>(leastQuota(quotas).value_or(cores)));
 }
 
 /** Memory that processes have, and that the kernel cannot free without swapping. */
@@ -135,10 +133,11 @@ MeasuredServer measure(const Arguments &arguments) {
     const auto sections = memorySections({agent}, true);
     const bool complete =
         std::all_of(sections.begin(), sections.end(), [](const MemorySection &section) { return section.complete(); });
-    // What root cannot measure has ended.
-    if (!complete && ::geteuid() != 0) {
+    // What such a process cannot measure has ended.
+    if (!complete && !hasCapability(CAP_SYS_PTRACE)) {
         throw CommandFailureException(
-            "this user may not measure the processes of other users. Root may: sudo passenger-config sizing");
+            "this user may not measure the processes of other users. Root with CAP_SYS_PTRACE may: sudo "
+            "passenger-config sizing");
     }
     MeasuredServer measured;
     measured.maxPoolSize = status.maxPoolSize;

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
+#include <sstream>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "base/CpuTime.h"
+#include "base/FileContent.h"
+#include "base/Processors.h"
 
 namespace Passenger {
 
@@ -28,23 +29,22 @@ constexpr int IO_WAIT = 4;
 }  // namespace
 
 SystemCpuLoad::SystemCpuLoad(const Clock &clock, CgroupFiles files)
-    : clock_(clock),
-      files_(std::move(files)),
-      processors_(std::max(std::thread::hardware_concurrency(), 1U)),
-      measured_(clock.now()) {
+    : clock_(clock), files_(std::move(files)), measured_(clock.now()) {
     look();
     idleCores_ = cores_;
 }
 
-/** Also for a quota that has changed meanwhile. */
+/** Also for a quota or a cpuset that has changed meanwhile. */
 void SystemCpuLoad::look() {
+    processors_ = processorsOf();
     last_ = read();
-    quotas_ = cpuQuotas(files_, processors_);
-    cores_ = static_cast<unsigned>(std::ceil(leastQuota(quotas_).value_or(processors_)));
+    const auto processors = static_cast<unsigned>(processors_.size());
+    quotas_ = cpuQuotas(files_, processors);
+    cores_ = static_cast<unsigned>(std::ceil(leastQuota(quotas_).value_or(processors)));
 }
 
-SystemCpuLoad::Times SystemCpuLoad::read() {
-    std::ifstream file("/proc/stat");
+SystemCpuLoad::Times SystemCpuLoad::read() const {
+    std::istringstream file(timesOf(processors_, fileContent("/proc/stat")));
     std::string label;
     file >> label;
     Times times;

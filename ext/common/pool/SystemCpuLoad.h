@@ -17,8 +17,9 @@ namespace Passenger {
 /**
  * The load of the processors that the kernel tells, measured over 100 ms at least. The control
  * groups of this process may have a quota (base/CpuQuota.h), as in a container. Then the load is
- * that of a machine with so many processors, rounded up. Otherwise /proc/stat tells it (proc(5)).
- * There, processors count as free whose processes wait for a disk or have a low priority (nice(1)).
+ * that of a machine with so many processors, rounded up. Otherwise /proc/stat tells it (proc(5)),
+ * of the processors that this process may use. There, processors count as free whose processes wait
+ * for a disk or have a low priority (nice(1)).
  * After a second without a look, one core is idle at most: the average of a quiet night is no news.
  */
 class SystemCpuLoad final : public CpuLoad {
@@ -34,12 +35,12 @@ private:
         std::uint64_t idle = 0;
         std::uint64_t all = 0;
     };
-    static Times read();
+    Times read() const;
     void look();
 
     const Clock &clock_;
     const CgroupFiles files_;
-    const unsigned processors_;
+    std::vector<unsigned> processors_;
     MonotonicTime measured_;
     Times last_;
     std::vector<CpuQuota> quotas_;

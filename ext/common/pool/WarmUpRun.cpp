@@ -124,7 +124,8 @@ std::optional<Frame> WarmUpRun::ask(std::string_view environment, Outcome &outco
         }
         await(look);
     }
-    outcome.problem = fmt::format("no answer within {} ms of the instance's start", limit_.count());
+    outcome.problem =
+        fmt::format("no answer within {} ms after it was told to serve (PassengerStartTimeout)", limit_.count());
     return std::nullopt;
 }
 
@@ -135,8 +136,10 @@ std::optional<Frame> WarmUpRun::awaitEnds() {
     }
     while (claims_.taken() > 0) {
         if (timeIsUp()) {
-            Log::warn("event=warm_up.failed app=\"{}\" reason=\"work behind an answer has not ended within {} ms\"",
-                      app_, limit_.count());
+            Log::warn(
+                "event=warm_up.failed app=\"{}\" reason=\"work behind an answer has not ended within {} ms "
+                "(PassengerStartTimeout)\"",
+                app_, limit_.count());
             break;
         }
         if (std::optional<Frame> frame = answerFetches()) {

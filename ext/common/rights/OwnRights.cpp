@@ -205,7 +205,7 @@ GroupJoined OwnRights::joinGroup(const FileDescriptor &pidFd, const GroupRequest
 
 void OwnRights::endBoot(const FileDescriptor &pidFd) {
     const pid_t pid = ProcessLineage::pidOf(pidFd);
-    if (switchesUsers() && pid > 0 && TaskLimit::canLift()) {
+    if (switchesUsers() && pid > 0) {
         TaskLimit::lift(keeperOf(pid));
     }
 }
@@ -292,6 +292,12 @@ ProcessFacts::Files OwnRights::procFilesOf(pid_t pid) {
 
 std::optional<ProcessMemory> OwnRights::memoryOf(pid_t pid, bool descendants) {
     auto sum = processMemory(pid);
+    if (!sum) {
+        const std::string file = fmt::format("/proc/{}/smaps_rollup", pid);
+        if (!FileDescriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) && errno == EACCES) {
+            throw SystemException(file, errno);
+        }
+    }
     if (sum && descendants) {
         for (const pid_t descendant : descendantsOf(pid)) {
             *sum += processMemory(descendant).value_or(ProcessMemory());

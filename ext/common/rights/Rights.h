@@ -189,7 +189,7 @@ public:
      */
     virtual GroupJoined joinGroup(const FileDescriptor &pidFd, const GroupRequest &wanted) = 0;
     /** The process has booted: lifts its limit of tasks, also for its descendants and the daemons
-     *  that it has left, if the rights suffice. @throws SystemException, IOException */
+     *  that it has left. @throws SystemException, IOException: it may stay */
     virtual void endBoot(const FileDescriptor &pidFd) = 0;
     /** Gives a process that boots and its descendants low priority (BootPriority), or takes that
      *  back, also from the daemons that it has left. Does nothing unless users are switched and the
@@ -244,7 +244,7 @@ public:
     /** See ProcessFacts::read(). The administrator may have closed /proc to all but root. */
     virtual ProcessFacts::Files procFilesOf(pid_t pid) = 0;
     /** The proportional share, and what is private (processMemory()). @param descendants whether
-     *  the descendants of the process count, too */
+     *  the descendants of the process count, too @throws SystemException: the kernel refuses it */
     virtual std::optional<ProcessMemory> memoryOf(pid_t pid, bool descendants) = 0;
 
     /** See the methods of SocketFolders. */

@@ -2,11 +2,13 @@
 
 #include <linux/capability.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "base/Exceptions.h"
 #include "base/FileContent.h"
@@ -15,6 +17,19 @@
 #include "base/ThreadCapabilities.h"
 
 namespace Passenger::TaskLimit {
+
+namespace {
+
+/** PROC_USER_INIT_INO and PROC_PID_INIT_INO in Linux. */
+constexpr ino_t FIRST_USER_NAMESPACE = 0xEFFFFFFD;
+constexpr ino_t FIRST_PID_NAMESPACE = 0xEFFFFFFC;
+
+bool isNamespace(const char *path, ino_t number) {
+    struct stat status {};
+    return ::stat(path, &status) == 0 && status.st_ino == number;
+}
+
+}  // namespace
 
 std::uint64_t tasksOf(uid_t user) {
     std::uint64_t sum = 0;
@@ -36,17 +51,22 @@ std::uint64_t above(uid_t user, unsigned more) {
 }
 
 bool canLift() {
-    return hasCapability(CAP_SYS_RESOURCE);
+    return hasCapability(CAP_SYS_RESOURCE) && isNamespace("/proc/self/ns/user", FIRST_USER_NAMESPACE) &&
+           isNamespace("/proc/self/ns/pid", FIRST_PID_NAMESPACE);
 }
 
-void lift(pid_t process) noexcept {
+void lift(pid_t process) {
     rlimit own{};
-    if (::getrlimit(RLIMIT_NPROC, &own) != 0) {
-        return;
+    int failure = ::getrlimit(RLIMIT_NPROC, &own) == 0 ? 0 : errno;
+    std::vector<pid_t> family = descendantsOf(process);
+    family.push_back(process);
+    for (auto one = family.begin(); one != family.end() && failure == 0; ++one) {
+        if (::prlimit(*one, RLIMIT_NPROC, &own, nullptr) != 0 && errno != ESRCH) {
+            failure = errno;
+        }
     }
-    ::prlimit(process, RLIMIT_NPROC, &own, nullptr);
-    for (const pid_t descendant : descendantsOf(process)) {
-        ::prlimit(descendant, RLIMIT_NPROC, &own, nullptr);
+    if (failure != 0) {
+        throw SystemException("prlimit(RLIMIT_NPROC)", failure);
     }
 }
 

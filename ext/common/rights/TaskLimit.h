@@ -20,11 +20,15 @@ std::uint64_t tasksOf(uid_t user);
 /** A limit of `more` tasks than the user has now, but no more than this process's own. */
 std::uint64_t above(uid_t user, unsigned more);
 
-/** Whether this process may raise limits (CAP_SYS_RESOURCE). Containers often lack that right. */
+/**
+ * Whether this process may raise limits (CAP_SYS_RESOURCE), and sees all tasks that the kernel
+ * counts. Containers often lack that right. A user namespace has the capability without effect. In
+ * a PID namespace the tasks of the user that are outside of it count, but /proc does not show them.
+ */
 bool canLift();
 
 /** Gives a process and its descendants the limit of this process. Without effect on those that
- *  have ended. Needs canLift(). */
-void lift(pid_t process) noexcept;
+ *  have ended. @throws SystemException: a limit stays */
+void lift(pid_t process);
 
 }  // namespace Passenger::TaskLimit

@@ -58,9 +58,11 @@ void BootLimits::check(const SpawnedProcess &process) {
         return;
     }
     const auto ran = cpuTimeOfFamily(process.pid());
-    if (ran && *ran - ran_ < LITTLE_TIME && BootPriority::wantsProcessor(process.pid())) {
-        Log::info("event=spawn.priority_raised app=\"{}\" pid={} reason=\"the processors have no free time for it\"",
-                  options_.groupName(), process.pid());
+    // With hidepid /proc tells this process nothing of those of other users.
+    const bool unknown = !ran && !waitPidFd(process.pidFd(), std::chrono::milliseconds(0));
+    if (unknown || (ran && *ran - ran_ < LITTLE_TIME && BootPriority::wantsProcessor(process.pid()))) {
+        Log::info("event=spawn.priority_raised app=\"{}\" pid={} reason=\"{}\"", options_.groupName(), process.pid(),
+                  unknown ? "its use of the processors is unknown" : "the processors have no free time for it");
         raise(process);
         return;
     }

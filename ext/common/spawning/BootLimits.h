@@ -41,8 +41,8 @@ public:
     /** Gives the process low priority if others serve. Not before it executes its program: its
      *  spawn server waits for that, and with it all starts of the user. */
     void lower(const SpawnedProcess &process);
-    /** Gives it normal priority if it has been low for long enough, or the processors have no time
-     *  left for it. @throws std::exception */
+    /** Gives it normal priority if it has been low for long enough, the processors have no time
+     *  left for it, or /proc does not tell. @throws std::exception */
     void check(const SpawnedProcess &process);
     /** Lifts the limits. @throws std::exception if the process still has low priority: it must not
      *  serve. Other failures are logged. */

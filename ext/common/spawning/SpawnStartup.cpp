@@ -120,8 +120,9 @@ Options::Variables SpawnStartup::grantedVariables() {
             return false;
         }
         Log::warn(
-            "event=spawn.variable_ignored app=\"{}\" name=\"{}\" reason=\"it decides which code runs, and httpd's "
-            "configuration does not set it to this value\" remedy=\"SetEnv in httpd's configuration instead of "
+            "event=spawn.variable_ignored app=\"{}\" name=\"{}\" reason=\"it decides about the code, the environment "
+            "or the certificates of the process, and httpd's configuration does not set it to this value\" "
+            "remedy=\"SetEnv in httpd's configuration instead of "
             ".htaccess\"",
             options_.groupName(), variable.first);
         ignoredVariables_.push_back(variable.first);

@@ -87,16 +87,19 @@ module PhusionPassenger
       nil # a program that has changed its user; only that user can end it
     end
 
-    # Includes children that have ended and were not waited for.
+    # Includes children that have ended and were not waited for. The kernel's list is there for all
+    # users and however /proc is mounted, unless the kernel has none (CONFIG_PROC_CHILDREN).
     def children
+      File.read("/proc/self/task/#{Process.pid}/children").split.map(&:to_i)
+    rescue Errno::ENOENT
       own = Process.pid
       Dir.children("/proc").grep(/\A\d+\z/).map(&:to_i).select { |pid| parent_of(pid) == own }
     end
 
-    # Nil if the process is gone.
+    # Nil if the process is gone or hidden. Its name may have any bytes.
     def parent_of(pid)
-      File.read("/proc/#{pid}/stat")[/.*\) \S (\d+)/m, 1].to_i
-    rescue Errno::ENOENT, Errno::ESRCH
+      File.binread("/proc/#{pid}/stat")[/.*\) \S (\d+)/m, 1].to_i
+    rescue SystemCallError
       nil
     end
   end

@@ -67,7 +67,8 @@ module DocumentCommands
     "touch tmp/restart.txt" => ["test/integration/restart_test.rb", "restart.txt"],
     "passenger-config restart-app" => [ORDERS, '["restart-app", root("blog")]'],
     "sudo passenger-config restart-app --all" => [ORDERS, '["restart-app", "--all"]'],
-    "sudo passenger-config explain" => ["test/integration/explain_test.rb", '"explain"'],
+    "sudo passenger-config explain http://127.0.0.1:8081/" =>
+      ["test/integration/explain_test.rb", '"explain"'],
     "passenger-prefork /srv/blog" => ["test/integration/support/prefork_command.rb",
                                       '"passenger-prefork"']
   }.freeze
@@ -144,11 +145,12 @@ module DocumentCommands
     when :build_folder
       machine.prepare(ENTER_BUILD)
     when :nvm
-      # nvm's folders. It fetches its Nodes; here it is the installed one.
+      # nvm's folders. It fetches its Nodes; here one is the installed one, and an older one is
+      # empty.
       node = File.realpath(TestEnvironment.find_command("node"))
       machine.prepare(<<~SHELL)
         bin=/home/alice/.nvm/versions/node/v#{node_version}/bin
-        mkdir -p $bin && cp #{node} $bin/node && chmod 755 /home/alice
+        mkdir -p $bin ${bin%/v*}/v9.9.9 && cp #{node} $bin/node && chmod 755 /home/alice
         chown -R alice: /home/alice/.nvm
       SHELL
     when :npm_packages

@@ -71,7 +71,7 @@ module TroubleshootingRows
        "troubleshooting_starts#test_500_with_another_ruby"],
       ["variables of `~/.bashrc`, which only int",
        "troubleshooting_starts#test_only_interactive_shells_read_a_variable_of_bashrc"],
-      ["variables that decide which code runs, f",
+      ["variables that decide about code, enviro",
        "troubleshooting_starts#test_a_variable_of_an_htaccess_file_that_decides_which_code_runs"],
       ["the environment: `production`, not `deve",
        "troubleshooting_starts#test_passenger_app_env_chooses_the_environment"],

@@ -1,13 +1,14 @@
 #include "pool/SystemCpuLoad.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <sched.h>
 #include <sys/resource.h>
 
-#include <algorithm>
 #include <fstream>
 #include <string>
 #include <thread>
 
+#include "base/Processors.h"
 #include "support/Eventually.h"
 #include "support/ManualClock.h"
 #include "support/SpawningFixture.h"
@@ -21,6 +22,7 @@ class SystemCpuLoadTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAtFirstAllCoresCountAsIdle);
     CPPUNIT_TEST(testTheLoadIsMeasuredOverATenthOfASecondAtLeast);
     CPPUNIT_TEST(testABusyThreadTakesACore);
+    CPPUNIT_TEST(testProcessorsThatThisProcessMayNotUseDoNotCount);
     CPPUNIT_TEST(testAQuotaIsAsSoManyProcessors);
     CPPUNIT_TEST(testAQuotaThatChangesCounts);
     CPPUNIT_TEST(testAQuotaAboveTheProcessorsLimitsNothing);
@@ -31,7 +33,7 @@ class SystemCpuLoadTest : public CppUnit::TestFixture {
     const ApplicationFolder folder_{""};
     const CgroupFiles files_{folder_.path() + "/membership", folder_.path()};
 
-    static unsigned processors() { return std::max(std::thread::hardware_concurrency(), 1U); }
+    static unsigned processors() { return static_cast<unsigned>(processorsOf().size()); }
     /** What the group may use, in microseconds of 100 ms, and has used. */
     void group(const std::string &quota, std::chrono::microseconds used) const {
         std::ofstream(files_.membership) << "0::/\n" << std::flush;
@@ -72,6 +74,19 @@ public:
             return load.idleCores() < load.cores() - 0.5;
         }));
         CPPUNIT_ASSERT(load.idleCores() >= 0);
+    }
+
+    void testProcessorsThatThisProcessMayNotUseDoNotCount() {
+        unsigned cores = 0;
+        std::thread([&] {
+            cpu_set_t set;
+            CPU_ZERO(&set);
+            CPU_SET(processorsOf().front(), &set);
+            if (::sched_setaffinity(0, sizeof set, &set) == 0) {
+                cores = SystemCpuLoad(clock_, files_).cores();
+            }
+        }).join();
+        CPPUNIT_ASSERT_EQUAL(1U, cores);
     }
 
     void testAQuotaIsAsSoManyProcessors() {

@@ -172,7 +172,7 @@ public:
                                          ::recv(channels_[request.channel].get(), &byte, 1, 0));
         });
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=warm_up.failed app=\"blog\" path=\"/a\" reason=\"no answer within "
-                                             "100 ms of the instance's start\""));
+                                             "100 ms after it was told to serve (PassengerStartTimeout)\""));
         CPPUNIT_ASSERT_EQUAL(0U, log_->count("/b"));
     }
 
@@ -243,7 +243,7 @@ public:
         });
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=warm_up.done"));
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=warm_up.failed app=\"blog\" reason=\"work behind an answer has "
-                                             "not ended within 100 ms\""));
+                                             "not ended within 100 ms (PassengerStartTimeout)\""));
     }
 
     void testAFailureOfTheInstanceEndsIt() {

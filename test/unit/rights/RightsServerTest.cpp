@@ -19,6 +19,7 @@
 
 #include "base/BootPriority.h"
 #include "base/PidFd.h"
+#include "base/ThreadCapabilities.h"
 #include "rights/OwnRights.h"
 #include "rights/RightsMessages.h"
 #include "rights/TaskLimit.h"
@@ -95,6 +96,8 @@ class RightsServerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testOnlyProcessesOfApplicationsGetIntoGroups);
     CPPUNIT_TEST(testABootMayHaveAsManyTasksMoreAsItIsGiven);
     CPPUNIT_TEST(testTheLimitOfABootIsLiftedWhereTheRightsSuffice);
+    CPPUNIT_TEST(testALimitThatStaysIsAFailure);
+    CPPUNIT_TEST(testMemoryThatTheKernelDoesNotTellIsAFailure);
     CPPUNIT_TEST(testOnlyProcessesOfApplicationsChangeTheirPriority);
     CPPUNIT_TEST_SUITE_END();
 
@@ -423,6 +426,31 @@ public:
         CPPUNIT_ASSERT_EQUAL(0, ::getrlimit(RLIMIT_NPROC, &own));
         CPPUNIT_ASSERT_EQUAL(0, ::prlimit(child.pid(), RLIMIT_NPROC, nullptr, &its));
         CPPUNIT_ASSERT_EQUAL(own.rlim_max, its.rlim_max);
+    }
+
+    void testALimitThatStaysIsAFailure() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        const Child child(lonely_);
+        const ThreadCapabilities all;
+        all.limit({});
+        const Frame answer = about(child, {RightsVerb::END_BOOT});
+        all.restore();
+        CPPUNIT_ASSERT(answer.type == FrameType::AGENT_FAILED);
+    }
+
+    void testMemoryThatTheKernelDoesNotTellIsAFailure() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        const Child child(lonely_);
+        const ThreadCapabilities all;
+        all.limit({});
+        const Frame answer = ask({RightsVerb::MEMORY, std::to_string(child.pid()), "0"});
+        all.restore();
+        CPPUNIT_ASSERT(answer.type == FrameType::AGENT_FAILED);
+        CPPUNIT_ASSERT(ask({RightsVerb::MEMORY, std::to_string(child.pid()), "0"}).type == FrameType::RIGHTS_DONE);
     }
 
     void testOnlyProcessesOfApplicationsChangeTheirPriority() {

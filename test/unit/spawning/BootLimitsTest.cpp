@@ -1,14 +1,17 @@
 #include "spawning/BootLimits.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <memory>
 #include <string>
 
 #include "base/BootPriority.h"
+#include "base/CpuTime.h"
 #include "base/Exceptions.h"
 #include "log/Log.h"
 #include "rights/OwnRights.h"
@@ -22,6 +25,7 @@ class BootLimitsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(BootLimitsTest);
     CPPUNIT_TEST(testOnlyThePriorityOfALongStartEndsBefore);
     CPPUNIT_TEST(testAProcessThatGetsNoTimeHasNormalPriority);
+    CPPUNIT_TEST(testAProcessOfWhichNothingIsKnownHasNormalPriority);
     CPPUNIT_TEST(testAProcessThatWaitsForSomethingElseStaysLow);
     CPPUNIT_TEST(testAProcessHasNormalPriorityThoughTheAnswerWasLost);
     CPPUNIT_TEST(testThePolicyOfAFirstInstanceIsItsOwn);
@@ -114,6 +118,21 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("low normal "), rights_.done);
         CPPUNIT_ASSERT(!limits.due());
         CPPUNIT_ASSERT(log_->contains("event=spawn.priority_raised"));
+    }
+
+    /** As behind hidepid: of so many descendants cpuTimeOfFamily() tells nothing. */
+    void testAProcessOfWhichNothingIsKnownHasNormalPriority() {
+        start([] {
+            for (int i = 0; i < 101 && ::fork() > 0; i++) {
+            }
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            ::pause();
+        });
+        CPPUNIT_ASSERT(eventually([this] { return !cpuTimeOfFamily(process_.pid()); }));
+        BootLimits limits = begun(true);
+        limits.check(process_);
+        CPPUNIT_ASSERT_EQUAL(std::string("low normal "), rights_.done);
+        CPPUNIT_ASSERT(log_->contains("use of the processors is unknown"));
     }
 
     void testAProcessThatWaitsForSomethingElseStaysLow() {

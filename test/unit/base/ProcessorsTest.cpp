@@ -1,0 +1,60 @@
+#include "base/Processors.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <sched.h>
+
+#include <string>
+#include <thread>
+
+namespace Passenger {
+
+class ProcessorsTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(ProcessorsTest);
+    CPPUNIT_TEST(testAThreadHasThoseThatItMayUse);
+    CPPUNIT_TEST(testAProcessThatHasEndedCountsAsOne);
+    CPPUNIT_TEST(testTheTimesAreThoseOfTheProcessors);
+    CPPUNIT_TEST(testAFileOfAsManyProcessorsCountsWhole);
+    CPPUNIT_TEST_SUITE_END();
+
+    const std::string stat_ =
+        "cpu  111 222 333 444 555 666 777 888 0 0\n"
+        "cpu0 1 2 3 4 5 6 7 8 0 0\n"
+        "cpu1 10 20 30 40 50 60 70 80 0 0\n"
+        "cpu12 100 200 300 400 500 600 700 800 0 0\n"
+        "intr 9 9 9\nctxt 9\n";
+
+public:
+    void testAThreadHasThoseThatItMayUse() {
+        const auto all = processorsOf();
+        CPPUNIT_ASSERT(!all.empty());
+        std::vector<unsigned> one;
+        std::thread([&] {
+            cpu_set_t set;
+            CPU_ZERO(&set);
+            CPU_SET(all.back(), &set);
+            if (::sched_setaffinity(0, sizeof set, &set) == 0) {
+                one = processorsOf();
+            }
+        }).join();
+        CPPUNIT_ASSERT(one == std::vector<unsigned>{all.back()});
+    }
+
+    void testAProcessThatHasEndedCountsAsOne() {
+        constexpr pid_t NONE = 0x7fffffff;
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, processorsOf(NONE).size());
+    }
+
+    void testTheTimesAreThoseOfTheProcessors() {
+        CPPUNIT_ASSERT_EQUAL(std::string("cpu 101 202 303 404 505 606 707 808"), timesOf({0, 12}, stat_));
+    }
+
+    /** Under other numbers, as of lxcfs, or the same. */
+    void testAFileOfAsManyProcessorsCountsWhole() {
+        CPPUNIT_ASSERT_EQUAL(std::string("cpu  111 222 333 444 555 666 777 888 0 0"), timesOf({12, 13, 14}, stat_));
+        CPPUNIT_ASSERT_EQUAL(std::string(), timesOf({0}, ""));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ProcessorsTest);
+
+}  // namespace Passenger
