@@ -152,6 +152,7 @@ endif
     %D%/io/MessageRoomTest.cpp \
     %D%/io/ReplyChannelTest.cpp \
     %D%/io/RequestQueueTest.cpp \
+    %D%/io/ServeTest.cpp \
     %D%/io/SocketPairTest.cpp \
     %D%/log/LogFieldsTest.cpp \
     %D%/log/LogFormatTest.cpp \

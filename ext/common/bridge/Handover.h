@@ -5,6 +5,7 @@
 
 #include "base/FileDescriptor.h"
 #include "io/Frame.h"
+#include "io/Serve.h"
 
 namespace Passenger::Bridge {
 
@@ -14,8 +15,8 @@ namespace Passenger::Bridge {
  * and its places; a place keeps a Handover until it gets a request of another one. Never changes.
  */
 struct Handover {
-    /** Takes the descriptors out of SERVE. @throws ProtocolException when it is malformed */
-    explicit Handover(Frame &serve);
+    /** Takes the descriptors out of `frame`. @throws ProtocolException when it is malformed */
+    Handover(const Serve &serve, Frame &frame);
 
     FileDescriptor queue;
     FileDescriptor claims;
