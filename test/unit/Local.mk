@@ -121,6 +121,7 @@ endif
     %D%/exchange/AdmissionTest.cpp \
     %D%/exchange/AnswerFileTest.cpp \
     %D%/exchange/BodySenderTest.cpp \
+    %D%/exchange/ChannelStockTest.cpp \
     %D%/exchange/ExchangeLimitsTest.cpp \
     %D%/exchange/ExchangeLookTest.cpp \
     %D%/exchange/ExchangePauseTest.cpp \
@@ -141,6 +142,7 @@ endif
     %D%/exchange/QueueSessionTest.cpp \
     %D%/exchange/ReplyWaitTest.cpp \
     %D%/exchange/StreamSessionTest.cpp \
+    %D%/exchange/ToldOptionsTest.cpp \
     %D%/exchange/WarmUpTest.cpp \
     %D%/exchange/WithdrawalTest.cpp \
     %D%/io/AgentFailureTest.cpp \
