@@ -71,12 +71,12 @@ QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
         const LockGuard guard(mutex_);
         QueueLinkPtr link = known(options.queueChoice());
         if (link && link->generation != unusable && generations().generation(link->groupSlot) == link->generation) {
-            if (!told_.isToTell(options.request.settings, clock().now())) {
+            if (!told_.isToTell(options.request.settings, clock())) {
                 return link;
             }
             usable = std::move(link);
             // Other requests with these options need not tell them, too.
-            told_.noteTold(options.request.settings, clock().now());
+            told_.noteTold(options.request.settings, clock());
         }
     }
     if (!usable) {
@@ -85,7 +85,7 @@ QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
     // No answer is awaited: the queue serves, whatever the agent does.
     if (!tellOptions(options)) {
         const LockGuard guard(mutex_);
-        told_.noteUntold(options.request.settings, clock().now());
+        told_.noteUntold(options.request.settings, clock());
     }
     return usable;
 }
@@ -105,7 +105,7 @@ QueueLinkPtr QueueCache::freshLink(const Options &options, Generation unusable) 
         if (epoch_ == before) {
             fresh.queue->epoch = before;
             old = std::exchange(link_, fresh.queue);
-            told_.noteTold(options.request.settings, clock().now());
+            told_.noteTold(options.request.settings, clock());
             closed = takeClosed();
             if (!fresh.instance) {
                 return fresh.queue;

@@ -20,10 +20,10 @@ public:
     /** Options that the agent has known are told again after this time. */
     static constexpr std::chrono::seconds PAUSE{1};
 
-    bool isToTell(std::uint64_t settings, MonotonicTime now) const;
-    void noteTold(std::uint64_t settings, MonotonicTime now);
+    bool isToTell(std::uint64_t settings, const Clock &clock) const;
+    void noteTold(std::uint64_t settings, const Clock &clock);
     /** The agent could not be told. After the pause a request tells it again. */
-    void noteUntold(std::uint64_t settings, MonotonicTime now);
+    void noteUntold(std::uint64_t settings, const Clock &clock);
 
 private:
     /** The agent uses the last ones. */

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "support/LeakCheck.h"
+#include "support/ManualClock.h"
 
 namespace Passenger {
 
@@ -21,45 +22,45 @@ class ToldOptionsTest : public LeakCheck {
 
     static constexpr auto MOMENT = 1ns;
 
-    MonotonicTime now_{1h};
+    ManualClock clock_;
 
-    bool isToTell(std::uint64_t settings, ToldOptions &options) const { return options.isToTell(settings, now_); }
+    bool isToTell(std::uint64_t settings, ToldOptions &options) const { return options.isToTell(settings, clock_); }
 
 public:
     void testNewOptionsAreToldAtOnce() {
         ToldOptions options;
         for (const std::uint64_t settings : {7U, 8U}) {
             CPPUNIT_ASSERT(isToTell(settings, options));
-            options.noteTold(settings, now_);
+            options.noteTold(settings, clock_);
             CPPUNIT_ASSERT(!isToTell(settings, options));
         }
-        now_ += ToldOptions::PAUSE;
+        clock_.advance(ToldOptions::PAUSE);
         CPPUNIT_ASSERT_MESSAGE("The agent uses the last ones", !isToTell(8, options));
     }
 
     void testOptionsThatTakeTurnsAreToldAfterAPause() {
         ToldOptions options;
-        options.noteTold(7, now_);
-        options.noteTold(8, now_);
-        now_ += ToldOptions::PAUSE - MOMENT;
+        options.noteTold(7, clock_);
+        options.noteTold(8, clock_);
+        clock_.advance(ToldOptions::PAUSE - MOMENT);
         CPPUNIT_ASSERT(!isToTell(7, options));
-        now_ += MOMENT;
+        clock_.advance(MOMENT);
         CPPUNIT_ASSERT(isToTell(7, options));
-        options.noteTold(7, now_);
+        options.noteTold(7, clock_);
         CPPUNIT_ASSERT(!isToTell(8, options));
     }
 
     void testOptionsThatCouldNotBeToldAreToldAfterAPause() {
         ToldOptions options;
-        options.noteTold(7, now_);
-        options.noteUntold(7, now_);
+        options.noteTold(7, clock_);
+        options.noteUntold(7, clock_);
         CPPUNIT_ASSERT_MESSAGE("There are no others", !isToTell(7, options));
-        options.noteTold(8, now_);
-        options.noteTold(9, now_);
-        options.noteUntold(9, now_);
+        options.noteTold(8, clock_);
+        options.noteTold(9, clock_);
+        options.noteUntold(9, clock_);
         CPPUNIT_ASSERT(!isToTell(9, options));
         CPPUNIT_ASSERT_MESSAGE("These hold", !isToTell(8, options));
-        now_ += ToldOptions::PAUSE;
+        clock_.advance(ToldOptions::PAUSE);
         CPPUNIT_ASSERT(isToTell(9, options));
         CPPUNIT_ASSERT(!isToTell(8, options));
     }
@@ -68,14 +69,14 @@ public:
         ToldOptions options;
         std::uint64_t settings = 0;
         for (; settings < ToldOptions::MOST; settings++) {
-            options.noteTold(settings, now_);
+            options.noteTold(settings, clock_);
         }
         CPPUNIT_ASSERT(!isToTell(settings, options));
-        now_ += ToldOptions::PAUSE;
+        clock_.advance(ToldOptions::PAUSE);
         CPPUNIT_ASSERT(isToTell(settings, options));
-        options.noteTold(settings, now_);
+        options.noteTold(settings, clock_);
         CPPUNIT_ASSERT_MESSAGE("The first ones are forgotten", !isToTell(0, options));
-        now_ += ToldOptions::PAUSE;
+        clock_.advance(ToldOptions::PAUSE);
         CPPUNIT_ASSERT(isToTell(0, options));
     }
 };
