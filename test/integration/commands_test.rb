@@ -87,7 +87,7 @@ class CommandsTest < IntegrationTest
     %w[blog shop].each do |name|
       assert_includes text, "#{app(name)['name']}:\n  * PID: #{pid(name)}\n      Thread "
     end
-    assert_match(/^ +Thread main of process \d+:\n.*app_instance\.rb:\d+/, text)
+    assert_match(/^ +Thread main of process \d+:\n.*handler_threads\.rb:\d+/, text)
   end
 
   def test_the_server_is_told_without_its_applications

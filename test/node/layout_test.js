@@ -32,3 +32,10 @@ const types = fs.readFileSync(path.join(__dirname, "../layouts/frames-1"), "utf8
     .map((line) => line.split(" ")).map(([name, number]) => [name, Number(number)]);
 const ours = Object.entries(frames).filter(([name, value]) => typeof value === "number" && name !== "CONTROL");
 assert.deepStrictEqual({ ...Object.fromEntries(types), ...Object.fromEntries(ours) }, Object.fromEntries(types));
+
+// As ServeTest of the C++ side, by the same file.
+const names = fs.readFileSync(path.join(__dirname, "../layouts/serve-1"), "utf8").trim().split("\n")
+    .map((name) => name.replace(/_./g, (part) => part[1].toUpperCase()));
+const served = frames.serveOf({ number: (index) => index, text: (index) => index });
+assert.deepStrictEqual(Object.keys(served), names);
+assert.deepStrictEqual(Object.values(served).slice(0, 7), [0, 1, 2, 3, 4, 5, 6]);

@@ -29,7 +29,7 @@ const taken = [];
 for (const stickyId of [0, 7]) {
     result = -errno.ENOSPC;
     const source = new Source({
-        fields: [], number: (i) => [0, 1, 0, 0, stickyId][i],
+        number: (i) => [0, 1, 0, 0, stickyId, 0, 0, 0, 0][i], text: () => "an application",
         takeDescriptors: (count) => [5, 6, 7, 8].slice(0, count),
     }, { take: (from) => taken.push(from) });
     source.watch(true);

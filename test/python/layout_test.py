@@ -7,7 +7,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../lib/passenger/python"))
 
-from mod_passenger import frames, layout  # noqa: E402
+from mod_passenger import frames, handover, layout  # noqa: E402
 
 NAMES = {
     "MESSAGE_LIMIT": "MAX_MESSAGE", "REQUEST_HEAD_LIMIT": "MAX_ENVIRONMENT", "BODY_FOLLOWS": "BODY_FOLLOWS",
@@ -51,6 +51,13 @@ class LayoutTest(unittest.TestCase):
         ours = {name: value for name, value in vars(frames).items()
                 if isinstance(value, int) and not name.startswith(("_", "POLL"))}
         self.assertEqual({**recorded, **ours}, recorded)
+
+    def test_the_order_of_the_fields_of_serve_is_as_recorded(self):
+        with open(os.path.join(HERE, "../layouts/serve-1"), encoding="ascii") as file:
+            self.assertEqual(file.read().split(), list(handover.Serve._fields))
+        fields = ["1", "2", "app", "3", "4", "5", "6", "1", "0"]
+        self.assertEqual((1, 2, "app", 3, 4, 5, 6, True, False), handover.serve_of(frames.Frame(frames.SERVE, fields)))
+        self.assertRaises(frames.ProtocolError, handover.serve_of, frames.Frame(frames.SERVE, fields[:-1]))
 
     def test_magic_numbers_are_as_recorded(self):
         for magic, name in ((layout.CLAIMS_MAGIC, "Claims.MAGIC"), (layout.WITHDRAWALS_MAGIC, "SenderMemory.MAGIC")):

@@ -66,7 +66,8 @@ class SourceTest(unittest.TestCase):
         self.started = []
 
     def service(self, threads, messages, paused=False):
-        handover = types.SimpleNamespace(queue=Queue(messages), threads=threads, paused=paused)
+        serve = types.SimpleNamespace(threads=threads, paused=paused)
+        handover = types.SimpleNamespace(queue=Queue(messages), serve=serve)
         service = AsyncService(None, handover, None, self.events, False)
         service._loop = self.loop
         service._start = lambda coroutine: self.started.append(coroutine.close())

@@ -83,7 +83,7 @@ module PhusionPassenger
 
     def assert_fails_to_begin(instance, reason, step)
       group = closing(Peers::Group.new)
-      instance.control.write(55, 0, 1, "/srv/probe (test)",
+      instance.control.write(55, *Peers.serve_fields,
                              descriptors: [group.receiver, group.claims, group.withdrawals])
       answer = instance.read
       assert_equal [52, "starting #{step}"], [answer.type, answer.fields[0]]

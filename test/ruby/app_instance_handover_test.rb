@@ -26,7 +26,7 @@ module PhusionPassenger
     def test_an_instance_with_an_own_queue_gets_others
       2.times do |number|
         group, own = Array.new(2) { closing(Peers::Group.new) }
-        @instance.control.write(55, 0, 2, "/srv/probe (test)", 0, 70 + number,
+        @instance.control.write(55, *Peers.serve_fields(threads: 2, sticky_id: 70 + number),
                                 descriptors: [group.receiver, group.claims, group.withdrawals,
                                               own.receiver])
         assert_equal 56, @instance.read&.type
@@ -91,7 +91,7 @@ module PhusionPassenger
 
     def test_another_number_of_threads_ends_the_instance
       group = serve(@instance)
-      @instance.control.write(55, 0, 2, "/srv/probe (test)",
+      @instance.control.write(55, *Peers.serve_fields(threads: 2),
                               descriptors: [group.receiver, group.claims, group.withdrawals])
       assert_includes output_of(@instance), "SERVE names 2 threads instead of 1"
     end

@@ -86,7 +86,7 @@ module PhusionPassenger
     private
 
     def serve_both(threads: 1)
-      @instance.control.write(55, 0, threads, "/srv/probe (test)", 0, STICKY_ID,
+      @instance.control.write(55, *Peers.serve_fields(threads: threads, sticky_id: STICKY_ID),
                               descriptors: [@group.receiver, @group.claims, @group.withdrawals,
                                             @own.receiver])
       assert_equal 56, @instance.read&.type

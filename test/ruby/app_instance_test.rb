@@ -330,7 +330,7 @@ module PhusionPassenger
 
     def test_cells_beyond_the_claims_are_refused
       group = closing(Peers::Group.new)
-      @instance.control.write(55, 65_535, 2, "x",
+      @instance.control.write(55, *Peers.serve_fields(cell: 65_535, threads: 2),
                               descriptors: [group.receiver, group.claims, group.withdrawals])
       assert_nil @instance.read
       assert_includes output_of(@instance), "2 threads from cell 65535 on"

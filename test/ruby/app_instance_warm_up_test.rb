@@ -11,8 +11,6 @@ module PhusionPassenger
   # follows brings that of the application.
   class AppInstanceWarmUpTest < ProcessTestCase
     FAILED = 52
-    SERVE = 55
-    READY = 56
     PAUSE = 63
     # Answers with the paths that it was asked for so far.
     APP = <<~'RUBY'
@@ -131,12 +129,8 @@ module PhusionPassenger
       {}
     end
 
-    def warm(max_requests: 0)
-      closing(Peers::Group.new).tap do |group|
-        @instance.control.write(SERVE, 0, 1, "/srv/probe (test)", max_requests, 0, 0, 0, 0, 1,
-                                descriptors: [group.receiver, group.claims, group.withdrawals])
-        assert_equal READY, @instance.read&.type, -> { @instance.output.read }
-      end
+    def warm(**fields)
+      serve(@instance, warms_up: true, **fields)
     end
 
     # The agent gives up a request that is in work.

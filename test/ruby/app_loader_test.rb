@@ -191,7 +191,7 @@ module PhusionPassenger
       in_folder("config.ru" => ru) do |root|
         instance = loaded("instance", "config.ru", { app_root: root })
         group = closing(Peers::Group.new)
-        instance.control.write(55, 0, 1, "x",
+        instance.control.write(55, *Peers.serve_fields,
                                descriptors: [group.receiver, group.claims, group.withdrawals])
         assert_equal [52, ["starting hooks", "RuntimeError", "no database"]],
                      instance.read.then { |frame| [frame.type, frame.fields[0, 3]] }

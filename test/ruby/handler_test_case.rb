@@ -50,9 +50,10 @@ module PhusionPassenger
     end
 
     # What SERVE hands over for @group.
-    def handover(threads: 1, own: nil, sticky_id: 0)
-      Handover.new(queue: @group.receiver, claims: @group.claims, withdrawals: @group.withdrawals,
-                   own: own, threads: threads, sticky_id: sticky_id)
+    def handover(own: nil, sticky_id: own ? 7 : 0, **fields)
+      numbers = Peers.serve_fields(sticky_id: sticky_id, **fields)
+      descriptors = [@group.receiver, @group.claims, @group.withdrawals, own].compact
+      Handover.new(Frame.new(Frame::Control::SERVE, numbers.map(&:to_s), descriptors))
     end
 
     def handler(app, index)

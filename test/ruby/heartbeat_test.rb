@@ -83,7 +83,7 @@ module PhusionPassenger
 
     # The instance serves and sends heartbeats; returns its group.
     def beating
-      serve(@instance, max_requests: [0, 0, 0, INTERVAL])
+      serve(@instance, heartbeat_interval: INTERVAL)
     end
 
     # Like `request`; skips heartbeats.

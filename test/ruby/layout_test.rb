@@ -47,6 +47,16 @@ module PhusionPassenger
       assert_equal recorded, ours
     end
 
+    # As ServeTest of the C++ side, by the same file.
+    def test_the_order_of_the_fields_of_serve_is_as_recorded
+      names = File.readlines(File.expand_path("../layouts/serve-#{Frame::VERSION}", __dir__),
+                             chomp: true)
+      assert_equal names, Serve.members.map(&:to_s)
+      fields = %w[1 2 app 3 4 5 6 1 0]
+      assert_equal [1, 2, "app", 3, 4, 5, 6, true, false], Serve.from(Frame.new(55, fields)).to_a
+      assert_raises(ProtocolError) { Serve.from(Frame.new(55, fields[0..-2])) }
+    end
+
     # As LayoutsTest of the C++ side, by the same file. Whoever changes a layout raises the version,
     # and records the new one.
     def test_everything_is_as_recorded_for_its_version

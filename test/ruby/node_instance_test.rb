@@ -91,7 +91,7 @@ module PhusionPassenger
     def test_an_instance_ends_if_its_queue_cannot_be_watched
       group = closing(Peers::Group.new)
       File.open(__FILE__) do |file|
-        @instance.control.write(55, 0, 1, "/srv/probe (test)",
+        @instance.control.write(55, *Peers.serve_fields,
                                 descriptors: [file, group.claims, group.withdrawals])
       end
       assert_match(/descriptor \d+ cannot be watched: EPERM/, output_of(@instance))

@@ -22,6 +22,13 @@ module PhusionPassenger
       end
     end
 
+    # The fields of SERVE.
+    def self.serve_fields(cell: 0, threads: 1, max_requests: 0, sticky_id: 0, refork_after: 0,
+                          heartbeat_interval: 0, paused: false, warms_up: false)
+      [cell, threads, "/srv/probe (test)", max_requests, sticky_id, refork_after,
+       heartbeat_interval, paused ? 1 : 0, warms_up ? 1 : 0]
+    end
+
     ENVIRONMENT = {
       "REQUEST_METHOD" => "GET", "SCRIPT_NAME" => "", "PATH_INFO" => "/", "QUERY_STRING" => "",
       "SERVER_NAME" => "localhost", "SERVER_PORT" => "80", "SERVER_PROTOCOL" => "HTTP/1.1",

@@ -57,11 +57,8 @@ module PhusionPassenger
     end
 
     # The instance serves a new group; returns that group.
-    def serve(instance, threads: 1, group: closing(Peers::Group.new), max_requests: nil,
-              paused: false, cell: 0)
-      fields = [cell, threads, "/srv/probe (test)", *max_requests]
-      fields = [*fields, 0, 0, 0, 0].first(7) << 1 if paused
-      instance.control.write(55, *fields,
+    def serve(instance, group: closing(Peers::Group.new), **fields)
+      instance.control.write(55, *Peers.serve_fields(**fields),
                              descriptors: [group.receiver, group.claims, group.withdrawals])
       ready = instance.read
       assert_equal 56, ready&.type, -> { instance.output.read }

@@ -41,7 +41,7 @@ module PhusionPassenger
 
     def assert_fails(instance)
       group = closing(Peers::Group.new)
-      instance.control.write(55, 0, 2, "/srv/probe (test)",
+      instance.control.write(55, *Peers.serve_fields(threads: 2),
                              descriptors: [group.receiver, group.claims, group.withdrawals])
       failed = in_time { instance.read }
       assert_equal [52, "starting threads", "RuntimeError", "can't start new thread"],

@@ -13,7 +13,7 @@ module PhusionPassenger
     end
 
     def test_an_instance_reports_each_time_it_has_answered_the_number
-      group = serve(@instance, max_requests: [0, 0, 2])
+      group = serve(@instance, refork_after: 2)
       told = 4.times.map do |index|
         get(group, @instance, "/pid") && (index.odd? ? next_frame : :nothing)
       end

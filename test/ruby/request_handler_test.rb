@@ -22,7 +22,8 @@ module PhusionPassenger
 
     def test_a_response_says_which_instance_it_is
       body = Enumerator.new { |yielder| 2.times { yielder << "x" } }
-      @intake = IntakeToTheEnd.new(handover(sticky_id: 0xFFFF_FFFE))
+      own = closing(Peers::Group.new)
+      @intake = IntakeToTheEnd.new(handover(own: own.receiver, sticky_id: 0xFFFF_FFFE))
       serve(->(_) { [200, {}, body] }) { @group.send(channel: 7, ticket: 1) }
       assert_equal [0xFFFF_FFFE, 0, 0, 0], @child.answer.last.map(&:sticky_id)
     end

@@ -124,6 +124,7 @@ endif
     %D%/exchange/AdmissionTest.cpp \
     %D%/exchange/AnswerFileTest.cpp \
     %D%/exchange/BodySenderTest.cpp \
+    %D%/exchange/ChannelStockTest.cpp \
     %D%/exchange/ExchangeLimitsTest.cpp \
     %D%/exchange/ExchangeLookTest.cpp \
     %D%/exchange/ExchangePauseTest.cpp \
@@ -144,6 +145,7 @@ endif
     %D%/exchange/QueueSessionTest.cpp \
     %D%/exchange/ReplyWaitTest.cpp \
     %D%/exchange/StreamSessionTest.cpp \
+    %D%/exchange/ToldOptionsTest.cpp \
     %D%/exchange/WarmUpTest.cpp \
     %D%/exchange/WithdrawalTest.cpp \
     %D%/io/AgentFailureTest.cpp \
@@ -155,6 +157,7 @@ endif
     %D%/io/MessageRoomTest.cpp \
     %D%/io/ReplyChannelTest.cpp \
     %D%/io/RequestQueueTest.cpp \
+    %D%/io/ServeTest.cpp \
     %D%/io/SocketPairTest.cpp \
     %D%/log/LogFieldsTest.cpp \
     %D%/log/LogFormatTest.cpp \

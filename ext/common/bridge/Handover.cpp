@@ -7,19 +7,19 @@
 
 namespace Passenger::Bridge {
 
-Handover::Handover(Frame &serve)
-    : queue(serve.takeDescriptor(0)),
-      memory(serve.takeDescriptor(1), serve.takeDescriptor(2)),
-      firstCell(static_cast<std::uint32_t>(serve.number(0))),
-      threads(static_cast<std::uint32_t>(serve.number(1))),
-      stickyId(serve.fields.size() > 4 ? static_cast<std::uint32_t>(serve.number(4)) : 0),
-      paused(serve.fields.size() > 7 && serve.number(7) != 0) {
-    if (serve.number(1) == 0 || serve.number(0) + serve.number(1) > ClaimsLayout::CELLS) {
+Handover::Handover(const Serve &serve, Frame &frame)
+    : queue(frame.takeDescriptor(0)),
+      memory(frame.takeDescriptor(1), frame.takeDescriptor(2)),
+      firstCell(static_cast<std::uint32_t>(serve.cell)),
+      threads(static_cast<std::uint32_t>(serve.threads)),
+      stickyId(serve.stickyId),
+      paused(serve.paused) {
+    if (serve.threads == 0 || serve.cell + serve.threads > ClaimsLayout::CELLS) {
         throw ProtocolException(
-            fmt::format("the agent's SERVE names {} threads from cell {} on", serve.field(1), serve.field(0)));
+            fmt::format("the agent's SERVE names {} threads from cell {} on", serve.threads, serve.cell));
     }
     if (stickyId != 0) {
-        own = serve.takeDescriptor(3);
+        own = frame.takeDescriptor(3);
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/FileDescriptor.h"
 #include "io/Frame.h"
+#include "io/Serve.h"
 #include "shm/InstanceClaim.h"
 
 namespace Passenger::Bridge {
@@ -15,9 +16,9 @@ namespace Passenger::Bridge {
  * and its places; a place keeps a Handover until it gets a request of another one. Never changes.
  */
 struct Handover {
-    /** Takes the descriptors out of SERVE.
+    /** Takes the descriptors out of `frame`.
      *  @throws ProtocolException when it is malformed, SystemException */
-    explicit Handover(Frame &serve);
+    Handover(const Serve &serve, Frame &frame);
 
     FileDescriptor queue;
     InstanceClaim::Memory memory;

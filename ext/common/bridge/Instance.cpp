@@ -59,10 +59,6 @@ std::size_t mostRelays() {
     return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur / PART : 0;
 }
 
-std::uint64_t numberOrZero(const Frame &frame, std::size_t index) {
-    return frame.fields.size() > index ? frame.number(index) : 0;
-}
-
 }  // namespace
 
 void Instance::prepareProcess() {
@@ -70,14 +66,12 @@ void Instance::prepareProcess() {
     sigprocmask(SIG_BLOCK, &signals, nullptr);
 }
 
-Instance::Instance(ControlSocket &control, Application &application, Frame serve,
+Instance::Instance(ControlSocket &control, Application &application, Frame frame,
                    std::chrono::milliseconds finishWithin)
     : control_(control),
       application_(application),
       finishWithin_(finishWithin),
-      count_(static_cast<std::uint32_t>(serve.number(1))),
-      maxRequests_(numberOrZero(serve, 3)),
-      heartbeatInterval_(numberOrZero(serve, 6)),
+      serve_(Serve::of(frame)),
       channels_([this](std::uint64_t id) { control_.sendIfRoom(Frame(FrameType::FETCH, {std::to_string(id)})); },
                 [this] { intake_->noteChannels(); }),
       relays_(
@@ -91,7 +85,7 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
       events_(makeEventDescriptor()) {
     const sigset_t signals = endingSignals();
     signals_ = FileDescriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-    intake_.emplace(std::make_shared<const Handover>(serve), tools_, [this] { noteIdle(); });
+    intake_.emplace(std::make_shared<const Handover>(serve_, frame), tools_, [this] { noteIdle(); });
 }
 
 /** Busy threads still use the members, so the owner ends the process without destroying it. */
@@ -114,7 +108,7 @@ void Instance::startThreads() {
     try {
         startThread([this] { intake_->run(); });
         startThread([this] { readControlSocket(); });
-        if (heartbeatInterval_ > heartbeatInterval_.zero()) {
+        if (serve_.heartbeatInterval.count() > 0) {
             startThread([this] { sendHeartbeats(); });
         }
     } catch (const std::system_error &error) {
@@ -151,7 +145,7 @@ void Instance::startThread(std::function<void()> work) {
 /** The function of a thread of its own, which runs to the end of the process. */
 void Instance::sendHeartbeats() {
     for (;;) {
-        std::this_thread::sleep_for(heartbeatInterval_);
+        std::this_thread::sleep_for(serve_.heartbeatInterval);
         control_.tellIfRoom(Frame(FrameType::HEARTBEAT));
     }
 }
@@ -210,13 +204,13 @@ void Instance::addChannel(Frame &frame) {
 
 /** The pool process has ended, and this is its successor. READY goes first, as in run(). */
 void Instance::serveAnew(Frame &frame) {
-    auto handover = std::make_shared<const Handover>(frame);
-    if (handover->threads != count_) {
-        throw ProtocolException(fmt::format("SERVE names {} threads instead of {}", handover->threads, count_));
+    auto handover = std::make_shared<const Handover>(Serve::of(frame), frame);
+    if (handover->threads != serve_.threads) {
+        throw ProtocolException(fmt::format("SERVE names {} threads instead of {}", handover->threads, serve_.threads));
     }
     channels_.forget();
     control_.send(Frame(FrameType::READY));
-    if (maxRequests_ > 0 && answered_ >= maxRequests_) {
+    if (serve_.maxRequests > 0 && answered_ >= serve_.maxRequests) {
         control_.tell(Frame(FrameType::LIMIT_REACHED));
     }
     intake_->replace(std::move(handover));
@@ -232,7 +226,7 @@ void Instance::pauseOrResume(const Frame &frame) {
 }
 
 void Instance::countAnswered() {
-    if (++answered_ == maxRequests_) {
+    if (++answered_ == serve_.maxRequests) {
         control_.tell(Frame(FrameType::LIMIT_REACHED));
     }
 }

@@ -16,6 +16,7 @@
 #include "bridge/Place.h"
 #include "bridge/Relays.h"
 #include "io/FinishLimit.h"
+#include "io/Serve.h"
 
 namespace Passenger::Bridge {
 
@@ -30,8 +31,8 @@ public:
     /** Sets up signals. Call it before there are threads. */
     static void prepareProcess();
 
-    /** @throws ProtocolException when SERVE is malformed */
-    Instance(ControlSocket &control, Application &application, Frame serve,
+    /** @throws ProtocolException when `frame`, a SERVE, is malformed */
+    Instance(ControlSocket &control, Application &application, Frame frame,
              std::chrono::milliseconds finishWithin = FINISH_LIMIT);
     ~Instance();
 
@@ -61,10 +62,8 @@ private:
     ControlSocket &control_;
     Application &application_;
     const std::chrono::milliseconds finishWithin_;
-    const std::uint32_t count_;
-    std::uint64_t maxRequests_;
-    /** Between two HEARTBEATs; zero: the agent wants none. */
-    std::chrono::milliseconds heartbeatInterval_;
+    /** The first one. */
+    const Serve serve_;
     Channels channels_;
     Relays relays_;
     const Place::Tools tools_;

@@ -6,6 +6,7 @@ libpassenger_exchange_la_SOURCES = \
     %D%/AnswerFile.cpp \
     %D%/AppVersion.cpp \
     %D%/BodySender.cpp \
+    %D%/ChannelStock.cpp \
     %D%/Exchange.cpp \
     %D%/ExchangeChannel.cpp \
     %D%/ExchangeEvent.cpp \
@@ -21,5 +22,6 @@ libpassenger_exchange_la_SOURCES = \
     %D%/RequestProgress.cpp \
     %D%/RequestSender.cpp \
     %D%/StreamSession.cpp \
+    %D%/ToldOptions.cpp \
     %D%/WarmUp.cpp \
     %D%/Withdrawal.cpp

@@ -2,10 +2,8 @@
 
 #include <poll.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <iterator>
 #include <new>
 #include <string>
 #include <utility>
@@ -39,6 +37,14 @@ DescriptorPair channelEnds() {
     }
 }
 
+std::vector<ChannelId> idsOf(const ChannelStock::Channels &channels) {
+    std::vector<ChannelId> ids;
+    for (const std::unique_ptr<ReplyChannel> &channel : channels) {
+        ids.push_back(channel->id());
+    }
+    return ids;
+}
+
 /** @throws DescriptorShortageException */
 std::uint32_t newEntry(InFlightTable &table) {
     try {
@@ -65,12 +71,12 @@ QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
         const LockGuard guard(mutex_);
         QueueLinkPtr link = known(options.queueChoice());
         if (link && link->generation != unusable && generations().generation(link->groupSlot) == link->generation) {
-            if (!isToTell(options.request.settings)) {
+            if (!told_.isToTell(options.request.settings, clock())) {
                 return link;
             }
             usable = std::move(link);
             // Other requests with these options need not tell them, too.
-            noteTold(options.request.settings);
+            told_.noteTold(options.request.settings, clock());
         }
     }
     if (!usable) {
@@ -78,35 +84,10 @@ QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
     }
     // No answer is awaited: the queue serves, whatever the agent does.
     if (!tellOptions(options)) {
-        noteUntold(options.request.settings);
+        const LockGuard guard(mutex_);
+        told_.noteUntold(options.request.settings, clock());
     }
     return usable;
-}
-
-/** Whether the agent is to learn these options, for later starts of instances. Places with
- *  different options may share the application: the agent learns them by turns, but rarely. */
-bool QueueCache::isToTell(std::uint64_t settings) const {
-    if (!told_.empty() && told_.back() == settings) {
-        return false;
-    }
-    const bool isNew = std::find(told_.begin(), told_.end(), settings) == told_.end();
-    return (isNew && told_.size() < MOST_TOLD) || std::chrono::steady_clock::now() - lastTold_ >= TELLING_PAUSE;
-}
-
-void QueueCache::noteTold(std::uint64_t settings) {
-    if (std::erase(told_, settings) == 0 && told_.size() >= MOST_TOLD) {
-        told_.erase(told_.begin());
-    }
-    told_.push_back(settings);
-    lastTold_ = std::chrono::steady_clock::now();
-}
-
-/** After the pause a request tells the agent again. */
-void QueueCache::noteUntold(std::uint64_t settings) {
-    const LockGuard guard(mutex_);
-    std::erase(told_, settings);
-    told_.insert(told_.begin(), settings);
-    lastTold_ = std::chrono::steady_clock::now();
 }
 
 /** Asks the agent. */
@@ -124,7 +105,7 @@ QueueLinkPtr QueueCache::freshLink(const Options &options, Generation unusable) 
         if (epoch_ == before) {
             fresh.queue->epoch = before;
             old = std::exchange(link_, fresh.queue);
-            noteTold(options.request.settings);
+            told_.noteTold(options.request.settings, clock());
             closed = takeClosed();
             if (!fresh.instance) {
                 return fresh.queue;
@@ -177,10 +158,7 @@ std::unique_ptr<ReplyChannel> QueueCache::takeChannel(const QueueLink &link) {
         if (link.epoch != epoch_) {
             return nullptr;
         }
-        if (!free_.empty()) {
-            std::unique_ptr<ReplyChannel> channel = std::move(free_.back());
-            free_.pop_back();
-            unused_ = std::min(unused_, free_.size());
+        if (std::unique_ptr<ReplyChannel> channel = channels_.take()) {
             return channel;
         }
     }
@@ -234,7 +212,7 @@ std::unique_ptr<ReplyChannel> QueueCache::tryChannel(const QueueLink &link) {
         auto channel = std::make_unique<ReplyChannel>(std::move(pair.first), *id, entry, link.epoch, secret, sender_);
         const LockGuard guard(mutex_);
         if (link.epoch == epoch_) {
-            all_.insert(channel.get());
+            channels_.add(*channel);
             if (cutOff_) {
                 channel->shutDown();
             }
@@ -260,10 +238,10 @@ void QueueCache::giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noe
         const LockGuard guard(mutex_);
         known = channel->epoch() == epoch_;
         if (clean && known && !channel->ticketsUsedUp()) {
-            free_.push_back(std::move(channel));
+            channels_.put(std::move(channel));
             return;
         }
-        all_.erase(channel.get());
+        channels_.remove(*channel);
     }
     inFlightTable().release(channel->inFlightEntry());
     if (known) {
@@ -278,8 +256,8 @@ void QueueCache::trim() {
     InstanceLinks closed;
     {
         const LockGuard guard(mutex_);
-        channels = takeUnused();
-        fouled = takeFouled();
+        channels = channels_.takeUnused();
+        fouled = channels_.takeFouled();
         ended = takeEnded();
         closed = takeClosed();
     }
@@ -292,11 +270,7 @@ void QueueCache::trim() {
     if (channels.empty()) {
         return;
     }
-    std::vector<ChannelId> ids;
-    for (const std::unique_ptr<ReplyChannel> &channel : channels) {
-        ids.push_back(channel->id());
-    }
-    if (unregisterChannels(ids)) {
+    if (unregisterChannels(idsOf(channels))) {
         release(channels);
     } else {
         keep(std::move(channels));
@@ -307,13 +281,9 @@ void QueueCache::closeIdle() {
     Channels channels;
     {
         const LockGuard guard(mutex_);
-        channels = takeFree();
+        channels = channels_.takeFree();
     }
-    std::vector<ChannelId> ids;
-    for (const std::unique_ptr<ReplyChannel> &channel : channels) {
-        ids.push_back(channel->id());
-    }
-    unregister(std::move(ids));
+    unregister(idsOf(channels));
     release(channels);
     channels.clear();
     trim();
@@ -326,12 +296,7 @@ void QueueCache::keep(Channels channels) {
         const LockGuard guard(mutex_);
         // All channels are of one epoch.
         if (channels.front()->epoch() == epoch_) {
-            for (const std::unique_ptr<ReplyChannel> &channel : channels) {
-                all_.insert(channel.get());
-            }
-            unused_ += channels.size();
-            free_.insert(free_.begin(), std::make_move_iterator(channels.begin()),
-                         std::make_move_iterator(channels.end()));
+            channels_.keep(std::move(channels));
         } else {
             worthless.swap(channels);
         }
@@ -365,39 +330,6 @@ void QueueCache::unregister(std::vector<ChannelId> gone) noexcept {
     }
 }
 
-/** Removes and returns the channels that no exchange has used since the last trim(). */
-QueueCache::Channels QueueCache::takeUnused() {
-    const auto end = free_.begin() + static_cast<std::ptrdiff_t>(unused_);
-    Channels taken(std::make_move_iterator(free_.begin()), std::make_move_iterator(end));
-    free_.erase(free_.begin(), end);
-    unused_ = free_.size();
-    for (const std::unique_ptr<ReplyChannel> &channel : taken) {
-        all_.erase(channel.get());
-    }
-    return taken;
-}
-
-/** Removes and returns the unused channels that hold a message, or were shut down. */
-QueueCache::Channels QueueCache::takeFouled() {
-    const auto first = std::stable_partition(
-        free_.begin(), free_.end(), [](const std::unique_ptr<ReplyChannel> &channel) { return !channel->readable(); });
-    Channels taken(std::make_move_iterator(first), std::make_move_iterator(free_.end()));
-    free_.erase(first, free_.end());
-    unused_ = std::min(unused_, free_.size());
-    for (const std::unique_ptr<ReplyChannel> &channel : taken) {
-        all_.erase(channel.get());
-    }
-    return taken;
-}
-
-QueueCache::Channels QueueCache::takeFree() noexcept {
-    unused_ = 0;
-    for (const std::unique_ptr<ReplyChannel> &channel : free_) {
-        all_.erase(channel.get());
-    }
-    return std::exchange(free_, {});
-}
-
 /** Removes and returns the application's queue, if it has ended. */
 QueueLinkPtr QueueCache::takeEnded() {
     return link_ && RequestQueue::closed(link_->sending.get()) ? std::exchange(link_, nullptr) : nullptr;
@@ -406,9 +338,7 @@ QueueLinkPtr QueueCache::takeEnded() {
 void QueueCache::cutOff() noexcept {
     const LockGuard guard(mutex_);
     cutOff_ = true;
-    for (ReplyChannel *channel : all_) {
-        channel->shutDown();
-    }
+    channels_.shutDown();
 }
 
 void QueueCache::forget() noexcept {
@@ -421,7 +351,7 @@ void QueueCache::forget() noexcept {
         untold_.clear();
         old.swap(link_);
         instances.swap(instances_);
-        channels = takeFree();
+        channels = channels_.takeFree();
     }
     release(channels);
 }
@@ -430,7 +360,7 @@ void QueueCache::dropChannels() noexcept {
     Channels channels;
     {
         const LockGuard guard(mutex_);
-        channels = takeFree();
+        channels = channels_.takeFree();
     }
     release(channels);
 }

@@ -1,19 +1,19 @@
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "base/DescriptorSender.h"
 #include "base/Mutex.h"
+#include "exchange/ChannelStock.h"
 #include "exchange/Options.h"
 #include "exchange/QueueHost.h"
+#include "exchange/ToldOptions.h"
 
 namespace Passenger {
 
@@ -79,15 +79,8 @@ protected:
 private:
     /** By QueueChoice::number(). */
     using InstanceLinks = std::unordered_map<std::uint32_t, QueueLinkPtr>;
-    using Channels = std::vector<std::unique_ptr<ReplyChannel>>;
+    using Channels = ChannelStock::Channels;
 
-    static constexpr std::size_t MOST_TOLD = 32;
-    /** Options that the agent has known are told again after this time. */
-    static constexpr std::chrono::seconds TELLING_PAUSE{1};
-
-    bool isToTell(std::uint64_t settings) const REQUIRES(mutex_);
-    void noteTold(std::uint64_t settings) REQUIRES(mutex_);
-    void noteUntold(std::uint64_t settings) EXCLUDES(mutex_);
     QueueLinkPtr freshLink(const Options &options, Generation unusable) EXCLUDES(mutex_);
     QueueLinkPtr known(QueueChoice choice) const REQUIRES(mutex_);
     Links attachWithRelief(const Options &options, Generation unusable) EXCLUDES(mutex_);
@@ -96,9 +89,6 @@ private:
     QueueLinkPtr takeEnded() REQUIRES(mutex_);
     std::unique_ptr<ReplyChannel> tryChannel(const QueueLink &link) EXCLUDES(mutex_);
     std::unique_ptr<ReplyChannel> makeChannel(const QueueLink &link) EXCLUDES(mutex_);
-    Channels takeUnused() REQUIRES(mutex_);
-    Channels takeFouled() REQUIRES(mutex_);
-    Channels takeFree() noexcept REQUIRES(mutex_);
     void keep(Channels channels) EXCLUDES(mutex_);
     void unregister(ChannelId channel) noexcept EXCLUDES(mutex_);
     void unregister(std::vector<ChannelId> gone) noexcept EXCLUDES(mutex_);
@@ -113,20 +103,13 @@ private:
     QueueDelay queueDelay_;
     Mutex mutex_{Locks::QUEUE_CACHE};
     QueueLinkPtr link_ GUARDED_BY(mutex_);
-    /** RequestOptions::settings that the agent knows; the last ones are those that it uses. */
-    std::vector<std::uint64_t> told_ GUARDED_BY(mutex_);
-    std::chrono::steady_clock::time_point lastTold_ GUARDED_BY(mutex_);
+    ToldOptions told_ GUARDED_BY(mutex_);
     /** Each question to the agent drops the closed queues. So there are at most 1,024 queues of
      *  serving instances, and those of instances that ended since the last question. */
     InstanceLinks instances_ GUARDED_BY(mutex_);
-    /** The last channel is used next, so channels that were unused for long come first. */
-    Channels free_ GUARDED_BY(mutex_);
-    /** The number of channels in free_ that no exchange has used since the last trim(). */
-    std::size_t unused_ GUARDED_BY(mutex_) = 0;
+    ChannelStock channels_ GUARDED_BY(mutex_);
     /** Closed channels that the agent still has to be told of. */
     std::vector<ChannelId> untold_ GUARDED_BY(mutex_);
-    /** All channels, also those in use. */
-    std::unordered_set<ReplyChannel *> all_ GUARDED_BY(mutex_);
     bool cutOff_ GUARDED_BY(mutex_) = false;
     /** Grows when the agent is replaced. Channels of an older epoch are not kept. */
     std::uint64_t epoch_ GUARDED_BY(mutex_) = 0;

@@ -12,4 +12,5 @@ libpassenger_io_la_SOURCES = \
     %D%/ReplyChannel.cpp \
     %D%/ReportFrame.cpp \
     %D%/RequestQueue.cpp \
+    %D%/Serve.cpp \
     %D%/SocketPair.cpp

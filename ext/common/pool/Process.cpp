@@ -10,6 +10,7 @@
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "exchange/WarmUp.h"
+#include "io/Serve.h"
 #include "log/Log.h"
 #include "policy/Heartbeats.h"
 #include "pool/InstanceStore.h"
@@ -29,10 +30,9 @@ constexpr std::chrono::milliseconds WAIT_STATUS_LIMIT{1000};
 constexpr std::chrono::seconds ADOPTION_LIMIT{10};
 /** For an instance that was killed to be gone. */
 constexpr std::chrono::seconds KILL_TIMEOUT{20};
-/** In ms; 0: the instance sends no signs of life. */
-std::uint64_t heartbeatInterval(const Options &options) {
+std::chrono::milliseconds heartbeatInterval(const Options &options) {
     const auto interval = Heartbeats<InstanceId>(options.heartbeatTimeout).ackInterval();
-    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(interval).count());
+    return std::chrono::duration_cast<std::chrono::milliseconds>(interval);
 }
 
 std::uint32_t makeStickyId() {
@@ -97,9 +97,14 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     }
     const RequestQueue *const readFirst = priority ? &*priority : ownQueue ? &*ownQueue : nullptr;
     pause_.served(handover.paused);
-    const Frame serve = Frame::of(FrameType::SERVE, socket.cells.first, socket.cells.count, app, options.maxRequests,
-                                  readFirst != nullptr ? stickyId_ : 0, parts_.origin ? options.reforkAfter : 0,
-                                  heartbeatInterval(options), handover.paused);
+    const Serve serve{.cell = socket.cells.first,
+                      .threads = socket.cells.count,
+                      .app = app,
+                      .maxRequests = options.maxRequests,
+                      .stickyId = readFirst != nullptr ? stickyId_ : 0,
+                      .reforkAfter = parts_.origin ? options.reforkAfter : 0,
+                      .heartbeatInterval = heartbeatInterval(options),
+                      .paused = handover.paused};
     std::vector<int> descriptors{handover.queue->queue.receivingEnd().get(), handover.claims.get(),
                                  handover.senders.get()};
     if (readFirst != nullptr) {
@@ -114,8 +119,8 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     report.steps.begin(HANDSHAKE);
     bool told = false;
     try {
-        const bool warmedUp = !former_ && warmUp(app, options, deadline, report);
-        parts_.control.send(serve, descriptors, deadline);
+        const bool warmedUp = !former_ && warmUp(serve, options, deadline, report);
+        parts_.control.send(serve.toFrame(), descriptors, deadline);
         told = true;
         awaitReady(former_ || warmedUp, deadline, report);
     } catch (const std::exception &error) {
@@ -136,19 +141,23 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     }
 }
 
-/** @return whether there were requests, so that the instance has had a SERVE */
-bool Process::warmUp(const std::string &app, const Options &options, FrameSocket::Deadline deadline,
-                     SpawnReport &report) {
+/**
+ * @param serve the SERVE that follows
+ * @return whether there were requests, so that the instance has had a SERVE
+ */
+bool Process::warmUp(Serve serve, const Options &options, FrameSocket::Deadline deadline, SpawnReport &report) {
     const std::vector<std::string> environments = WarmUp::environmentsFor(options);
     if (environments.empty()) {
         return false;
     }
-    WarmUpRun run(link_, app, timeToWarmUp(options.startTimeout));
+    WarmUpRun run(link_, serve.app, timeToWarmUp(options.startTimeout));
+    serve.cell = 0;
     // These requests count for the instance as all others.
-    const std::uint64_t maxRequests = options.maxRequests > 0 ? options.maxRequests + environments.size() : 0;
-    parts_.control.send(Frame::of(FrameType::SERVE, 0, socket.concurrency, app, maxRequests, 0,
-                                  parts_.origin ? options.reforkAfter : 0, heartbeatInterval(options), 0, 1),
-                        run.descriptors(), deadline);
+    serve.maxRequests += serve.maxRequests > 0 ? environments.size() : 0;
+    serve.stickyId = 0;
+    serve.paused = false;
+    serve.warmsUp = true;
+    parts_.control.send(serve.toFrame(), run.descriptors(), deadline);
     awaitReady(false, deadline, report);
     if (const std::optional<Frame> answer = run.send(environments)) {
         checkReady(*answer, report);

@@ -31,6 +31,7 @@
 namespace Passenger {
 
 struct Orphan;
+struct Serve;
 
 /** The id of an instance in its pool; never used again. */
 using InstanceId = StrongId<struct InstanceIdTag>;
@@ -133,7 +134,7 @@ public:
     MemoryGrowth growth;
 
 private:
-    bool warmUp(const std::string &app, const Options &options, FrameSocket::Deadline deadline, SpawnReport &report);
+    bool warmUp(Serve serve, const Options &options, FrameSocket::Deadline deadline, SpawnReport &report);
     void awaitReady(bool servesAlready, FrameSocket::Deadline deadline, SpawnReport &report);
     static void checkReady(const Frame &answer, SpawnReport &report);
     void explain(const std::exception &error, SpawnReport &report);

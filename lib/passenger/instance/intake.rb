@@ -13,7 +13,7 @@ module PhusionPassenger
     # The block is called with the lock held, when the last handler of a paused intake becomes idle.
     def initialize(handover, &idle)
       @handover = handover
-      @threads = handover.threads
+      @threads = handover.serve.threads
       @former = []
       @using = {}.compare_by_identity
       @tell_idle = idle
@@ -21,7 +21,7 @@ module PhusionPassenger
       @changed = ConditionVariable.new
       @handlers = []
       @idle = []
-      @paused = handover.paused?
+      @paused = handover.serve.paused
       @open = !@paused
       @ended = false
       @finished = false
@@ -134,7 +134,7 @@ module PhusionPassenger
     # Readers of the former queue notice its end.
     def take_state_of(handover)
       was_paused = @paused
-      @paused = handover.paused?
+      @paused = handover.serve.paused
       if @paused
         @open = false
         tell_if_idle unless was_paused

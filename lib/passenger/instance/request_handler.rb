@@ -131,7 +131,7 @@ module PhusionPassenger
 
     def answer(channel, withdrawn:)
       version, flags, resends, head_length, _channel_id, ticket, sent_at = @buffer.unpack(HEADER)
-      reply = Reply.new(channel, ticket, @out, queued_since(sent_at), @handover.sticky_id)
+      reply = Reply.new(channel, ticket, @out, queued_since(sent_at), @handover.serve.sticky_id)
       @reply = reply
       return reply.skip if withdrawn
       return refuse(reply, "version #{version}") if version != Layout::VERSION

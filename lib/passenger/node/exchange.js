@@ -83,7 +83,7 @@ class Exchange {
     // `queued`: microseconds from the sending of the request until the instance took it.
     open(queued) {
         this.channel.exchange = this;
-        this.reply = new Reply(this.channel, this.ticket, queued, this.source.stickyId);
+        this.reply = new Reply(this.channel, this.ticket, queued, this.source.serve.stickyId);
     }
 
     // The request was withdrawn.

@@ -74,11 +74,7 @@ class Frame {
         return String(this.fields[index]);
     }
 
-    // A field that is not there: `otherwise`.
-    number(index, otherwise) {
-        if (index >= this.fields.length && otherwise !== undefined) {
-            return otherwise;
-        }
+    number(index) {
         return Number(this._digits(index));
     }
 
@@ -110,6 +106,15 @@ class Frame {
         }
         return text;
     }
+}
+
+// What a SERVE says, in the order of its fields. Throws ProtocolError.
+function serveOf(frame) {
+    const [number, flag] = [(i) => frame.number(i), (i) => frame.number(i) === 1];
+    return {
+        cell: number(0), threads: number(1), app: frame.text(2), maxRequests: number(3), stickyId: number(4),
+        reforkAfter: number(5), heartbeatInterval: number(6), paused: flag(7), warmsUp: flag(8),
+    };
 }
 
 // The control socket, a SOCK_STREAM end. `onFrame(frame)` is called for each frame, and
@@ -210,4 +215,4 @@ class FrameSocket {
     }
 }
 
-Object.assign(exports, { CONTROL, FrameSocket, ProtocolError, encode, mapOf });
+Object.assign(exports, { CONTROL, FrameSocket, ProtocolError, encode, mapOf, serveOf });

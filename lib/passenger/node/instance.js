@@ -27,8 +27,8 @@ class Instance {
         this._service = null;
         this._backtraces = null;
         this._server = null;
-        this._threads = 0;
-        this._limit = 0;
+        // What the first SERVE says.
+        this._first = null;
         this._answered = 0;
         this._ending = false;
         this._applicationEnds = false;
@@ -59,7 +59,7 @@ class Instance {
     // Counts a request for PassengerMaxRequests.
     answered() {
         this._answered++;
-        if (this._answered === this._limit) {
+        if (this._answered === this._first.maxRequests) {
             this._tell(frames.LIMIT_REACHED);
         }
     }
@@ -160,14 +160,15 @@ class Instance {
             return;
         }
         const source = new Source(frame, this._service);
-        if (source.threads !== this._threads) {
+        const { threads } = source.serve;
+        if (threads !== this._first.threads) {
             source.close();
-            throw new frames.ProtocolError(`SERVE names ${source.threads} threads instead of ${this._threads}`);
+            throw new frames.ProtocolError(`SERVE names ${threads} threads instead of ${this._first.threads}`);
         }
         this._endWarmUp();
         this._channels.forget();
         this._tell(frames.READY);
-        if (this._limit > 0 && this._answered >= this._limit) {
+        if (this._first.maxRequests > 0 && this._answered >= this._first.maxRequests) {
             this._tell(frames.LIMIT_REACHED);
         }
         this._service.replace(source);
@@ -176,9 +177,9 @@ class Instance {
     _serveFirst(frame) {
         const service = new Service(this._server, this._channels, this, this._takesAll);
         const source = new Source(frame, service);
-        log.app = frame.text(2);
-        this._threads = source.threads;
-        this._limit = frame.number(3, 0);
+        const first = source.serve;
+        this._first = first;
+        log.app = first.app;
         this._service = service;
         this._backtraces = new Backtraces(service);
         if (this._seesBlocked) {
@@ -195,10 +196,10 @@ class Instance {
             this.end();
             return result;
         };
-        if (frame.fields.length > 8 && frame.text(8) === "1") {
+        if (first.warmsUp) {
             this._beginWarmUp();
         }
-        this._begin(source, frame.number(6, 0));
+        this._begin(source, first.heartbeatInterval);
     }
 
     // The requests of PassengerWarmUp come by the first queue. An application with a listener of

@@ -51,7 +51,7 @@ class Service {
 
     begin(source) {
         this._sources.push(source);
-        this._paused = source.paused;
+        this._paused = source.serve.paused;
         this._watch();
         this._tellIfIdle();
     }
@@ -73,7 +73,7 @@ class Service {
         }
         this._sources.push(source);
         const was = this._paused;
-        this._paused = source.paused;
+        this._paused = source.serve.paused;
         this._watch();
         this._forgetFormer();
         if (this._paused && !was) {

@@ -1,7 +1,7 @@
 "use strict";
 
 // Where an instance takes requests, and where it claims them.
-const { ProtocolError } = require("./frames");
+const { ProtocolError, serveOf } = require("./frames");
 const layout = require("./layout");
 const log = require("./log");
 const native = require("./native");
@@ -16,14 +16,11 @@ const RETRY_INTERVAL = 200;
 
 // A queue, the memory for claims, and the cells that no request uses: what one SERVE hands over.
 class Source {
-    // Throws ProtocolError.
+    // `frame`: a SERVE. Throws ProtocolError.
     constructor(frame, service) {
-        const cell = frame.number(0);
-        this.threads = frame.number(1);
-        this.stickyId = frame.number(4, 0);
-        // No request is taken before the agent says so.
-        this.paused = frame.fields.length > 7 && frame.text(7) === "1";
-        const [common, claims, marks, ...own] = frame.takeDescriptors(this.stickyId ? 4 : 3);
+        this.serve = serveOf(frame);
+        const { cell, threads, stickyId } = this.serve;
+        const [common, claims, marks, ...own] = frame.takeDescriptors(stickyId ? 4 : 3);
         this._service = service;
         this._common = common;
         // The instance's own queue (PassengerStickySessions), or that for requests of high priority
@@ -36,13 +33,13 @@ class Source {
         this._retry = null;
         this.ended = false;
         this.busy = 0;
-        if (!(this.threads > 0 && this.threads <= layout.CLAIMS - cell)) {
+        if (!(threads > 0 && threads <= layout.CLAIMS - cell)) {
             native.closeAll([common, claims, marks, ...own]);
-            throw new ProtocolError(`the agent's SERVE names ${this.threads} threads from cell ${cell} on`);
+            throw new ProtocolError(`the agent's SERVE names ${threads} threads from cell ${cell} on`);
         }
-        this._claims = native.addon.openClaims(claims, marks, cell + this.threads);
+        this._claims = native.addon.openClaims(claims, marks, cell + threads);
         native.closeAll([claims, marks]);
-        this._cells = Array.from({ length: this.threads }, (_, i) => cell + this.threads - 1 - i);
+        this._cells = Array.from({ length: threads }, (_, i) => cell + threads - 1 - i);
     }
 
     claim(cell, channel, ticket) {

@@ -20,6 +20,7 @@
 #include "io/FinishLimit.h"
 #include "io/FrameSocket.h"
 #include "io/RequestQueue.h"
+#include "io/Serve.h"
 #include "io/SocketPair.h"
 #include "shm/Claims.h"
 #include "shm/SenderMemory.h"
@@ -113,8 +114,8 @@ class BridgeInstanceTest : public LeakCheck {
         control_.send(frame, descriptors, FrameSocket::in(60s));
     }
 
-    void sendServe(const std::string &maxRequests = "0") {
-        send(Frame(FrameType::SERVE, {"0", "1", "the application", maxRequests}),
+    void sendServe(unsigned maxRequests = 0) {
+        send(Serve{.app = "the application", .maxRequests = maxRequests}.toFrame(),
              {queue_->receivingEnd().get(), claims_->memory().descriptor().get(),
               senders_->memory().descriptor().get()});
     }
@@ -243,12 +244,12 @@ public:
     void testEachPoolProcessLearnsThatTheLimitOfRequestsIsReached() {
         start(FINISH_LIMIT);
         receive(FrameType::LOADED);
-        sendServe("1");
+        sendServe(1);
         receive(FrameType::READY);
         ask("/answered");
         const FileDescriptor ours = sendChannel();
         receive(FrameType::LIMIT_REACHED);
-        sendServe("1");
+        sendServe(1);
         receive(FrameType::READY);
         receive(FrameType::LIMIT_REACHED);
     }

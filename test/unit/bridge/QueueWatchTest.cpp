@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "io/RequestQueue.h"
+#include "io/Serve.h"
 #include "shm/Claims.h"
 #include "shm/SenderMemory.h"
 #include "support/LeakCheck.h"
@@ -44,12 +45,12 @@ class QueueWatchTest : public LeakCheck {
 
     struct Loop {
         explicit Loop(const QueueWatchTest &test) {
-            Frame serve(FrameType::SERVE, {"0", "1", "the application", "0", "7", "0", "0", "0"});
-            serve.descriptors.push_back(test.common_.receivingEnd().duplicate());
-            serve.descriptors.push_back(test.claims_.memory().descriptor().duplicate());
-            serve.descriptors.push_back(test.senders_.memory().descriptor().duplicate());
-            serve.descriptors.push_back(test.own_.receivingEnd().duplicate());
-            queues.use(std::make_shared<const Handover>(serve));
+            Frame frame(FrameType::SERVE);
+            frame.descriptors.push_back(test.common_.receivingEnd().duplicate());
+            frame.descriptors.push_back(test.claims_.memory().descriptor().duplicate());
+            frame.descriptors.push_back(test.senders_.memory().descriptor().duplicate());
+            frame.descriptors.push_back(test.own_.receivingEnd().duplicate());
+            queues.use(std::make_shared<const Handover>(Serve{.app = "the application", .stickyId = 7}, frame));
             queues.watch(true);
         }
         QueueWatch::Ready wait(int patience = PATIENCE) const {

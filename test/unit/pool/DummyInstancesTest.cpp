@@ -11,6 +11,7 @@
 
 #include "base/PidFd.h"
 #include "io/RequestQueue.h"
+#include "io/Serve.h"
 #include "io/SocketPair.h"
 #include "shm/Claims.h"
 #include "shm/SenderMemory.h"
@@ -58,17 +59,10 @@ class DummyInstancesTest : public LeakCheck {
     std::size_t serve(unsigned threads = 1, unsigned maxRequests = 0) {
         const std::size_t index = made_.size();
         made_.push_back(instances_->make());
-        Frame serve(FrameType::SERVE);
-        for (const std::uint64_t number : {std::uint64_t{index * 8}, std::uint64_t{threads}}) {
-            serve.add(number);
-        }
-        serve.add("an application");
-        for (const std::uint64_t number : {maxRequests, 0U, 0U, 0U}) {
-            serve.add(number);
-        }
+        const Serve serve{.cell = index * 8, .threads = threads, .app = "an application", .maxRequests = maxRequests};
         const FileDescriptor marks = senders_.memory().readOnlyDescriptor();
         made_.back().control.send(
-            serve, {queue_->receivingEnd().get(), claims_.memory().descriptor().get(), marks.get()}, soon());
+            serve.toFrame(), {queue_->receivingEnd().get(), claims_.memory().descriptor().get(), marks.get()}, soon());
         CPPUNIT_ASSERT(told(index).type == FrameType::READY);
         Frame channel(FrameType::CHANNEL);
         channel.add(CHANNEL);

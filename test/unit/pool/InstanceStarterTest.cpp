@@ -218,7 +218,7 @@ public:
         CPPUNIT_ASSERT(::send(channel.descriptors.at(0).get(), &answer, sizeof(answer), MSG_NOSIGNAL) > 0);
         const Frame second = instances.frame(0);
         CPPUNIT_ASSERT(second.type == FrameType::SERVE);
-        CPPUNIT_ASSERT_EQUAL(std::string("0 3 shop 5 0 0 0 0"), fmt::format("{}", fmt::join(second.fields, " ")));
+        CPPUNIT_ASSERT_EQUAL(std::string("0 3 shop 5 0 0 0 0 0"), fmt::format("{}", fmt::join(second.fields, " ")));
         CPPUNIT_ASSERT(RequestQueue::closed(first.descriptors.at(0).get()));
         CPPUNIT_ASSERT(!RequestQueue::closed(second.descriptors.at(0).get()));
         CPPUNIT_ASSERT_EQUAL(0U, shop_->joinedWanted);

@@ -16,6 +16,7 @@
 
 #include "exchange/QueueHost.h"
 #include "io/RequestQueue.h"
+#include "io/Serve.h"
 #include "io/SocketPair.h"
 #include "shm/GenerationTableView.h"
 #include "shm/InFlightReader.h"
@@ -154,8 +155,8 @@ public:
         const Attachment attachment = pool_->attach(options());
         Frame serve = instances_->frame(0);
         CPPUNIT_ASSERT(serve.type == FrameType::SERVE);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, serve.number(0));
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, serve.number(1));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, Serve::of(serve).cell);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, Serve::of(serve).threads);
         RequestQueue::send(attachment.sending.get(), RequestHeader{}, "", "");
         const FileDescriptor queue = serve.takeDescriptor(0);
         char byte[100];

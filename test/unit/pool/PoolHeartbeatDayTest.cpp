@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 
+#include "io/Serve.h"
 #include "log/Log.h"
 #include "support/Eventually.h"
 #include "support/FakeInstances.h"
@@ -59,7 +60,7 @@ class PoolHeartbeatDayTest : public PoolFixture {
             const pid_t pid = instances_->pid(met_);
             byPid_[pid] = met_;
             try {
-                if (instances_->frame(met_).number(6) > 0) {
+                if (Serve::of(instances_->frame(met_)).heartbeatInterval > 0ms) {
                     asked_.insert(pid);
                 }
             } catch (const std::exception &) {

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "io/ReplyChannel.h"
+#include "io/Serve.h"
 #include "io/SocketPair.h"
 #include "rights/OwnRights.h"
 #include "shm/InFlightReader.h"
@@ -64,13 +65,13 @@ class PoolHeartbeatTest : public PoolFixture {
         options.heartbeatTimeout = timeout;
         return options;
     }
-    Frame serveFirst(const Options &options) {
+    Serve serveFirst(const Options &options) {
         pool_->attach(options);
         CPPUNIT_ASSERT(eventuallyCount(1));
-        Frame serve = instances_->frame(0);
-        CPPUNIT_ASSERT(serve.type == FrameType::SERVE);
+        const Frame frame = instances_->frame(0);
+        CPPUNIT_ASSERT(frame.type == FrameType::SERVE);
         awaitHeard(0);
-        return serve;
+        return Serve::of(frame);
     }
     /** Until all that it has said was heard. It is watched some time after it has joined. */
     void awaitHeard(std::size_t index) {
@@ -108,11 +109,11 @@ public:
     }
 
     void testAnInstanceIsToldTheIntervalOfItsHeartbeats() {
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1000}, serveFirst(options()).number(6));
+        CPPUNIT_ASSERT(1000ms == serveFirst(options()).heartbeatInterval);
     }
 
     void testNoHeartbeatIsRequestedByDefault() {
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, serveFirst(options(Options().heartbeatTimeout)).number(6));
+        CPPUNIT_ASSERT(0ms == serveFirst(options(Options().heartbeatTimeout)).heartbeatInterval);
         pass(50s);
         CPPUNIT_ASSERT(!lost());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances_->count());

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "io/Serve.h"
 #include "spawning/Preloader.h"
 #include "support/Eventually.h"
 #include "support/FakeInstances.h"
@@ -95,14 +96,14 @@ class PoolPreloaderTest : public PoolContract {
     void start(std::size_t count, const Options &options) {
         pool_->attach(options);
         for (std::size_t i = 0; i < count; i++) {
-            serveFrame(i);
+            toldToServe(i);
         }
         CPPUNIT_ASSERT(eventuallyServing(count, options));
     }
-    Frame serveFrame(std::size_t index) {
-        Frame frame = instances_->frame(index);
+    Serve toldToServe(std::size_t index) {
+        const Frame frame = instances_->frame(index);
         CPPUNIT_ASSERT_MESSAGE("It is told to serve", frame.type == FrameType::SERVE);
-        return frame;
+        return Serve::of(frame);
     }
     void sayWarm(std::size_t index) { instances_->send(index, Frame(FrameType::WARM)); }
     bool told(std::size_t index, FrameType type) { return instances_->frame(index).type == type; }
@@ -163,7 +164,7 @@ public:
     void testAnInstanceIsToldAfterHowManyRequestsItIsWarm() {
         useFakeInstances();
         pool_->attach(warming());
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1000}, serveFrame(0).number(5));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1000}, toldToServe(0).reforkAfter);
         CPPUNIT_ASSERT(eventuallyServing(1, warming()));
         {
             // Nothing to fork from: it was started directly.
@@ -173,7 +174,7 @@ public:
         pool_->clear();
         CPPUNIT_ASSERT(told(0, FrameType::FINISH));
         pool_->attach(warming());
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, serveFrame(1).number(5));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, toldToServe(1).reforkAfter);
     }
 
     void testAWarmInstanceIsToldToForkAPreloader() {
@@ -193,13 +194,13 @@ public:
         start(2, two);
         sayWarm(1);
         CPPUNIT_ASSERT(told(1, FrameType::REFORK));
-        serveFrame(2);
+        toldToServe(2);
         // Both were started at once, so either may be the first.
         CPPUNIT_ASSERT(eventually([this] { return !instances_->silent(0) || !instances_->silent(1); }));
         const std::size_t first = instances_->silent(0) ? 1 : 0;
         CPPUNIT_ASSERT(told(first, FrameType::FINISH));
         instances_->kill(first);
-        serveFrame(3);
+        toldToServe(3);
         CPPUNIT_ASSERT(told(1 - first, FrameType::FINISH));
         instances_->kill(1 - first);
         CPPUNIT_ASSERT(eventually([this] { return counters().replaced == 2 && count() == 2; }));
@@ -213,7 +214,7 @@ public:
         for (std::size_t generation = 0; generation < 3; generation++) {
             sayWarm(generation);
             CPPUNIT_ASSERT(told(generation, FrameType::REFORK));
-            CPPUNIT_ASSERT_EQUAL(std::uint64_t{1000}, serveFrame(generation + 1).number(5));
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t{1000}, toldToServe(generation + 1).reforkAfter);
             CPPUNIT_ASSERT(told(generation, FrameType::FINISH));
             instances_->kill(generation);
             CPPUNIT_ASSERT(eventuallyCount(1));
@@ -245,8 +246,8 @@ public:
         hold(false);
         CPPUNIT_ASSERT(eventuallyReforked(1));
         factory_->release();
-        serveFrame(1);
-        serveFrame(2);
+        toldToServe(1);
+        toldToServe(2);
         CPPUNIT_ASSERT(told(1, FrameType::FINISH));
     }
 
@@ -275,7 +276,7 @@ public:
         loop_->runSync([] {});
         hold(false);
         CPPUNIT_ASSERT(eventuallyReforked(1));
-        serveFrame(1);
+        toldToServe(1);
         // Due for replacement by now: it is too late for it.
         sayWarm(0);
         loop_->runSync([] {});
@@ -289,7 +290,7 @@ public:
         sayWarm(0);
         CPPUNIT_ASSERT(told(0, FrameType::REFORK));
         restart();
-        serveFrame(1);
+        toldToServe(1);
         CPPUNIT_ASSERT(told(0, FrameType::FINISH));
         instances_->kill(0);
         CPPUNIT_ASSERT(eventuallyServing(1, warming()));

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "io/RequestQueue.h"
+#include "io/Serve.h"
 #include "shm/GenerationTableView.h"
 #include "support/Eventually.h"
 #include "support/FakeInstances.h"
@@ -50,7 +51,7 @@ class PoolReplacementByQueueTest : public PoolContract {
         return frame;
     }
     bool toldToFinish(std::size_t index) { return instances_->frame(index).type == FrameType::FINISH; }
-    static bool isPausedFrom(const Frame &serve) { return serve.number(7) != 0; }
+    static bool isPausedFrom(const Frame &serve) { return Serve::of(serve).paused; }
     bool toldToGoOn(std::size_t index) {
         const Frame frame = instances_->frame(index);
         return frame.type == FrameType::PAUSE && frame.number(0) == 0;
@@ -112,7 +113,7 @@ public:
         char bytes[100];
         CPPUNIT_ASSERT(::recv(queue.get(), bytes, sizeof(bytes), MSG_DONTWAIT) > 0);
         CPPUNIT_ASSERT(published() == attachment.generation);
-        CPPUNIT_ASSERT_MESSAGE("It has cells of its own", serve.number(0) != 0);
+        CPPUNIT_ASSERT_MESSAGE("It has cells of its own", Serve::of(serve).cell != 0);
     }
 
     void testInstancesAreReplacedAfterClearEndedAReplacement() {
@@ -138,7 +139,7 @@ public:
         Options options = pulling();
         options.maxRequests = 4711;
         pool_->attach(options);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{4711}, serveFrame(0).number(3));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{4711}, Serve::of(serveFrame(0)).maxRequests);
     }
 
     void testTheStandbyInstanceServesWhenTheOldInstanceIsGone() {

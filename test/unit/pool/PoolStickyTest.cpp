@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "io/RequestQueue.h"
+#include "io/Serve.h"
 #include "io/SocketPair.h"
 #include "shm/InFlightReader.h"
 #include "shm/InFlightTable.h"
@@ -48,7 +49,7 @@ class PoolStickyTest : public PoolFixture {
         pool_->attach(options);
         Frame serve = instances_->frame(0);
         CPPUNIT_ASSERT(serve.type == FrameType::SERVE);
-        stickyId_ = static_cast<std::uint32_t>(serve.number(4));
+        stickyId_ = Serve::of(serve).stickyId;
         CPPUNIT_ASSERT(eventuallyCount(1));
         return serve;
     }
@@ -118,7 +119,7 @@ public:
         off.stickySessions = false;
         const Frame frame = serve(off);
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, frame.descriptors.size());
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, frame.number(4));
+        CPPUNIT_ASSERT_EQUAL(0U, Serve::of(frame).stickyId);
         off.request.queue = QueueChoice::ofInstance(4711);
         CPPUNIT_ASSERT(!pool_->attach(off).ownQueue);
     }

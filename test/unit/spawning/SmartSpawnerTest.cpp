@@ -21,6 +21,7 @@
 #include "base/SystemUserDatabase.h"
 #include "base/UserDatabase.h"
 #include "io/RequestQueue.h"
+#include "io/Serve.h"
 #include "rights/OwnRights.h"
 #include "shm/Claims.h"
 #include "shm/SenderMemory.h"
@@ -108,11 +109,10 @@ class SmartSpawnerTest : public SpawningFixture {
 
     /** Gives an instance its queue, so that it serves. */
     void serve(SpawnResult &instance) {
-        Frame frame(FrameType::SERVE, {"0", "1", "the application"});
         const Claims claims;
         const SenderMemory senders;
         instance.control.send(
-            frame,
+            Serve().toFrame(),
             {queue_.receivingEnd().get(), claims.memory().descriptor().get(), senders.memory().descriptor().get()},
             FrameSocket::in(60s));
         CPPUNIT_ASSERT(instance.control.receive(FrameSocket::in(60s)).type == FrameType::READY);

@@ -11,6 +11,7 @@
 
 #include "base/Exceptions.h"
 #include "io/RequestQueue.h"
+#include "io/Serve.h"
 
 namespace Passenger {
 
@@ -73,11 +74,12 @@ void DummyInstance::handle(Frame frame) {
 }
 
 void DummyInstance::serve(Frame &frame) {
-    firstCell_ = static_cast<std::uint32_t>(frame.number(0));
-    threads_.resize(frame.number(1));
-    maxRequests_ = frame.number(3);
-    stickyId_ = static_cast<std::uint32_t>(frame.number(4));
-    paused_ = frame.fields.size() > 7 && frame.number(7) != 0;
+    const Serve said = Serve::of(frame);
+    firstCell_ = static_cast<std::uint32_t>(said.cell);
+    threads_.resize(said.threads);
+    maxRequests_ = said.maxRequests;
+    stickyId_ = said.stickyId;
+    paused_ = said.paused;
     queue_ = frame.takeDescriptor(0);
     memory_.emplace(frame.takeDescriptor(1), frame.takeDescriptor(2));
     if (stickyId_ != 0) {

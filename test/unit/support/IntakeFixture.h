@@ -20,6 +20,7 @@
 #include "base/SystemClock.h"
 #include "bridge/Intake.h"
 #include "io/RequestQueue.h"
+#include "io/Serve.h"
 #include "io/SocketPair.h"
 #include "shm/Claims.h"
 #include "shm/SenderMemory.h"
@@ -81,15 +82,15 @@ protected:
         explicit Agent(bool sticky = false) : own(sticky ? std::optional<RequestQueue>(std::in_place) : std::nullopt) {}
 
         HandoverPtr handover(unsigned threads, bool paused = false) const {
-            Frame serve(FrameType::SERVE, {"0", std::to_string(threads), "the application", "0", own ? "7" : "0", "0",
-                                           "0", paused ? "1" : "0"});
-            serve.descriptors.push_back(queue.receivingEnd().duplicate());
-            serve.descriptors.push_back(claims.memory().descriptor().duplicate());
-            serve.descriptors.push_back(senders.memory().descriptor().duplicate());
+            Frame frame(FrameType::SERVE);
+            frame.descriptors.push_back(queue.receivingEnd().duplicate());
+            frame.descriptors.push_back(claims.memory().descriptor().duplicate());
+            frame.descriptors.push_back(senders.memory().descriptor().duplicate());
             if (own) {
-                serve.descriptors.push_back(own->receivingEnd().duplicate());
+                frame.descriptors.push_back(own->receivingEnd().duplicate());
             }
-            return std::make_shared<const Handover>(serve);
+            const Serve serve{.threads = threads, .app = "the application", .stickyId = own ? 7U : 0, .paused = paused};
+            return std::make_shared<const Handover>(serve, frame);
         }
 
         RequestQueue queue;

@@ -27,8 +27,8 @@ class AppInstance:
         self._endings = Endings()
         self._channels = Channels(control)
         self._service = None
-        self._threads = 0
-        self._limit = 0
+        # What the first SERVE says.
+        self._first = None
         self._answered = 0
         self._counting = threads.allocate_lock()
 
@@ -39,7 +39,7 @@ class AppInstance:
             return
         if frame.type != frames.SERVE:
             raise ProtocolError("frame %d instead of SERVE" % frame.type)
-        interval = self._take(frame)
+        self._take(frame)
         ready = threads.Gate()
         os.register_at_fork(after_in_child=self._let_go)
         step = _HOOKS
@@ -50,11 +50,11 @@ class AppInstance:
             self._service.prepare()
             step = _THREADS
             self._endings.end_on_signals(self._service.waits_in_loop)
-            if frame.fields[8:9] == [b"1"]:
+            if self._first.warms_up:
                 self._service.warm_up()
             threads.start("Passenger control", lambda: self._read_control_socket(ready))
-            if interval:
-                threads.start("Passenger heartbeat", lambda: self._beat(ready, interval))
+            if self._first.heartbeat_interval:
+                threads.start("Passenger heartbeat", lambda: self._beat(ready))
         except BaseException as error:
             failure.report(self._control, "instance.start_failed", step, error)
             return
@@ -68,7 +68,7 @@ class AppInstance:
     def ready(self):
         """From the service, after each further SERVE, before it takes requests of that."""
         self._tell(frames.READY)
-        if self._limit and self._answered >= self._limit:
+        if 0 < self._first.max_requests <= self._answered:
             self._tell(frames.LIMIT_REACHED)
 
     def paused(self):
@@ -85,31 +85,28 @@ class AppInstance:
 
     def answered(self):
         """From any thread of the service, after each request that has run."""
-        if not self._limit:
+        if not self._first.max_requests:
             return
         with self._counting:
             self._answered += 1
-            reached = self._answered == self._limit
+            reached = self._answered == self._first.max_requests
         if reached:
             self._tell(frames.LIMIT_REACHED)
 
     def _take(self, frame):
-        """Returns the seconds between two signs of life; 0: none."""
         handover = Handover(frame)
-        self._threads = handover.threads
-        log.app = frame.text(2)
-        self._limit = frame.number(3, 0)
+        self._first = handover.serve
+        log.app = self._first.app
         self._service = self._application.service(handover, self._channels, self)
         app_process.set_title("PythonApp")
-        return frame.number(6, 0) / 1000
 
-    def _beat(self, ready, interval):
+    def _beat(self, ready):
         """Signs of life (PassengerHeartbeatTimeout), whatever the service does. They stop if a
         thread keeps the interpreter's lock for good."""
         ready.wait()
         try:
             while True:
-                sleep(interval)
+                sleep(self._first.heartbeat_interval / 1000)
                 self._control.write_if_room(frames.HEARTBEAT)
         except (OSError, ValueError):
             pass
@@ -169,8 +166,8 @@ class AppInstance:
         """The requests of PassengerWarmUp are over; or the pool process has ended, and this is its
         successor."""
         handover = Handover(frame)
-        if handover.threads != self._threads:
-            raise ProtocolError("SERVE names %d threads instead of %d" % (handover.threads, self._threads))
+        if handover.serve.threads != self._first.threads:
+            raise ProtocolError("SERVE names %d threads instead of %d" % (handover.serve.threads, self._first.threads))
         self._channels.forget()
         self._service.replace(handover)
 

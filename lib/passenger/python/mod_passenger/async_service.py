@@ -43,7 +43,7 @@ class AsyncService:
         self._lifespan = None
         # The sources of requests: those of former pool processes, then that of the present one.
         self._sources = [Source(handover)]
-        self._paused = handover.paused
+        self._paused = handover.serve.paused
         self._finished = self._is_fork = False
         self._tasks = set()
         self._connections = set()
@@ -51,7 +51,7 @@ class AsyncService:
         # Tasks of requests begin with it. Otherwise one request would see the context variables of
         # another.
         self._context = None
-        self._begins_paused = handover.paused
+        self._begins_paused = handover.serve.paused
         # The places and tasks of requests of PassengerWarmUp; None: they are over.
         self._warming = None
         # Tasks of requests that took too long there. The loop itself keeps no tasks.
@@ -203,7 +203,7 @@ class AsyncService:
             return
         self._end_warm_up()
         self._sources.append(Source(handover))
-        was_paused, self._paused = self._paused, handover.paused
+        was_paused, self._paused = self._paused, handover.serve.paused
         self._watch()
         self._forget_former()
         if self._paused and not was_paused:
@@ -346,7 +346,7 @@ class AsyncService:
         place.claim = place.source.claim(place.cell)
         runs = place.claim.take(channel_id, ticket)
         queued = min(max((taken_at - sent_at) // 1000, 0), layout.QUEUED_LIMIT)
-        request = HttpRequest(self._loop, place.channel, ticket, queued, place.source.handover.sticky_id)
+        request = HttpRequest(self._loop, place.channel, ticket, queued, place.source.handover.serve.sticky_id)
         if self._warming is not None:
             place.request = request
         # The application may go on for long, without a claim.

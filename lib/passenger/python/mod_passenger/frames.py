@@ -65,10 +65,8 @@ class Frame:
             raise ProtocolError("frame %d has no field %d" % (self.type, index))
         return os.fsdecode(self.fields[index])
 
-    def number(self, index, default=None):
-        """The field as a number. A field that is not there: the default, if there is one."""
-        if index >= len(self.fields) and default is not None:
-            return default
+    def number(self, index):
+        """The field as a number."""
         text = self.text(index)
         if not (text.isascii() and text.isdigit() and len(text) <= 20):
             raise ProtocolError("field %d of frame %d is not a number" % (index, self.type))

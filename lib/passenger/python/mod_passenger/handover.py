@@ -2,11 +2,24 @@
 are claimed."""
 
 import os
+from collections import namedtuple
 
 from . import layout, native
 from .claim import Claim
 from .frames import ProtocolError
 from .queue_pair import QueuePair
+
+
+# The fields of SERVE, in their order.
+Serve = namedtuple(
+    "Serve", "cell threads app max_requests sticky_id refork_after heartbeat_interval paused warms_up")
+
+
+def serve_of(frame):
+    """What a SERVE says. Raises ProtocolError if it is malformed."""
+    number = frame.number
+    return Serve(number(0), number(1), frame.text(2), number(3), number(4), number(5), number(6), number(7) == 1,
+                 number(8) == 1)
 
 
 class Handover:
@@ -15,22 +28,17 @@ class Handover:
 
     def __init__(self, frame):
         """`frame`: a SERVE. Raises ProtocolError if it is malformed."""
-        self.cell = frame.number(0)
-        self.threads = frame.number(1)
-        # This instance's id for sticky sessions, or 0.
-        self.sticky_id = frame.number(4, 0)
-        # No request is taken before the agent says so.
-        self.paused = len(frame.fields) > 7 and frame.fields[7] == b"1"
-        common, self._claims, self._withdrawals, *own = frame.take_descriptors(4 if self.sticky_id else 3)
+        self.serve = serve = serve_of(frame)
+        common, self._claims, self._withdrawals, *own = frame.take_descriptors(4 if serve.sticky_id else 3)
         self.queue = QueuePair(common, *own)
-        if not (0 < self.threads <= layout.CLAIMS - self.cell):
+        if not (0 < serve.threads <= layout.CLAIMS - serve.cell):
             self.close()
-            raise ProtocolError("the agent's SERVE names %d threads from cell %d on" % (self.threads, self.cell))
+            raise ProtocolError("the agent's SERVE names %d threads from cell %d on" % (serve.threads, serve.cell))
 
     def claim(self, index):
         """The claim of the thread with this number."""
         kind = native.module.Claim if native.module else Claim
-        return kind(self._claims, self._withdrawals, self.cell + index)
+        return kind(self._claims, self._withdrawals, self.serve.cell + index)
 
     def close(self):
         self.queue.close()

@@ -17,14 +17,14 @@ class Intake:
         """`tell_idle` is called with the lock held, when the last handler of a paused intake
         becomes idle."""
         self._handover = handover
-        self._threads = handover.threads
+        self._threads = handover.serve.threads
         self._former = []
         self._using = {}
         self._tell_idle = tell_idle
         self._changed = threads.Condition()
         self._handlers = set()
         self._idle = set()
-        self._paused = handover.paused
+        self._paused = handover.serve.paused
         self._ended = False
         self._finished = False
         # Handlers ask before each request.
@@ -63,7 +63,7 @@ class Intake:
             self._handover = handover
             self._ended = False
             self._close_former()
-            was_paused, self._paused = self._paused, handover.paused
+            was_paused, self._paused = self._paused, handover.serve.paused
             if self._paused:
                 self.open = False
                 if not was_paused:

@@ -111,7 +111,7 @@ class RequestHandler:
             try:
                 runs = self._claim.take(channel_id, ticket)
                 queued = min(max((self._taken_at - sent_at) // 1000, 0), layout.QUEUED_LIMIT)
-                reply = Reply(channel, ticket, queued, self._handover.sticky_id)
+                reply = Reply(channel, ticket, queued, self._handover.serve.sticky_id)
                 if not runs:
                     reply.skip()
                 elif version != layout.VERSION:

@@ -12,7 +12,7 @@ class Source:
     def __init__(self, handover):
         self.handover = handover
         self.queue = handover.queue
-        self.cells = list(range(handover.threads - 1, -1, -1))
+        self.cells = list(range(handover.serve.threads - 1, -1, -1))
         self.busy = 0
         self.ended = False
         self._claims = {}

@@ -13,7 +13,7 @@ class ThreadedService:
 
     def __init__(self, application, handover, channels, events):
         """`events`: what the instance is told (AppInstance)."""
-        self._threads = handover.threads
+        self._threads = handover.serve.threads
         self._channels = channels
         self._events = events
         self._intake = Intake(handover, events.paused)
