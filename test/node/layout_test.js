@@ -37,5 +37,7 @@ assert.deepStrictEqual({ ...Object.fromEntries(types), ...Object.fromEntries(our
 const names = fs.readFileSync(path.join(__dirname, "../layouts/serve-1"), "utf8").trim().split("\n")
     .map((name) => name.replace(/_./g, (part) => part[1].toUpperCase()));
 const served = frames.serveOf({ number: (index) => index, text: (index) => index });
+const paused = frames.serveOf({ number: (index) => (index === 7 ? 1 : 0), text: () => "" });
+assert.deepStrictEqual([paused.paused, paused.warmsUp], [true, false]);
 assert.deepStrictEqual(Object.keys(served), names);
 assert.deepStrictEqual(Object.values(served).slice(0, 7), [0, 1, 2, 3, 4, 5, 6]);

@@ -269,6 +269,7 @@ endif
     %D%/rights/ProcessFactsTest.cpp \
     %D%/rights/RegistryFolderTest.cpp \
     %D%/rights/RightsClientTest.cpp \
+    %D%/rights/RightsOverProcessesTest.cpp \
     %D%/rights/RightsProcessTest.cpp \
     %D%/rights/RightsServerTest.cpp \
     %D%/rights/SilentFilesTest.cpp \

@@ -17,8 +17,8 @@ struct AnswerLimits {
     SpoolQuota spool;
     ThreadUse threads;
     ClientsInFlight clients{};
-    /** Log entries about requests that are refused with 503, and with another status: starts that
-     *  fail hide no overload. */
+    /** Log entries about requests that are refused with 503 or 504, and with another status: starts
+     *  that fail hide no overload. */
     RefusalLog busyLog{};
     RefusalLog failureLog{};
     /** Log entries about the pages of refusals. */

@@ -8,8 +8,8 @@
 namespace Passenger {
 
 /**
- * Limits the log entries about refused requests, since an overload refuses thousands. One for each
- * httpd child, owned by Child. Thread-safe.
+ * Limits log entries about refused requests of one kind, since an overload refuses thousands. Owned
+ * by the AnswerLimits of an httpd child. Thread-safe.
  */
 class RefusalLog {
 public:

@@ -276,7 +276,8 @@ void ResponseSender::takeInterim(const Reply &reply) {
 
 void ResponseSender::refuse(const Reply &reply) {
     int status = reply.status >= 400 && reply.status <= 599 ? reply.status : HTTP_INTERNAL_SERVER_ERROR;
-    RefusalLog &log = status == HTTP_SERVICE_UNAVAILABLE ? limits_.busyLog : limits_.failureLog;
+    const bool busy = status == HTTP_SERVICE_UNAVAILABLE || status == HTTP_GATEWAY_TIME_OUT;
+    RefusalLog &log = busy ? limits_.busyLog : limits_.failureLog;
     if (reply.queueFull) {
         status = Settings::of(r_).requestQueueOverflowStatusCode;
     }

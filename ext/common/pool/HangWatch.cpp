@@ -151,10 +151,13 @@ std::vector<ProcessPtr> HangWatch::silent(MonotonicTime now) {
 
 void HangWatch::killUnfinished(MonotonicTime now) {
     for (const ProcessPtr &process : instances_.all()) {
-        if (process->state() == Process::State::DRAINING && process->pid() > 0 && !process->killed() &&
+        if (process->state() == Process::State::DRAINING && process->pid() > 0 &&
             now - process->lifecycle().drainsSince() > DRAIN_LIMIT + options_.stopTimeout) {
-            Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"", app_,
-                      process->pid());
+            if (!process->killed()) {
+                Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"", app_,
+                          process->pid());
+            }
+            // Again at each check: a signal is lost if the rights process dies before it reads it.
             process->kill();
         }
     }

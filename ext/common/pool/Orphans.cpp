@@ -92,12 +92,13 @@ void Orphans::look() {
     for (auto &[key, kept] : kept_) {
         if (over && kept.state == State::WAITS) {
             tellToEnd(kept, "no child has asked for its application within PassengerPoolIdleTime");
-        } else if (kept.state == State::ENDS && !kept.killed &&
-                   now - kept.endsSince > DRAIN_LIMIT + kept.orphan.note.stopTimeout) {
-            Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"",
-                      kept.orphan.note.app, kept.orphan.note.pid);
-            kept.killed = true;
-            kept.orphan.claims->noteDeath(true);
+        } else if (kept.state == State::ENDS && now - kept.endsSince > DRAIN_LIMIT + kept.orphan.note.stopTimeout) {
+            if (!std::exchange(kept.killed, true)) {
+                Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"",
+                          kept.orphan.note.app, kept.orphan.note.pid);
+                kept.orphan.claims->noteDeath(true);
+            }
+            // Again at each look, as HangWatch does.
             Rights::ofThisProcess().signalOrLog(kept.orphan.left.pidFd, kept.orphan.note.pid, SIGKILL);
         }
     }

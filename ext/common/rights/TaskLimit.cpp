@@ -24,9 +24,10 @@ namespace {
 constexpr ino_t FIRST_USER_NAMESPACE = 0xEFFFFFFD;
 constexpr ino_t FIRST_PID_NAMESPACE = 0xEFFFFFFC;
 
+/** A kernel without such namespaces has the first one only. */
 bool isNamespace(const char *path, ino_t number) {
     struct stat status {};
-    return ::stat(path, &status) == 0 && status.st_ino == number;
+    return ::stat(path, &status) == 0 ? status.st_ino == number : errno == ENOENT;
 }
 
 }  // namespace

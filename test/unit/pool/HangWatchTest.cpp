@@ -2,12 +2,14 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <csignal>
 #include <memory>
 #include <vector>
 
 #include "pool/DrainLimit.h"
 #include "pool/FormerClaims.h"
 #include "pool/InstanceStore.h"
+#include "rights/OwnRights.h"
 #include "support/GroupParts.h"
 
 namespace Passenger {
@@ -21,7 +23,7 @@ class HangWatchTest : public GroupParts {
     CPPUNIT_TEST(testARequestThatEndsIsNotOverdue);
     CPPUNIT_TEST(testARequestOfAnEarlierPoolProcessIsOverdueUnlessItsSenderWaits);
     CPPUNIT_TEST(testAHungInstanceIsKilledAMomentLater);
-    CPPUNIT_TEST(testAnInstanceThatDoesNotFinishIsKilledOnce);
+    CPPUNIT_TEST(testAnInstanceThatDoesNotFinishIsKilledUntilItEnds);
     CPPUNIT_TEST(testASilentInstanceIsToldOnce);
     CPPUNIT_TEST(testALongerTimeIsOverWithTheInstancesThatHadIt);
     CPPUNIT_TEST(testAnInstanceThatEndedIsNotExpectedToGiveSignsOfLife);
@@ -54,6 +56,10 @@ public:
     void setUp() override {
         GroupParts::setUp();
         hangs_.emplace(app_, options_, *queue_, *instances_);
+    }
+    void tearDown() override {
+        Rights::use(nullptr);
+        GroupParts::tearDown();
     }
 
     void testARequestWithoutASenderIsOverdueAfterTheLimit() {
@@ -127,20 +133,30 @@ public:
         CPPUNIT_ASSERT(!hangs_->next());
     }
 
-    void testAnInstanceThatDoesNotFinishIsKilledOnce() {
+    void testAnInstanceThatDoesNotFinishIsKilledUntilItEnds() {
+        static class LosingRights final : public OwnRights {
+        public:
+            bool signal(const FileDescriptor & /*pidFd*/, int number) override {
+                sent += number == SIGKILL;
+                return true;
+            }
+            unsigned sent = 0;
+        } rights;
         SpawnResult result;
         result.pid = 4711;
+        result.pidFd = makePipe().first;
         const auto process = std::make_shared<Process>(std::move(result), InstanceId(++lastId_), 1, now());
         process->socket.cells = queue_->cells().allocate(1).value();
         process->lifecycle().drain(now());
         instances_->add(process);
         clock_.advance(DRAIN_LIMIT + options_.stopTimeout);
+        Rights::use(&rights);
         hangs_->killUnfinished(now());
-        CPPUNIT_ASSERT(!process->killed());
+        CPPUNIT_ASSERT_EQUAL(0U, rights.sent);
         clock_.advance(std::chrono::nanoseconds(1));
         hangs_->killUnfinished(now());
-        CPPUNIT_ASSERT(process->killed());
         hangs_->killUnfinished(now());
+        CPPUNIT_ASSERT_EQUAL(2U, rights.sent);
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=instance.killed"));
     }
 

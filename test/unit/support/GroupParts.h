@@ -32,8 +32,8 @@ protected:
     ProcessPtr make(std::uint64_t version = 1);
     /** An instance of make() that serves. */
     ProcessPtr serve(std::uint64_t version = 1);
-    /** The instance takes this request. */
     InstanceClaim::Memory claimMemory() const;
+    /** The instance takes this request. */
     void claim(const Process &process, ChannelId channel, Ticket ticket);
     void finish(const Process &process);
     /** Makes the queue that later instances of make() have. */
