@@ -109,13 +109,16 @@ void InstanceLink::readFrames() {
         std::size_t room = MAX_BYTES_AT_ONCE;
         while (std::optional<Frame> frame = parts_.control.tryReceive(room)) {
             const bool asks = frame->type == FrameType::FETCH;
+            // The answer to a pool process that died before it read the answer.
+            const bool isLate = frame->type == FrameType::READY;
             // More would keep the loop busy.
-            if ((asks ? fetches++ == mostFetches() : others++ == MAX_FRAMES_AT_ONCE) || !maySend(frame->type)) {
+            if ((asks ? fetches++ == mostFetches() : others++ == MAX_FRAMES_AT_ONCE) ||
+                (!isLate && !maySend(frame->type))) {
                 throw ProtocolException("it sends what it may not, or too much");
             }
             if (asks) {
                 fetch(ChannelId(frame->number(0)));
-            } else {
+            } else if (!isLate) {
                 frame_(std::move(*frame));
             }
         }
