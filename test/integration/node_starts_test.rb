@@ -105,10 +105,17 @@ class NodeStartsTest < IntegrationTest
   WISHES = { "90" => "90.2.0", "# production\n\nv90.1.0 # here" => "90.1.0",
              "v90.1.0" => "90.1.0", "91.0" => "91.0.0", "92" => "92.0.0",
              "93" => "93.0.0", "lts/*" => "usual", "node" => "usual" }.freeze
-  # Files of asdf, mise and Volta, and the version that they choose.
-  FILES = { ".tool-versions" => ["ruby 3.1.0\n# nodejs 93\nnodejs 92.0.0 91.0.0 # here", "92.0.0"],
-            "package.json" => ['{"volta": {"node": "91.0.0"}, "engines": {"node": "93"}}',
-                               "91.0.0"] }.freeze
+  # Files of asdf, mise and Volta, and the version that they choose. 99 is not installed.
+  FILES = [
+    ["92.0.0", { ".tool-versions" => "ruby 3.1.0\n# nodejs 93\nnodejs 92.0.0 91.0.0 # here" }],
+    ["92.0.0", { ".tool-versions" => "nodejs 99.0.0 92.0.0" }],
+    ["91.0.0", { ".tool-versions" => "node lts",
+                 "package.json" => '{"engines": {"node": "91"}}' }],
+    ["usual", { ".tool-versions" => "nodejs 99.0.0 system 92.0.0",
+                "package.json" => '{"engines": {"node": "91"}}' }],
+    ["91.0.0", { "package.json" => '{"volta": {"node": "91.0.0"}, "engines": {"node": "93"}}' }],
+    ["91.0.0", { "package.json" => '{"volta": {"node": "99.0.0"}, "engines": {"node": "91"}}' }]
+  ].freeze
   # Where a variable names the Nodes of nvm or n.
   NAMED = { "NVM_DIR" => ["nvm of the site", "94.0.0"],
             "N_PREFIX" => ["prefix", "95.0.0"] }.freeze
@@ -168,6 +175,12 @@ class NodeStartsTest < IntegrationTest
           "own.js" => SERVER.sub("3000", "process.env.PORT"),
           "package.json" => package(scripts: { start: "NODE_OPTIONS='--no-warnings' node own.js" })
         },
+        "adding.test" => {
+          "own.js" => SERVER,
+          "package.json" => package(
+            scripts: { start: "NODE_OPTIONS=\"$NODE_OPTIONS --no-warnings\" node own.js" }
+          )
+        },
         "fitting.test" => { "app.js" => SERVER, ".node-version" => ">=4" },
         "later.test" => { "app.js" => LATER }, "searching.test" => { "app.js" => SEARCHING }
       }
@@ -175,7 +188,7 @@ class NodeStartsTest < IntegrationTest
   end
 
   serve do |made|
-    made.set("PassengerMaxPoolSize", 31)
+    made.set("PassengerMaxPoolSize", 36)
     sites.each { |name, files| made.site(name, folder(files)) }
     nodes = home_with_nodes
     home = "SetEnv HOME #{nodes}\n"
@@ -184,8 +197,8 @@ class NodeStartsTest < IntegrationTest
     WISHES.each_key.with_index do |wish, i|
       made.site("wish#{i}.test", folder("app.js" => VERSIONS, ".nvmrc" => "#{wish}\n"), home)
     end
-    FILES.each do |name, (text, _)|
-      made.site("#{name}.test", folder("app.js" => VERSIONS, name => text), home)
+    FILES.each.with_index do |(_, files), i|
+      made.site("files#{i}.test", folder({ "app.js" => VERSIONS }.merge(files)), home)
     end
     NAMED.each do |variable, (place, version)|
       made.site("#{variable}.test", folder("app.js" => VERSIONS, ".nvmrc" => version),
@@ -263,7 +276,10 @@ class NodeStartsTest < IntegrationTest
   end
 
   def test_the_files_of_asdf_and_volta_choose_among_them_as_well
-    FILES.each { |name, (_, version)| assert_includes body("#{name}.test"), " #{version}" }
+    FILES.each.with_index do |(version, _), i|
+      assert_includes body("files#{i}.test"), " #{version}"
+      refute_match(/event=node\.version_missing.*#{root("files#{i}.test")}/, server.log.text)
+    end
   end
 
   def test_variables_of_nvm_and_n_name_their_folders
@@ -280,6 +296,9 @@ class NodeStartsTest < IntegrationTest
     assert_equal "own.js", body("replacing.test")
     line = server.log.wait_for(/event=node\.bridged.*#{root("replacing.test")}.*/)
     assert_includes line, "sets NODE_OPTIONS, so its server must listen on PORT"
+    assert_equal "own.js", body("adding.test")
+    line = server.log.wait_for(/event=node\.bridged.*#{root("adding.test")}.*/)
+    assert_includes line, "starts something else than node FILE"
   end
 
   def test_a_wish_for_a_version_forges_neither_a_line_nor_a_field_of_the_log

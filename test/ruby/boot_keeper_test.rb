@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "process_test_case"
+require_relative "../../lib/passenger/spawn/boot_keeper"
 
 module PhusionPassenger
   # The processes that are left if a process with descendants does not finish its boot.
@@ -19,6 +20,8 @@ module PhusionPassenger
         sleep
       end
       eventually("the name") { File.binread("/proc/#{named}/comm") == "\xFF\n".b }
+      # Where the kernel has no list of children.
+      assert_equal Process.pid, BootKeeper.new(nil, nil).send(:parent_of, named)
       process, pids = booting("instance")
       process.boot.close
       [process.pid, *pids].each { |pid| @agent.wait_for_end(pid) }

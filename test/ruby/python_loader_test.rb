@@ -52,6 +52,17 @@ module PhusionPassenger
       end
     end
 
+    # An empty part of it is the application's folder.
+    def test_files_of_the_application_replace_no_module_of_the_loader
+      files = { "app.py" => APP, "socket.py" => "raise Exception('not this one')\n" }
+      in_folder(files) do |root|
+        %w[instance preloader].each do |role|
+          loaded(role, "app.py", { app_root: root, app_callable: "app" },
+                 environment: { "PWD" => root, "PYTHONPATH" => ":/nowhere" })
+        end
+      end
+    end
+
     def test_instances_of_a_preloader_serve_it
       in_folder("app.py" => APP) do |root|
         preloader = loaded("preloader", "app.py", { app_root: root, app_callable: "create_app()" })

@@ -3,6 +3,7 @@
 require_relative "process_test_case"
 require "etc"
 require "tmpdir"
+require_relative "../integration/support/hanging_files"
 require_relative "../../lib/passenger/spawn/login_shell"
 
 module PhusionPassenger
@@ -87,6 +88,37 @@ module PhusionPassenger
       _, frames = load("instance", "hello.ru", { app_root: "/nowhere" },
                        environment: { "PWD" => "/nowhere" })
       assert_equal "working directory", frames.last.fields.first
+    end
+
+    # The profile ends the shell at what fails.
+    def test_a_folder_that_is_removed_while_the_profile_is_read_is_left_to_the_loader
+      skip "needs a login shell that is known" unless knows_own_shell?
+      Dir.mktmpdir do |home|
+        Dir.mkdir(root = "#{home}/app")
+        File.write("#{home}/.profile", "set -e\nrmdir '#{root}'\n")
+        _, frames = load("instance", "hello.ru", { app_root: root }, profile: true,
+                         environment: { "HOME" => home, "PWD" => root })
+        assert_equal "working directory", frames.last.fields.first
+      end
+    end
+
+    # Neither does the spawn server wait for it, nor the start of another application.
+    def test_a_folder_that_does_not_answer_holds_up_its_own_process_only
+      skip HangingFiles.missing if HangingFiles.missing
+      Dir.mktmpdir do |place|
+        files = HangingFiles.new(place)
+        answer, process = in_time do
+          @agent.start("instance", ruby: "no-such-ruby", environment: { "PWD" => files.folder })
+        end
+        assert_equal [34, "process forked"], [answer.type, answer.fields[3]]
+        refute process.control.io.wait_readable(0.1)
+        assert_equal 51, in_time { load("instance", "hello.ru") }.last.last.type
+        files.finish
+        assert_nil process.read
+        assert_match(/no-such-ruby/, output_of(process))
+      ensure
+        files&.finish
+      end
     end
 
     def test_the_spawn_server_reports_whether_a_shell_reads_the_profile

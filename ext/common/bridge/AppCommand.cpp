@@ -1,5 +1,6 @@
 #include "bridge/AppCommand.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -85,6 +86,21 @@ std::vector<std::string> listOf(const Variables &variables) {
 void prependToPath(Variables &variables, const std::string &folder) {
     std::string &path = variables["PATH"];
     path.insert(0, path.empty() ? folder : folder + ":");
+}
+
+/** Whether only root and the application's user, as whom this process runs, can change the folder:
+ *  itself and each one on the way. */
+bool isOwn(std::filesystem::path folder) {
+    for (;; folder = folder.parent_path()) {
+        struct stat status {};
+        if (::stat(folder.c_str(), &status) != 0 || (status.st_uid != 0 && status.st_uid != ::geteuid()) ||
+            (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+            return false;
+        }
+        if (folder == folder.parent_path()) {
+            return true;
+        }
+    }
 }
 
 /** A script that starts Node, such as `NODE_ENV=production node server.js`, in words. Empty: it
@@ -203,7 +219,9 @@ void startNode(AppCommand &command, const Variables &options, const std::string 
     std::filesystem::path above;
     for (const auto &part : std::filesystem::path(folder)) {
         above /= part;
-        prependToPath(variables, above / "node_modules/.bin");
+        if (const auto programs = above / "node_modules/.bin"; above == folder || isOwn(programs)) {
+            prependToPath(variables, programs);
+        }
     }
     if (const std::vector<std::string> words = wordsOf(script); !words.empty()) {
         runWords(command, words, variables);

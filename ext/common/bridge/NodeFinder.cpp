@@ -3,6 +3,7 @@
 #include <glob.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -11,7 +12,6 @@
 #include <sstream>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -34,6 +34,8 @@ constexpr std::size_t LONGEST_WISH = 4096;
 
 /** Of asdf and mise. */
 constexpr const char *TOOL_VERSIONS = ".tool-versions";
+/** Of NodeRange. */
+constexpr const char *ANY_VERSION = "node";
 
 /** Where a version manager has its Nodes: below the folder that the variable names, and without it
  *  below that one of the home. */
@@ -58,37 +60,50 @@ struct Wish {
     std::string text;
 };
 
-/** The first version of a line such as `nodejs 22.11.0 20.18.0`. Empty: there is none, or it is
- *  the Node in PATH. */
-std::string toolVersion(const std::string &folder) {
+/** The versions of a line such as `nodejs 22.11.0 20.18.0 system`. */
+std::vector<std::string> toolVersions(const std::string &folder) {
+    std::vector<std::string> versions;
     for (const std::string &line : split(regularFileContent(folder + "/" + TOOL_VERSIONS, LONGEST_WISH), '\n')) {
         std::istringstream words(line.substr(0, line.find('#')));
         std::string tool;
-        std::string version;
-        if (words >> tool >> version && (tool == "nodejs" || tool == "node")) {
-            return version == "system" ? "" : version;
+        if (words >> tool && (tool == "nodejs" || tool == "node")) {
+            for (std::string version; words >> version;) {
+                versions.push_back(version);
+            }
+            break;
         }
     }
-    return "";
+    return versions;
 }
 
-/** Empty text: none. */
-Wish wishOf(const std::string &folder) {
+/** In the order in which they count. */
+std::vector<Wish> wishesOf(const std::string &folder) {
     for (const char *file : {".nvmrc", ".node-version"}) {
         const std::string content = regularFileContent(folder + "/" + file, LONGEST_WISH);
         // nvm takes comments and empty lines before the version.
         for (const std::string &line : split(content, '\n')) {
             const std::string_view wish = HttpText::trim(std::string_view(line).substr(0, line.find_first_of("\r#")));
             if (!wish.empty()) {
-                return {file, std::string(wish)};
+                return {{file, std::string(wish)}};
             }
         }
     }
-    if (std::string wish = toolVersion(folder); !wish.empty()) {
-        return {TOOL_VERSIONS, std::move(wish)};
+    std::vector<Wish> wishes;
+    for (const std::string &version : toolVersions(folder)) {
+        // The Node in PATH, whatever its version.
+        const bool isUsual = version == "system";
+        wishes.push_back({TOOL_VERSIONS, isUsual ? ANY_VERSION : version});
+        if (isUsual) {
+            return wishes;
+        }
     }
     const NodePackage package = NodePackage::of(folder);
-    return {NodePackage::FILE, package.voltaNode.empty() ? package.engine : package.voltaNode};
+    for (const std::string &wish : {package.voltaNode, package.engine}) {
+        if (!wish.empty()) {
+            wishes.push_back({NodePackage::FILE, wish});
+        }
+    }
+    return wishes;
 }
 
 std::optional<NodeVersion> askedVersion(const std::string &program) {
@@ -121,12 +136,19 @@ std::string valueOf(const std::string &name, const Variables &variables) {
     return found == variables.end() ? "" : found->second;
 }
 
-std::vector<std::string> installed(const Variables &variables) {
-    std::vector<std::string> all;
+/** The programs by their versions. */
+std::map<NodeVersion, std::string> installed(const Variables &variables) {
+    std::map<NodeVersion, std::string> all;
     const auto add = [&](const std::string &pattern) {
         glob_t found{};
         if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
-            all.insert(all.end(), found.gl_pathv, found.gl_pathv + found.gl_pathc);
+            for (std::size_t i = 0; i < found.gl_pathc; ++i) {
+                const std::string program = found.gl_pathv[i];
+                const auto version = versionOf(program);
+                if (version && ::access(program.c_str(), X_OK) == 0) {
+                    all.emplace(*version, program);
+                }
+            }
         }
         ::globfree(&found);
     };
@@ -153,31 +175,37 @@ std::string nameOf(const std::optional<NodeVersion> &version) {
 
 NodeFinder NodeFinder::find(const std::string &folder, const Variables &variables) {
     NodeFinder result;
-    const Wish wish = wishOf(folder);
-    if (wish.text.empty()) {
+    const std::vector<Wish> wishes = wishesOf(folder);
+    if (wishes.empty()) {
         return result;
     }
-    const auto range = NodeRange::parse(wish.text);
     const auto usual = askedVersion(result.program);
-    if (range && usual && range->allows(*usual)) {
-        return result;
-    }
-    std::optional<NodeVersion> newest;
-    for (const std::string &program : range ? installed(variables) : std::vector<std::string>()) {
-        const auto version = versionOf(program);
-        if (version && range->allows(*version) && (!newest || *version > *newest) &&
-            ::access(program.c_str(), X_OK) == 0) {
-            newest = version;
-            result.program = program;
+    std::optional<std::map<NodeVersion, std::string>> others;
+    for (const Wish &wish : wishes) {
+        const auto range = NodeRange::parse(wish.text);
+        if (!range) {
+            continue;
+        }
+        if (usual && range->allows(*usual)) {
+            return result;
+        }
+        if (!others) {
+            others = installed(variables);
+        }
+        const auto newest = std::find_if(others->rbegin(), others->rend(),
+                                         [&](const auto &other) { return range->allows(other.first); });
+        if (newest != others->rend()) {
+            result.program = newest->second;
+            return result;
         }
     }
-    if (!newest) {
-        const char *const remedy = range ? "install it by nvm, n or in /opt, or set PassengerNodejs"
-                                         : "this text is not understood: write a version, such as 24, or set "
-                                           "PassengerNodejs";
-        result.problem = fmt::format("wanted={} file=\"{}\" used=\"{}\" remedy=\"{}\"", EventLog::inQuotes(wish.text),
-                                     wish.file, nameOf(usual), remedy);
-    }
+    const Wish &first = wishes.front();
+    const char *const remedy = NodeRange::parse(first.text)
+                                   ? "install it by nvm, n or in /opt, or set PassengerNodejs"
+                                   : "this text is not understood: write a version, such as 24, or set "
+                                     "PassengerNodejs";
+    result.problem = fmt::format("wanted={} file=\"{}\" used=\"{}\" remedy=\"{}\"", EventLog::inQuotes(first.text),
+                                 first.file, nameOf(usual), remedy);
     return result;
 }
 

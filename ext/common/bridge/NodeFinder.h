@@ -13,9 +13,10 @@ struct NodeFinder {
     std::string problem;
 
     /**
-     * The application wants the version that `.nvmrc`, `.node-version`, `.tool-versions`, or else
-     * package.json by `volta` or `engines` names. The Node in PATH is taken if it fits, else the
-     * newest fitting one of nvm, n, nodenv, asdf, fnm, mise, Volta and /opt. find() runs each Node
+     * The application wants the version that `.nvmrc` or else `.node-version` names. Without them
+     * it wants those of `.tool-versions`, and then those of package.json, `volta` and `engines`:
+     * the first one that is installed. The Node in PATH is taken if it fits, else the newest
+     * fitting one of nvm, n, nodenv, asdf, fnm, mise, Volta and /opt. find() may run each Node
      * whose path does not have its version.
      * @param folder the application's
      * @param variables its environment, which tells where the version managers have their Nodes

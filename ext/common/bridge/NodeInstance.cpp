@@ -93,6 +93,12 @@ void execute(const AppCommand &command, int control, const FileDescriptor &optio
     throw StartFailure(fmt::format("the command \"{}\" could not be started: {}", command.text(), strerror(error)));
 }
 
+/** Whether the script takes the loader out of NODE_OPTIONS. */
+bool replacesNodeOptions(const std::string &script) {
+    const auto has = [&](const char *part) { return script.find(part) != std::string::npos; };
+    return has("NODE_OPTIONS") && !has("$NODE_OPTIONS") && !has("${NODE_OPTIONS");
+}
+
 }  // namespace
 
 bool isWanted(const Options &options, const std::string &program) {
@@ -103,10 +109,10 @@ bool isWanted(const Options &options, const std::string &program) {
     if (!AppCommand::startsNode(options)) {
         const std::string script = NodePackage::of(optionNamed("app_root", options, ".")).start;
         EventLog::write("node.bridged",
-                        script.find("NODE_OPTIONS") == std::string::npos
-                            ? "reason=\"the script of package.json starts something else than node FILE\""
-                            : "reason=\"the script of package.json sets NODE_OPTIONS, so its server must listen on "
-                              "PORT\" remedy=\"remove NODE_OPTIONS from the script, and set it by SetEnv\"");
+                        replacesNodeOptions(script)
+                            ? "reason=\"the script of package.json sets NODE_OPTIONS, so its server must listen on "
+                              "PORT\" remedy=\"remove NODE_OPTIONS from the script, and set it by SetEnv\""
+                            : "reason=\"the script of package.json starts something else than node FILE\"");
         return false;
     }
     if (::access(nativeCodeOf(program).c_str(), R_OK) != 0) {

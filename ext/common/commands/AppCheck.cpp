@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <string>
 
 #include <fmt/format.h>
@@ -114,7 +115,9 @@ std::vector<Finding> AppCheck::checkNativeCode(const std::string &subject, const
 
 void AppCheck::checkInterpreter(const AppStatus &app, const std::string &subject, std::vector<Finding> &findings) {
     const bool named = app.interpreter.find('/') != std::string::npos;
-    const std::string program = named ? app.interpreter : findProgram({app.interpreter});
+    // A process looks for it from the application's folder.
+    const std::string program =
+        named ? (std::filesystem::path(app.root) / app.interpreter).string() : findProgram({app.interpreter});
     const std::string shown = singleLine(app.interpreter);
     if (program.empty() || ::access(program.c_str(), X_OK) != 0) {
         findings.push_back(

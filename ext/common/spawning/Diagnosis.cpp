@@ -101,6 +101,12 @@ Finding processesAreMany(const FailureFacts &failure) {
                 has(failure.exceptionMessage, "can't start new thread"));
 }
 
+/** The steps from START to HELLO. */
+bool isBeforeHello(const std::string &step) {
+    return step == "Ruby ready" || step == "Python ready" || step == "bridge ready" ||
+           step == "shell environment loaded";
+}
+
 // The most specific rules come first, rules for whole classes of failures last.
 
 /** How processes end, and causes that all languages tell alike. */
@@ -120,6 +126,11 @@ constexpr DiagnosisRule ENDS[] = {
      "It must listen on 127.0.0.1 and the port in the variable PORT. See its output for what it waits for. If it is "
      "only slow, raise PassengerStartTimeout.",
      "nothing listens on 127.0.0.1 and the port in the variable PORT"},
+    {[](const FailureFacts &f) { return when(f.timedOut && isBeforeHello(f.step)); },
+     "The interpreter did not start: it, the application's folder, or the login shell's profile waits for something, "
+     "such as a file system that does not answer.",
+     "See whether df APPLICATION_FOLDER answers, as the application's user, and whether a login shell of that user "
+     "starts at once: su -l USER"},
     {[](const FailureFacts &f) { return when(f.timedOut); },
      "The application waits for a resource, such as a database, a lock or another server; or it has much to load on a "
      "busy machine.",

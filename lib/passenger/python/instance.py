@@ -6,8 +6,11 @@ if __name__ == "__main__":
     import os
     import sys
 
-    # Not there where PYTHONSAFEPATH is set.
-    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    # The loader's folder is not there where PYTHONSAFEPATH is set. An empty part of PYTHONPATH is
+    # the application's folder, which comes when the loader's own modules are imported.
+    sys.path[:] = [os.path.dirname(os.path.abspath(__file__))] + [
+        one for one in sys.path if one not in ("", os.readlink("/proc/self/cwd"))
+    ]
     from mod_passenger import app_process, frames
     from mod_passenger.app_instance import AppInstance
     from mod_passenger.preloader import prepare_memory

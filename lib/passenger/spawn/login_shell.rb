@@ -17,10 +17,10 @@ module PhusionPassenger
     end
 
     # Arguments for exec. A dash before its name tells a shell that it is a login shell. The profile
-    # may leave the folder.
+    # may leave the folder, or end the shell at what fails (set -e).
     def command(folder, program)
-      [[@path, "-#{File.basename(@path)}"], "-c", 'cd "$1"; shift; exec "$@"', @path, folder,
-       *program]
+      [[@path, "-#{File.basename(@path)}"], "-c", 'cd "$1" || cd /; shift; exec "$@"', @path,
+       folder, *program]
     end
   end
 end

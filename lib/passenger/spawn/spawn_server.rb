@@ -30,6 +30,10 @@ module PhusionPassenger
     UMASK = 0o022
     # The seconds without a process after which the spawn server ends.
     IDLE_TIME = 300
+    # The seconds after which a new process counts as started that has neither executed its program
+    # nor failed: the file system of its folder or of that program does not answer, or slowly. The
+    # user's other starts wait so long.
+    EXEC_PATIENCE = 1
 
     # A failed start: the failed step, the reason, and the earlier steps with their milliseconds.
     class StartFailed < StandardError
@@ -136,14 +140,14 @@ module PhusionPassenger
       @executed = "#{role.start_with?('python') ? 'Python' : 'Ruby'} started"
       shell = LoginShell.new(@account.shell)
       shell = nil unless profile == "1" && shell.usable?
-      reader, writer = IO.pipe(binmode: true)
+      reader, writer = pipe = IO.pipe(binmode: true)
       @step_begun = MonotonicClock.now(:millisecond)
       @early = []
-      keeper = fork_keeper(BootKeeper.new(boot, wait_status), control, output, writer, gate) do
+      keeper = fork_keeper(BootKeeper.new(boot, wait_status), control, output, pipe, gate) do
         become(shell, [command, argument_for(role)], frame.map(3), control, output)
       end
       writer.close
-      pid, *steps = understand(reader.read)
+      pid, *steps = understand(told_by(reader))
       # In this order: the keeper's end looks for the pipe.
       @wait_statuses.expect(pid, wait_status.dup)
       @booting[keeper] = pid
@@ -151,20 +155,22 @@ module PhusionPassenger
     rescue SystemCallError => e
       raise StartFailed.new(@forked, e.message)
     ensure
-      [reader, writer].each { |io| io&.close }
+      pipe&.each(&:close)
       early, @early = @early, nil
       early&.each { |child, status| ended(child, status) }
     end
 
-    # Forks the keeper, which forks the process. `writer` gets the pid of the process and the
-    # block's failure.
-    def fork_keeper(keeper, control, output, writer, gate, &block)
+    # Forks the keeper, which forks the process. `pipe` gets the pid of the process and the block's
+    # failure.
+    def fork_keeper(keeper, control, output, pipe, gate, &block)
       LimitedFork.call do
         @control.close
+        reader, writer = pipe
+        reader.close
         @wait_statuses.forget
         keeper.start do
           wait_at(gate) if gate
-          tell(writer, &block)
+          tell(writer, output, &block)
         end
         [control, output, writer, gate].each { |io| io&.close }
         keeper.watch
@@ -192,12 +198,16 @@ module PhusionPassenger
 
     # Runs in the new process. Writes its pid, each finished step and, after a zero byte, the
     # failure.
-    def tell(writer)
+    def tell(writer, output)
       writer.write("#{Process.pid}\n")
       done(@forked, writer)
       yield
     rescue StandardError => e
-      writer.write("\0#{@executed}\0#{e.message}")
+      begin
+        writer.write("\0#{@executed}\0#{e.message}")
+      rescue Errno::EPIPE
+        output.syswrite("#{e.message}\n") # the spawn server waits no more
+      end
     ensure
       exit!(1)
     end
@@ -205,6 +215,17 @@ module PhusionPassenger
     def done(step, writer)
       began, @step_begun = @step_begun, MonotonicClock.now(:millisecond)
       writer.write("#{step}\t#{@step_begun - began}\n")
+    end
+
+    # What the process writes until it executes its program or has failed, or for EXEC_PATIENCE.
+    def told_by(reader)
+      told = String.new
+      while IO.select([reader], nil, nil, told.empty? ? nil : EXEC_PATIENCE)
+        told << reader.readpartial(4096)
+      end
+      told
+    rescue EOFError
+      told
     end
 
     # Divides the text of `writer` into the pid, steps and milliseconds.

@@ -6,9 +6,9 @@ require "rbconfig"
 require "socket"
 
 # A FUSE file system with one file, whose closes and reads wait for ever: the program behind it
-# answers no FLUSH, no RELEASE, no READ and no question about the file system. It is mounted in a
-# namespace of its own; who connects to `path` gets the file, opened anew. All that waits goes on
-# when the program ends. Needs root and /dev/fuse.
+# answers no FLUSH, no RELEASE, no READ and no question about the file system. Nor can a process
+# enter its folder. It is mounted in a namespace of its own; who connects to `path` gets the file,
+# opened anew. All that waits goes on when the program ends. Needs root and /dev/fuse.
 class HangingFiles
   DEVICE = "/dev/fuse"
   # Seconds. The program ends by itself then.
@@ -26,10 +26,10 @@ class HangingFiles
   # `folder` is for the socket and the mount.
   def initialize(folder)
     @path = File.join(folder, "files")
-    mount = File.join(folder, "mount")
-    Dir.mkdir(mount)
+    @mount = File.join(folder, "mount")
+    Dir.mkdir(@mount)
     @said, writer = IO.pipe
-    @pid = spawn("unshare", "--mount", "--propagation", "private", RbConfig.ruby, __FILE__, mount,
+    @pid = spawn("unshare", "--mount", "--propagation", "private", RbConfig.ruby, __FILE__, @mount,
                  @path, out: writer)
     writer.close
     said = @said.wait_readable(30) && @said.gets
@@ -37,6 +37,11 @@ class HangingFiles
 
     finish
     raise "no FUSE file system: #{said.inspect}"
+  end
+
+  # The mounted folder, for root's processes.
+  def folder
+    "/proc/#{@pid}/root#{@mount}"
   end
 
   # Returns when both of its processes have ended.
@@ -62,9 +67,10 @@ class HangingFiles
     RELEASE = 18
     FLUSH = 25
     INIT = 26
+    ACCESS = 34
     INTERRUPT = 36
     BATCH_FORGET = 42
-    SILENT = [FORGET, READ, STATFS, RELEASE, FLUSH, INTERRUPT, BATCH_FORGET].freeze
+    SILENT = [FORGET, READ, STATFS, RELEASE, FLUSH, ACCESS, INTERRUPT, BATCH_FORGET].freeze
     ROOT = 1
     FILE = 2
     SIZE = 1_000_000

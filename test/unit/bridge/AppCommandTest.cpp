@@ -1,6 +1,8 @@
 #include "bridge/AppCommand.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -8,6 +10,7 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "base/Exceptions.h"
 
@@ -20,7 +23,8 @@ namespace {
 /** A folder with a package.json, until this object ends. */
 class PackageFolder {
 public:
-    explicit PackageFolder(const std::string &package) {
+    explicit PackageFolder(const std::string &package, const std::string &above = "/tmp")
+        : path_(above + "/app-command-test.XXXXXX") {
         CPPUNIT_ASSERT(mkdtemp(path_.data()) != nullptr);
         std::ofstream(path_ + "/package.json") << package;
     }
@@ -31,7 +35,7 @@ public:
     const std::string &path() const noexcept { return path_; }
 
 private:
-    std::string path_ = "/tmp/app-command-test.XXXXXX";
+    std::string path_;
 };
 
 }  // namespace
@@ -41,7 +45,7 @@ class AppCommandTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAStartCommandComesBeforeTheKind);
     CPPUNIT_TEST(testAPlainScriptOfAPackageStartsNodeWithoutAShell);
     CPPUNIT_TEST(testAScriptHasTheVariablesOfNpm);
-    CPPUNIT_TEST(testAScriptFindsTheProgramsOfPackagesInFoldersAboveAsWell);
+    CPPUNIT_TEST(testAScriptFindsTheProgramsOfFoldersAboveThatOthersCannotChange);
     CPPUNIT_TEST(testTheEnvironmentHasTheWorkingDirectoryAndNothingOfALoginShellsOwn);
     CPPUNIT_TEST(testAnyOtherScriptIsTheShells);
     CPPUNIT_TEST(testAMissingNodeIsNamedAlsoWhereAShellRunsTheScript);
@@ -87,12 +91,14 @@ public:
         CPPUNIT_ASSERT(!sets(from({{"app_type", "node"}}), "npm_lifecycle_event=start"));
     }
 
-    void testAScriptFindsTheProgramsOfPackagesInFoldersAboveAsWell() {
-        const PackageFolder folder(R"({"scripts": {"start": "next start"}})");
-        const std::map<std::string, std::string> options{
-            {"app_type", "node"}, {"app_root", folder.path()}, {"startup_file", "package.json"}, {"env:PATH", "/bin"}};
-        CPPUNIT_ASSERT(sets(from(options), "PATH=" + folder.path() +
-                                               "/node_modules/.bin:/tmp/node_modules/.bin:/node_modules/.bin:/bin"));
+    // Others could make programs in /tmp, or in a folder that they may write to.
+    void testAScriptFindsTheProgramsOfFoldersAboveThatOthersCannotChange() {
+        if (::geteuid() == 0) {
+            CPPUNIT_ASSERT_EQUAL(std::string("app:above:/bin"), programsBelow("/root", 0755));
+            CPPUNIT_ASSERT_EQUAL(std::string("app:/bin"), programsBelow("/root", 01777));
+            CPPUNIT_ASSERT_EQUAL(std::string("app:/bin"), programsBelow("/root", 0775));
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string("app:/bin"), programsBelow("/tmp", 0755));
     }
 
     void testTheEnvironmentHasTheWorkingDirectoryAndNothingOfALoginShellsOwn() {
@@ -133,6 +139,32 @@ public:
     }
 
 private:
+    /** PATH of a script; `app` and `above` stand for the programs of its packages and of those in
+     *  the folder above it, which has this mode. */
+    static std::string programsBelow(const std::string &place, mode_t mode) {
+        namespace fs = std::filesystem;
+        const PackageFolder above("{}", place);
+        const PackageFolder folder(R"({"scripts": {"start": "next start"}})", above.path());
+        const std::string programs = "/node_modules/.bin";
+        fs::create_directories(above.path() + programs);
+        CPPUNIT_ASSERT(::chmod(above.path().c_str(), mode) == 0);
+        const AppCommand command = from({{"app_type", "node"},
+                                         {"app_root", folder.path()},
+                                         {"startup_file", "package.json"},
+                                         {"env:PATH", "/bin"}});
+        std::string path;
+        for (const std::string &variable : command.environment) {
+            path = variable.starts_with("PATH=") ? variable.substr(5) : path;
+        }
+        for (const auto &[name, place] : {std::pair<std::string, std::string>{"app", folder.path() + programs},
+                                          {"above", above.path() + programs}}) {
+            if (const auto at = path.find(place); at != std::string::npos) {
+                path.replace(at, place.size(), name);
+            }
+        }
+        return path;
+    }
+
     /** What the exception says; empty: there is none. */
     std::string problemWith(const std::string &package, const std::string &node) {
         const PackageFolder folder(package);

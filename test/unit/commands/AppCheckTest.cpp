@@ -21,6 +21,7 @@ class AppCheckTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAnApplicationThatServesIsNotSaidNotToStart);
     CPPUNIT_TEST(testAStartupFileThatIsMissingOrUnreadableIsNamed);
     CPPUNIT_TEST(testAnInterpreterThatIsMissingOrDoesNotRunIsNamed);
+    CPPUNIT_TEST(testARelativeInterpreterBeginsInTheApplicationsFolder);
     CPPUNIT_TEST(testRootRunsNoProgramOfOthers);
     CPPUNIT_TEST(testRootRunsNoProgramThatIsNoInterpreter);
     CPPUNIT_TEST(testRootRunsWhatALinkLedToWhenItWasChecked);
@@ -111,6 +112,14 @@ public:
         CPPUNIT_ASSERT_EQUAL("its user nobody may not read " + file + ": chmod o+r " + file + "\n", problems());
         app_.startupFile = "server.js";
         CPPUNIT_ASSERT(has(problems(), "its startup file " + folder_ + "/server.js cannot be looked at: No such file"));
+    }
+
+    void testARelativeInterpreterBeginsInTheApplicationsFolder() {
+        program("#!/bin/sh\necho 1.0\n");
+        app_.interpreter = "./interpreter";
+        CPPUNIT_ASSERT_EQUAL(std::string(), problems());
+        app_.interpreter = "venv/bin/python";
+        CPPUNIT_ASSERT(has(problems(), "its interpreter venv/bin/python No such file or directory"));
     }
 
     void testAnInterpreterThatIsMissingOrDoesNotRunIsNamed() {

@@ -119,6 +119,8 @@ const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
         {"time-out", late("app loaded"), "waits for a resource", "PassengerStartTimeout"},
         {"time-out of a deaf application", late(LISTENS), "did not listen on its port", "variable PORT"},
         {"time-out in the line", late("preloader free"), "busy with other instances", "PassengerStartTimeout"},
+        {"time-out before HELLO", late("Ruby ready"), "does not answer", "df APPLICATION_FOLDER"},
+        {"time-out in a profile", late("shell environment loaded"), "login shell's profile", "su -l USER"},
         {"time-out in a fork", late("instance forked"), "waits in the fork", "PassengerSpawnMethod direct"},
         {"out of memory", killed(SIGKILL), "no memory left", "dmesg"},
         {"crash", killed(SIGSEGV), "Native code", "bundle pristine"},
