@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::map<int, std::string> openDescriptors() {
+std::map<int, std::string> descriptorsWithTargets() {
     std::map<int, std::string> result;
     for (const auto &entry : fs::directory_iterator("/proc/self/fd")) {
         std::error_code error;
@@ -72,7 +72,7 @@ void LeakCheck::tearDown() {
 }
 
 LeakCheck::Snapshot LeakCheck::take() {
-    return {openDescriptors(), threads(), anyChild()};
+    return {descriptorsWithTargets(), threads(), anyChild()};
 }
 
 std::string LeakCheck::whatIsLeft() const {
