@@ -102,7 +102,10 @@ class RightsServerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void setUp() override { configure("server\nany folder\nuser nobody\n"); }
+    void setUp() override {
+        configure("server\nany folder\nuser nobody\n");
+        server_.usePool(63170, 4711);
+    }
     void tearDown() override { ::unlink(path_.c_str()); }
 
     void testAnUnknownVerbIsRefused() { assertRefused({"become_root"}, "there is no right"); }
