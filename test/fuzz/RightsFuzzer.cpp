@@ -249,6 +249,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     const unsigned flags = data[0];
     CheckingRights rights;
     RightsServer server(rights);
+    server.usePool(63170, 4711);
     if ((flags & RELOADED) != 0) {
         AgentSettings earlier = settingsFor(flags);
         earlier.appFiles = "/var/log/earlier.log";

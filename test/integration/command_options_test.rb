@@ -251,6 +251,9 @@ class CommandOptionsTest < IntegrationTest
     assert_fails 1, /can change #{ruby}, .*sudo -u USER #{ruby} .*PASSENGER_NATIVE/, CONFIG,
                  "build-native-support", "--ruby", ruby
     refute_path_exists ran
+    # Its user may make it executable at any moment.
+    File.chmod(0o644, ruby)
+    assert_fails 1, /#{ruby} cannot be executed: /, CONFIG, "build-native-support", "--ruby", ruby
   end
 
   private

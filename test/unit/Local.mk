@@ -104,6 +104,7 @@ endif
     %D%/commands/ProgramMainTest.cpp \
     %D%/commands/ProgramOutputTest.cpp \
     %D%/commands/RestartWaitTest.cpp \
+    %D%/commands/SafeProgramTest.cpp \
     %D%/commands/SizingTest.cpp \
     %D%/commands/SystemMetricsTest.cpp \
     %D%/commands/TerminalTest.cpp \

@@ -160,7 +160,8 @@ void logDeath(const LeftAgent &keep, server_rec *server) {
     }
 }
 
-/** A process that was taken over has done it: the module never shuts this socket down. */
+/** A process that was taken over has done it: the module shuts this socket down only at
+ *  httpd's end. */
 void logCutOff(server_rec *server) {
     if (theServer->cutOff() && !std::exchange(theCutOffIsLogged, true)) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server,

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <iterator>
 #include <string>
 #include <string_view>
@@ -103,17 +105,19 @@ constexpr Subject SUBJECTS[] = {
     {"installed-from-release-package", [] { return statusFact(ExitStatus::FAILED); }},
 };
 
-/** Instances of all users load what root builds. @return the program, or what cannot be executed */
+/** Instances of all users load what root builds. */
 std::string rubyToRun(const std::string &ruby, const std::string &builder) {
     const std::string program = ruby.find('/') == std::string::npos ? findProgram({ruby}) : ruby;
     if (program.empty() || ::access(program.c_str(), X_OK) != 0) {
-        return ruby;
+        throw CommandFailureException(fmt::format("{} cannot be executed: {}", singleLine(ruby),
+                                                  program.empty() ? "it is not in PATH" : std::strerror(errno)));
     }
     std::string safe = safeProgram(program);
     if (safe.empty()) {
         throw CommandFailureException(fmt::format(
-            "others than root can change {0}, so root does not run it. Build as its user, into a folder of this user: "
-            "sudo -u USER {0} {1} FOLDER; then write SetEnv PASSENGER_NATIVE FOLDER in the virtual host",
+            "others than root can change {0}, so root does not run it. If it is root's, chmod go-w it and the folders "
+            "on the way to it. Else build as its user, into a folder of this user: sudo -u USER {0} {1} FOLDER; then "
+            "write SetEnv PASSENGER_NATIVE FOLDER in the virtual host",
             singleLine(program), builder));
     }
     return safe;

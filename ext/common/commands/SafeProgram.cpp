@@ -10,8 +10,10 @@ namespace Passenger {
 
 namespace {
 
-/** Whether root alone can change the program: the file itself and each folder on the way. */
-bool isRootsOwn(std::filesystem::path path) {
+namespace fs = std::filesystem;
+
+/** Whether root alone can change it: itself and each folder above it. @param path without links */
+bool isRootsOwn(fs::path path) {
     for (;; path = path.parent_path()) {
         struct stat status {};
         if (::stat(path.c_str(), &status) != 0 || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
@@ -23,6 +25,23 @@ bool isRootsOwn(std::filesystem::path path) {
     }
 }
 
+/** The program by its own name, at which it may look, as the shims of mise do. Empty: others than
+ *  root can change where the name leads, or links of folders are on the way. */
+fs::path ownName(const fs::path &program) {
+    std::error_code problem;
+    const fs::path own = fs::canonical(fs::absolute(program).parent_path(), problem) / program.filename();
+    for (fs::path next = own; !problem && isRootsOwn(next.parent_path());) {
+        if (!fs::is_symlink(next)) {
+            return own;
+        }
+        next = (next.parent_path() / fs::read_symlink(next, problem)).lexically_normal();
+        if (!problem && fs::canonical(next.parent_path(), problem) != next.parent_path()) {
+            break;
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
 std::string safeProgram(const std::string &program) {
@@ -30,8 +49,12 @@ std::string safeProgram(const std::string &program) {
         return program;
     }
     std::error_code problem;
-    const std::filesystem::path path = std::filesystem::canonical(program, problem);
-    return !problem && isRootsOwn(path) ? path.string() : std::string();
+    const fs::path path = fs::canonical(program, problem);
+    if (problem || !isRootsOwn(path)) {
+        return {};
+    }
+    const fs::path own = ownName(program);
+    return own.empty() ? path.string() : own.string();
 }
 
 }  // namespace Passenger

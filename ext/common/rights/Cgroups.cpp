@@ -205,8 +205,11 @@ FileDescriptor lockOfDead(const std::string &place, const std::string &name) {
 
 Cgroups::Cgroups(std::string place, pid_t agent) : place_(std::move(place)), folder_(place_ + "/" + folderOf(agent)) {
     openFolder();
-    // Before Linux 4.14 there is no such limit.
-    writeTo(folder_ + "/cgroup.max.descendants", std::to_string(MAX_GROUPS));
+    const std::string limit = folder_ + "/cgroup.max.descendants";
+    if (const int error = writeTo(limit, std::to_string(MAX_GROUPS)); error != 0) {
+        Log::warn("event=cgroups.limit_without_effect error=\"the agent may have any number of groups: {}: {}\"", limit,
+                  strerror(error));
+    }
     findLeftovers(std::chrono::steady_clock::now());
 }
 

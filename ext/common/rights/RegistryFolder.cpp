@@ -146,7 +146,10 @@ std::string removeDead(const std::string &parent, pid_t anchor) {
         }
         if (isAlive(folder.get(), status)) {
             if (isOf(anchor, folder.get()) && ++used == MAX_FOLDERS) {
-                throw IOException(fmt::format("the agent has {} folders in {} already", used, parent));
+                throw IOException(
+                    fmt::format("agents with pid {} have {} folders in {} already. In containers, set "
+                                "PassengerInstanceRegistryDir to a folder of each container's own",
+                                anchor, used, parent));
             }
             continue;
         }

@@ -286,6 +286,10 @@ void RightsServer::refuseUser(const std::string &name) {
 /** A process that the agent has started for another user than root; and a group of that user. The
  *  limits may be any: the pool process may also leave this message out. */
 Frame RightsServer::joinGroup(Frame &request, pid_t agent) {
+    if (pool_ == 0) {
+        // Its requests have other fields.
+        throw IOException("the agent is of an earlier version: reload httpd");
+    }
     const FileDescriptor pidFd = request.takeDescriptor(0);
     const pid_t pid = applicationsPid(pidFd, agent);
     GroupRequest wanted;

@@ -37,7 +37,8 @@ public:
     static std::vector<std::string> verbs();
 
     void configure(AgentSettings settings);
-    /** @param user the pool process's: nothing else is started as this one @param pool its pid */
+    /** @param user the pool process's: nothing else is started as this one
+     *  @param pool its pid; 0: the agent is of an earlier version, and no process gets a group */
     void usePool(uid_t user, pid_t pool) noexcept {
         agentUser_ = user;
         pool_ = pool;

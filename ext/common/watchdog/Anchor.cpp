@@ -16,6 +16,7 @@
 #include <exception>
 #include <utility>
 
+#include "base/DescriptorSender.h"
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "base/Poll.h"
@@ -119,7 +120,8 @@ void Anchor::start() {
     command.descriptors = {{pair.second.get(), WATCHDOG_DESCRIPTOR}};
     watchdog_ = ChildProcess(command);
     pair.second.reset();
-    socket_ = FrameSocket(FileDescriptor::foreign(pair.first.release()), Frame::MAX_SETTINGS_SIZE);
+    socket_ =
+        FrameSocket(FileDescriptor::foreign(pair.first.release(), newDescriptorSender()), Frame::MAX_SETTINGS_SIZE);
     try {
         for (const StoreEntry &entry : store_.entries()) {
             socket_.send(Frame(FrameType::RESTORE, {entry.key, entry.note}), numbersOf(entry.descriptors),
@@ -169,6 +171,10 @@ void Anchor::receive() {
 void Anchor::handle(Frame frame) {
     switch (frame.type) {
         case FrameType::STORE: {
+            if (holdsTooMany(socket_.descriptor().sender())) {
+                // The pool process has sent them, and is killed with the watchdog.
+                throw ProtocolException("too many descriptors that it has sent wait to be closed");
+            }
             const auto key = frame.field(0);
             if (!store_.put({key, frame.field(1), std::move(frame.descriptors)})) {
                 Log::error("event=store.full key=\"{}\" deposits={}", key, store_.size());

@@ -147,8 +147,14 @@ void PoolSupervisor::receiveFrames(int limit) {
 }
 
 void PoolSupervisor::handle(Frame frame) {
+    if (frame.type != FrameType::STORE && !frame.descriptors.empty()) {
+        throw ProtocolException("descriptors with a frame of type " + std::to_string(static_cast<int>(frame.type)));
+    }
     switch (frame.type) {
         case FrameType::STORE: {
+            if (holdsTooMany(socket_.descriptor().sender())) {
+                throw ProtocolException("too many descriptors that it has sent wait to be closed");
+            }
             if (!std::ranges::all_of(frame.descriptors, isStorable)) {
                 throw ProtocolException("a descriptor of a kind that is not stored");
             }

@@ -2,10 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <utility>
 
+#include "base/DescriptorCloser.h"
 #include "base/PidFd.h"
 
 namespace Passenger {
@@ -22,9 +22,9 @@ bool isUnixSocket(const FileDescriptor &descriptor) noexcept {
     return ::getsockopt(descriptor.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
 }
 
+/** Asks no file system, as fstat() does: it may not answer. */
 bool isPipe(const FileDescriptor &descriptor) noexcept {
-    struct stat status {};
-    return ::fstat(descriptor.get(), &status) == 0 && S_ISFIFO(status.st_mode);
+    return ::fcntl(descriptor.get(), F_GETPIPE_SZ) >= 0;
 }
 
 bool isSealedMemory(const FileDescriptor &descriptor) noexcept {
@@ -36,6 +36,12 @@ bool isSealedMemory(const FileDescriptor &descriptor) noexcept {
 
 bool isStorable(const FileDescriptor &descriptor) noexcept {
     return isUnixSocket(descriptor) || isSealedMemory(descriptor) || isPidFd(descriptor) || isPipe(descriptor);
+}
+
+bool holdsTooMany(DescriptorSender sender) noexcept {
+    const DescriptorCloser *const closer = DescriptorCloser::inUse();
+    const std::size_t most = descriptorLimit() / 8;
+    return closer != nullptr && closer->heldUp(sender, most) > most;
 }
 
 bool StoredDescriptors::put(StoreEntry entry) {

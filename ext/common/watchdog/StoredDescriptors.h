@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/DescriptorLimit.h"
+#include "base/DescriptorSender.h"
 #include "watchdog/StoreEntry.h"
 
 namespace Passenger {
@@ -55,5 +56,9 @@ private:
 /** Whether it is of a kind that a pool process stores: a pidfd, a pipe, a Unix socket, or sealed
  *  shared memory. A file of another kind may have a file system that does not answer its close. */
 bool isStorable(const FileDescriptor &descriptor) noexcept;
+
+/** Whether an eighth of what this process may open is the sender's and waits to be closed
+ *  (DescriptorCloser). No store counts these descriptors, so the sender is to be ended. */
+bool holdsTooMany(DescriptorSender sender) noexcept;
 
 }  // namespace Passenger

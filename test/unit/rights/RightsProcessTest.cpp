@@ -76,6 +76,7 @@ class RightsProcessTest : public LeakCheck {
     CPPUNIT_TEST(testItAnswersAfterThousandsOfRandomFramesOfThePoolProcess);
     CPPUNIT_TEST(testAFrameThatIsNoFrameEndsOneConnectionOnly);
     CPPUNIT_TEST(testNewSettingsAreInForceForTheNextRequest);
+    CPPUNIT_TEST(testAnEarlierWatchdogTellsTheAgentsUserAndNoGroupIsMade);
     CPPUNIT_TEST(testManyLooksGoTogetherAndFailOneByOne);
     CPPUNIT_TEST(testRequestsGoToTheNextRightsProcess);
     CPPUNIT_TEST(testAConnectionAboveTheMostIsRefusedByAnAnswer);
@@ -176,6 +177,21 @@ public:
         // The frame and the next request come over two sockets.
         CPPUNIT_ASSERT(eventually(
             [&] { return refusalOf(client).find("httpd's configuration has no PassengerUser") == std::string::npos; }));
+    }
+
+    void testAnEarlierWatchdogTellsTheAgentsUserAndNoGroupIsMade() {
+        const auto nobody = database_.userNamed("nobody");
+        CPPUNIT_ASSERT(nobody);
+        FrameSocket main = connectPool({std::to_string(nobody->uid)});
+        FrameSocket connection = connect(main);
+        const auto refusal = [&](const std::vector<std::string> &request) {
+            connection.send(Frame(FrameType::RIGHTS_REQUEST, request), FrameSocket::in(LIMIT));
+            return connection.receive(FrameSocket::in(LIMIT)).field(1);
+        };
+        CPPUNIT_ASSERT(refusal({RightsVerb::MODIFIED, "/", "0", "user", "nobody"}).find("is the agent's") !=
+                       std::string::npos);
+        CPPUNIT_ASSERT(refusal({RightsVerb::PLACE, "", "app", "POOL", "0", "0", "0", "0"}).find("reload httpd") !=
+                       std::string::npos);
     }
 
     void testManyLooksGoTogetherAndFailOneByOne() {
@@ -346,9 +362,10 @@ private:
         kinds_.clear();
     }
 
-    FrameSocket connectPool() {
+    FrameSocket connectPool(std::vector<std::string> uidAndPid = {"63170", "4712"}) {
         DescriptorPair pair = makeStreamPair();
-        watchdog_.send(Frame(FrameType::RIGHTS_SOCKET, {"63170", "4712"}), {pair.second.get()}, FrameSocket::in(LIMIT));
+        watchdog_.send(Frame(FrameType::RIGHTS_SOCKET, std::move(uidAndPid)), {pair.second.get()},
+                       FrameSocket::in(LIMIT));
         return FrameSocket(std::move(pair.first));
     }
 

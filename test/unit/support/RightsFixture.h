@@ -21,7 +21,10 @@ namespace Passenger {
 /** A RightsServer that starts applications of any folder as nobody, and requests to it. */
 class RightsFixture : public CppUnit::TestFixture {
 public:
-    void setUp() override { configure("server\nany folder\nuser nobody\n"); }
+    void setUp() override {
+        configure("server\nany folder\nuser nobody\n");
+        server_.usePool(63170, 4711);
+    }
     void tearDown() override { ::unlink(path_.c_str()); }
 
 protected:

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,7 +17,6 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,10 +46,14 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheStopDoesNotWaitForAPoolProcessThatDoesNotEnd);
     CPPUNIT_TEST(testTheEndOfAPoolProcessDoesNotWaitForWhatItHasSent);
     CPPUNIT_TEST(testAPoolProcessThatStoresAFileIsEnded);
+    CPPUNIT_TEST(testAPoolProcessThatSendsADescriptorToNoPurposeIsEnded);
+    CPPUNIT_TEST(testAPoolProcessWhoseDescriptorsWaitToBeClosedIsEnded);
     CPPUNIT_TEST(testAfterStartsThatFailThePausesGrow);
     CPPUNIT_TEST(testALogThatIsReopenedForADeadPoolProcessConcernsNoOther);
     CPPUNIT_TEST_SUITE_END();
 
+    /** Seconds. */
+    static constexpr int LONG = 600;
     std::optional<CapturedLog> log_;
     ManualClock clock_;
     const FileDescriptor serverSocket_{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
@@ -111,18 +115,17 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
         return started().front();
     }
     /** Over the socket that the process has to the supervisor. */
-    static void sendFrom(pid_t pid, const std::string &bytes, const FileDescriptor &attached) {
+    static void sendFrom(pid_t pid, const std::string &bytes, const FileDescriptor &attached, std::size_t copies = 1) {
         constexpr int POOL_DESCRIPTOR = 3;
         const FileDescriptor process = openPidFd(pid);
         const FileDescriptor socket(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), POOL_DESCRIPTOR, 0U)));
-        const int number = attached.get();
-        sendWithDescriptors(socket, bytes, std::span(&number, 1));
+        sendWithDescriptors(socket, bytes, std::vector<int>(copies, attached.get()));
     }
-    /** A frame with one descriptor. */
-    static std::string bytesOf(const Frame &frame) {
+    /** A frame with descriptors. */
+    static std::string bytesOf(const Frame &frame, std::size_t descriptors = 1) {
         constexpr std::size_t DESCRIPTOR_COUNT_OFFSET = 6;
         std::string bytes = frame.encode();
-        bytes[DESCRIPTOR_COUNT_OFFSET] = 1;
+        bytes[DESCRIPTOR_COUNT_OFFSET] = static_cast<char>(descriptors);
         return bytes;
     }
     static void reapLeftBehind(pid_t pid) {
@@ -240,6 +243,43 @@ public:
         supervisor_->receive();
         CPPUNIT_ASSERT(log_->contains("event=pool.protocol_error"));
         CPPUNIT_ASSERT_EQUAL(1, orders_);
+    }
+
+    void testAPoolProcessThatSendsADescriptorToNoPurposeIsEnded() {
+        const pid_t pid = startTraceable();
+        sendFrom(pid, bytesOf(Frame(FrameType::REMOVE, {"a"})), serverSocket_);
+        supervisor_->receive();
+        CPPUNIT_ASSERT(log_->contains("event=pool.protocol_error"));
+        CPPUNIT_ASSERT_EQUAL(0, orders_);
+    }
+
+    void testAPoolProcessWhoseDescriptorsWaitToBeClosedIsEnded() {
+        constexpr std::size_t ALLOWED = 1024;
+        constexpr std::size_t FRAMES = ALLOWED / 4 / MAX_DESCRIPTORS;
+        rlimit before{};
+        CPPUNIT_ASSERT_EQUAL(0, ::getrlimit(RLIMIT_NOFILE, &before));
+        const rlimit few{ALLOWED, before.rlim_max};
+        CPPUNIT_ASSERT_EQUAL(0, ::setrlimit(RLIMIT_NOFILE, &few));
+        DescriptorCloser closer;
+        DescriptorCloser::use(&closer);
+        const pid_t pid = startTraceable();
+        const Frame store(FrameType::STORE, {"a", ""});
+        std::array<LingeringConnection, DescriptorCloser::MAX_THREADS_OF_SENDER> connections{LingeringConnection(LONG),
+                                                                                             LingeringConnection(LONG)};
+        for (LingeringConnection &connection : connections) {
+            sendFrom(pid, bytesOf(store), connection.intoSocket());
+            supervisor_->receive();
+        }
+        const DescriptorPair pair = makeStreamPair();
+        const auto isEnded = [&] { return log_->contains("event=pool.protocol_error"); };
+        for (std::size_t i = 0; i < FRAMES && !isEnded(); ++i) {
+            sendFrom(pid, bytesOf(store, MAX_DESCRIPTORS), pair.first, MAX_DESCRIPTORS);
+            supervisor_->receive();
+        }
+        DescriptorCloser::use(nullptr);
+        ::setrlimit(RLIMIT_NOFILE, &before);
+        CPPUNIT_ASSERT(isEnded());
+        CPPUNIT_ASSERT(log_->contains("wait to be closed"));
     }
 
     void testAfterStartsThatFailThePausesGrow() {
