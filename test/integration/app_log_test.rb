@@ -57,6 +57,28 @@ class AppLogTest < IntegrationTest
     end
   end
 
+  # Its startup file shows the application's user. The configuration before the last one counts no
+  # more.
+  def test_the_log_file_is_opened_again_after_reloads_that_change_the_startup_file
+    needs_root("applications have users of their own")
+    %w[first.ru other.ru].each { |name| File.write(File.join(@app, name), SPEAKER) }
+    TestEnvironment.hand_over(@app)
+    file = File.join(@app, "log/out.log")
+    directives = "PassengerAppLogFile #{file}\nPassengerStartupFile first.ru\n"
+    serving(directives) do |server|
+      pid = server.client.get("/print?begin").body
+      LogReader.new(file).wait_for(/begin/)
+      [80, 81].each do |seconds|
+        File.rename(file, "#{file}.#{seconds}")
+        later = "#{directives.sub("first", "other")}PassengerStartTimeout #{seconds}\n"
+        server.graceful { |made| made.sites.first.directives.replace(later) }
+        eventually("the file") { server.client.get("/print?#{seconds}") && File.exist?(file) }
+        LogReader.new(file).wait_for(/output: #{seconds}/)
+      end
+      assert_equal pid, server.client.get("/print?end").body
+    end
+  end
+
   def test_the_last_lines_of_all_instances_are_in_the_log_file_when_httpd_stops
     File.write(File.join(@app, "config.ru"),
                "at_exit { 50.times { |i| puts \"last \#{i}\" } }\n", mode: "a")

@@ -33,8 +33,9 @@ public:
     /** Calls back for all that is left, even for a last line without a line break. No call
      *  follows. */
     void finish(const LineCallback &line);
+    /** The same user, by newer options. */
+    void use(const RunAs &owner) { owner_ = owner; }
     const std::string &path() const noexcept { return path_; }
-    const RunAs &owner() const noexcept { return owner_; }
 
 private:
     void open(bool atEnd);
@@ -43,7 +44,7 @@ private:
     void skipMuch(off_t size);
 
     const std::string path_;
-    const RunAs owner_;
+    RunAs owner_;
     const AppFile::NamedBy namedBy_;
     FileDescriptor file_;
     off_t position_ = 0;

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "log/Log.h"
 #include "rights/Rights.h"
@@ -106,8 +105,9 @@ void LogMonitor::run() {
 void LogMonitor::list() {
     std::map<std::string, Followed> now;
     for (const File &file : parts_.files()) {
-        const std::string key = fmt::format("{}:{}:{}:{}:{}", file.owner.uid, file.owner.gid, file.owner.options,
-                                            static_cast<int>(file.namedBy), file.path);
+        // Applications of one user may name the same file.
+        const std::string key =
+            fmt::format("{}:{}:{}:{}", file.owner.uid, file.owner.gid, static_cast<int>(file.namedBy), file.path);
         if (now.contains(key)) {
             continue;
         }
@@ -115,7 +115,9 @@ void LogMonitor::list() {
         now[key] = known ? known.mapped()
                          : Followed{std::make_shared<FileTail>(file.path, file.owner, file.namedBy),
                                     std::make_shared<std::atomic<bool>>(false),
+                                    {},
                                     {}};
+        now[key].owner = file.owner;
         now[key].limit = file.limit;
     }
     tails_.swap(now);
@@ -133,7 +135,7 @@ void LogMonitor::watchFolders() {
     }
     std::map<std::string, RunAs> folders;
     for (const auto &[key, followed] : tails_) {
-        folders.try_emplace(folderOf(followed.tail->path()), followed.tail->owner());
+        folders.try_emplace(folderOf(followed.tail->path()), followed.owner);
     }
     std::map<std::string, int> watches;
     std::set<int> numbers;
@@ -160,8 +162,10 @@ bool LogMonitor::copy(const std::map<std::string, Followed> &files, Until until)
             continue;
         }
         reads->left++;
-        const auto read = [reads, until, tail = followed.tail, busy = followed.busy, sink = sinkFor(followed)] {
+        const auto read = [reads, until, tail = followed.tail, busy = followed.busy, owner = followed.owner,
+                           sink = sinkFor(followed)] {
             try {
+                tail->use(owner);
                 if (until == Until::END) {
                     tail->finish(sink);
                 } else if (tail->read(MOST_AT_ONCE, sink)) {
@@ -173,9 +177,9 @@ bool LogMonitor::copy(const std::map<std::string, Followed> &files, Until until)
             *busy = false;
             reads->end();
         };
-        const uid_t owner = followed.tail->owner().uid;
+        const uid_t user = followed.owner.uid;
         // The next turn reads again, but not a file that has left the list.
-        if (!(until == Until::END ? readers_.run(owner, 1, read) : readers_.tryRun(owner, 1, read))) {
+        if (!(until == Until::END ? readers_.run(user, 1, read) : readers_.tryRun(user, 1, read))) {
             *followed.busy = false;
             reads->end();
         }

@@ -67,6 +67,8 @@ private:
         std::shared_ptr<FileTail> tail;
         /** A thread reads the file, or will. */
         std::shared_ptr<std::atomic<bool>> busy;
+        /** As the list had it last. */
+        RunAs owner;
         std::shared_ptr<OutputLimit> limit;
     };
     enum class Until { MOST_AT_ONCE, END };
@@ -84,6 +86,7 @@ private:
     // inotify_, watches_ and tails_ are the thread's own.
     FileDescriptor inotify_;
     std::map<std::string, int> watches_;
+    /** By path and owner. */
     std::map<std::string, Followed> tails_;
     PatientThreads readers_;
 

@@ -68,6 +68,7 @@ inline constexpr LockRank CGROUP_EVENTS{5, "AppGroup::Shared::events"};
 inline constexpr LockRank CGROUPS{4, "Cgroups::mutex_"};
 inline constexpr LockRank EVENT_COMMAND{3, "EventCommand::mutex_"};
 inline constexpr LockRank OUTPUT_FILES{3, "OutputFiles::mutex_"};
+inline constexpr LockRank OUTPUT_FILE{4, "OutputFiles::File::mutex_"};
 inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::Pipe::mutex_"};
 inline constexpr LockRank SETTINGS_UPDATER{3, "SettingsUpdater::mutex_"};
 inline constexpr LockRank APP_USERS{3, "AppResources::appUsers"};

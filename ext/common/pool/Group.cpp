@@ -1,5 +1,6 @@
 #include "pool/Group.h"
 
+#include <cstdint>
 #include <optional>
 
 #include "base/Exceptions.h"
@@ -148,10 +149,10 @@ void Group::shutDown(bool refuseQueued) {
 
 // ----- Starts
 
-std::string Group::prepare(const Options &options) {
+std::string Group::prepare() {
     bool seen = false;
     try {
-        seen = beginRestarts(options);
+        seen = beginRestarts();
     } catch (const std::exception &) {
         // No reason not to start. RestartCheck looks again, and logs failures.
     }
@@ -161,7 +162,16 @@ std::string Group::prepare(const Options &options) {
     return restartFiles_.seen();
 }
 
-bool Group::beginRestarts(const Options &options) {
+/** The present options, also for a start that is with earlier ones: requests may have changed the
+ *  folder and the user meanwhile. */
+bool Group::beginRestarts() {
+    Options options;
+    std::uint64_t change = 0;
+    {
+        const PoolGuard guard(context_);
+        options = options_;
+        change = restartFiles_.lastChange();
+    }
     RunAs user;
     try {
         user = context_.factory.ownerOf(options);
@@ -169,7 +179,7 @@ bool Group::beginRestarts(const Options &options) {
         // Spawns fail for the same reason, and log it.
         return false;
     }
-    restartFiles_.begin(user);
+    restartFiles_.begin(user, change);
     return true;
 }
 

@@ -57,7 +57,7 @@ public:
     RestartFiles &restartFiles() noexcept { return restartFiles_; }
     /** From now on the restart files are looked at with the rights of the application's user. In a
      *  background thread. False: the user cannot be determined. */
-    bool beginRestarts(const Options &options) EXCLUDES(poolLock);
+    bool beginRestarts() EXCLUDES(poolLock);
     /** The options of the last request that asked for the queue. */
     const Options &options() const noexcept REQUIRES(poolLock) { return options_; }
     Instances &instances() noexcept REQUIRES(poolLock) { return instances_; }
@@ -193,7 +193,7 @@ public:
 
 private:
     // InstanceStarter::Listener
-    std::string prepare(const Options &options) override EXCLUDES(poolLock);
+    std::string prepare() override EXCLUDES(poolLock);
     bool wantsCompanion(unsigned ready, bool forked) override REQUIRES(poolLock) {
         return scaler_.wantsCompanion(ready, forked);
     }

@@ -81,7 +81,7 @@ bool InstanceStarter::run(const SpawnTask &task) {
 /** In a background thread. */
 void InstanceStarter::spawn(const SpawnTask &task) {
     attempt(task, [&] {
-        const std::string restartFile = listener_.prepare(task.options);
+        const std::string restartFile = listener_.prepare();
         if (!task.orphan.empty() && adopt(task)) {
             return;
         }

@@ -37,9 +37,9 @@ public:
     class Listener {
     public:
         virtual ~Listener() = default;
-        /** An instance is about to be spawned with these options. In its background thread.
+        /** An instance is about to be spawned. In its background thread.
          *  @return RestartFiles::seen() */
-        virtual std::string prepare(const Options &options) EXCLUDES(poolLock) = 0;
+        virtual std::string prepare() EXCLUDES(poolLock) = 0;
         /** The first instance of a new version has loaded the application. Whether another one is
          *  to be ready before the version takes over. @param ready how many are
          *  @param forked a preloader would make it */

@@ -162,15 +162,7 @@ bool RestartCheck::tryCheck(Group &group) noexcept {
 /** If the first start has not come so far, or could not determine the user, tries again. So it does
  *  after a reload that changes what gives the user. */
 bool RestartCheck::knowsUser(Group &group) {
-    if (!group.restartFiles().needsUser()) {
-        return true;
-    }
-    Options options;
-    {
-        const PoolGuard guard(context_);
-        options = group.options();
-    }
-    return group.beginRestarts(options) || group.restartFiles().knowsUser();
+    return !group.restartFiles().needsUser() || group.beginRestarts() || group.restartFiles().knowsUser();
 }
 
 std::vector<RestartFolder> RestartCheck::folders() const {

@@ -53,21 +53,22 @@ RestartFolder RestartFiles::folder() const {
     return {folder_, user_};
 }
 
-void RestartFiles::begin(const RunAs &user) {
-    std::string folder;
+void RestartFiles::begin(const RunAs &user, std::uint64_t change) {
+    RestartFolder looked;
     {
         const LockGuard guard(mutex_);
-        folder = folder_;
-        knowsUser_ = true;
-        needsUser_ = false;
-        user_ = user;
+        if (!userOf_ || change >= *userOf_) {
+            user_ = user;
+            userOf_ = change;
+        }
         if (begun_) {
             return;
         }
+        looked = {folder_, user_};
     }
-    const std::optional<Stamp> now = look(RestartFile::RESTART, {folder, user});
+    const std::optional<Stamp> now = look(RestartFile::RESTART, looked);
     const LockGuard guard(mutex_);
-    if (folder == folder_ && !std::exchange(begun_, true)) {
+    if (looked.path == folder_ && !std::exchange(begun_, true)) {
         last_ = now;
     }
 }
@@ -84,17 +85,22 @@ std::string RestartFiles::seen() const {
 
 void RestartFiles::userMayDiffer() {
     const LockGuard guard(mutex_);
-    needsUser_ = true;
+    lastChange_++;
+}
+
+std::uint64_t RestartFiles::lastChange() const {
+    const LockGuard guard(mutex_);
+    return lastChange_;
 }
 
 bool RestartFiles::knowsUser() const {
     const LockGuard guard(mutex_);
-    return knowsUser_;
+    return userOf_.has_value();
 }
 
 bool RestartFiles::needsUser() const {
     const LockGuard guard(mutex_);
-    return needsUser_;
+    return userOf_ != lastChange_;
 }
 
 std::optional<RestartFiles::Stamp> RestartFiles::look(RestartFile file, const RestartFolder &folder) {

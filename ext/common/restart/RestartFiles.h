@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <ctime>
 #include <map>
 #include <optional>
@@ -56,9 +57,11 @@ public:
      * The first call of begin() or changed() records the present state; later states are compared
      * with it. begin() is called before an instance is started.
      * @param user who looks at the files from now on, as for Rights::modified()
+     * @param change the lastChange() of the options that give this user. A user by later options
+     *     stays
      * @throws SystemException, IOException if the process cannot take this user's rights
      */
-    void begin(const RunAs &user = {}) EXCLUDES(mutex_);
+    void begin(const RunAs &user = {}, std::uint64_t change = 0) EXCLUDES(mutex_);
     /** Records "no file" as the present state, since the user is not known yet. */
     void beginUnseen() EXCLUDES(mutex_);
     /** The recorded state, or ASKED; without spaces. */
@@ -66,9 +69,11 @@ public:
     /** The options that give the user have changed: begin() is to be called again. Until then the
      *  user is as before. */
     void userMayDiffer() EXCLUDES(mutex_);
+    /** The number of the last call of userMayDiffer(). */
+    std::uint64_t lastChange() const EXCLUDES(mutex_);
     /** Whether begin() has set the user. */
     bool knowsUser() const EXCLUDES(mutex_);
-    /** Whether begin() is to be called. */
+    /** Whether begin() is to be called with the user by the present options. */
     bool needsUser() const EXCLUDES(mutex_);
     /** Whether a restart was requested since the last call. One thread at a time calls it, with the
      *  turn(). */
@@ -93,9 +98,10 @@ private:
     Mutex turn_{Locks::RESTART_TURN};
     mutable Mutex mutex_{Locks::RESTART_FILES};
     std::string folder_ GUARDED_BY(mutex_);
-    bool knowsUser_ GUARDED_BY(mutex_) = false;
-    bool needsUser_ GUARDED_BY(mutex_) = true;
+    std::uint64_t lastChange_ GUARDED_BY(mutex_) = 0;
     RunAs user_ GUARDED_BY(mutex_);
+    /** The lastChange() that user_ is from; nothing: begin() has set no user. */
+    std::optional<std::uint64_t> userOf_ GUARDED_BY(mutex_);
     bool begun_ GUARDED_BY(mutex_) = false;
     std::optional<Stamp> last_ GUARDED_BY(mutex_);
     /** The last states of folders that were followed before. */

@@ -13,6 +13,7 @@
 #include "base/Split.h"
 #include "rights/GrantFields.h"
 #include "rights/LoaderVariables.h"
+#include "rights/UserResolver.h"
 
 namespace Passenger {
 
@@ -394,8 +395,9 @@ bool Grants::mayHaveDerivedName(const Options &options) const {
 bool Grants::hasOwner(const Options &options) const {
     return everything() || anyMayHave(options.appRoot, [&](Server server) {
                return std::all_of(FIELDS.begin(), FIELDS.end(), [&](const GrantField &field) {
-                   const bool decides = field.option == &Options::user || field.option == &Options::group ||
-                                        field.option == &Options::startupFile;
+                   const bool decides =
+                       field.option == &Options::user || field.option == &Options::group ||
+                       (field.option == &Options::startupFile && UserResolver::startupFileDecides(options));
                    return !decides || grantsField(server, field, options);
                });
            });

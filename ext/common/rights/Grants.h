@@ -83,8 +83,8 @@ public:
     bool allowsVariable(const std::string &name, const std::string &value) const;
 
     /**
-     * Whether a virtual host that may have this folder has the user, the group and the startup
-     * file: what UserResolver::ownerOf() needs. Does not block, as hasName().
+     * Whether a virtual host that may have this folder has what UserResolver::ownerOf() needs: the
+     * user, the group, and a startup file that decides about them. Does not block, as hasName().
      */
     bool hasOwner(const Options &options) const;
 

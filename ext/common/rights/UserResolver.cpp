@@ -113,7 +113,7 @@ tl::expected<RunAs, std::string> UserResolver::resolveGranted(const Options &opt
     FileOwner owner;
     // If both are configured, root does not access the folder. On a network file system root might
     // not be allowed to.
-    if (options.user.empty() || options.group == STARTUP_FILE_GROUP) {
+    if (startupFileDecides(options)) {
         auto found = ownerOfStartupFile(options);
         if (!found) {
             return tl::unexpected(found.error());

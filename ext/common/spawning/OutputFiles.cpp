@@ -2,15 +2,16 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <deque>
 #include <exception>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "base/Exceptions.h"
 #include "base/Poll.h"
@@ -25,6 +26,7 @@ namespace Passenger {
 namespace {
 
 constexpr std::chrono::seconds PATIENCE{1};
+constexpr std::size_t MOST_OWNERS = 16;
 
 std::string droppedLine(std::uint64_t count) {
     return fmt::format("event=log.dropped lines={}\n", count);
@@ -35,11 +37,11 @@ std::string droppedLine(std::uint64_t count) {
 /** Shared by the threads that add lines and the thread that writes them. */
 class OutputFiles::File {
 public:
-    File(std::string path, RunAs owner, AppFile::NamedBy namedBy)
-        : path_(std::move(path)), owner_(std::move(owner)), queue_(droppedLine), namedBy_(namedBy) {}
+    File(std::string path, AppFile::NamedBy namedBy) : path_(std::move(path)), queue_(droppedLine), namedBy_(namedBy) {}
 
     static std::shared_ptr<File> start(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) {
-        auto file = std::make_shared<File>(path, owner, namedBy);
+        auto file = std::make_shared<File>(path, namedBy);
+        file->use(owner);
         Thread("app log", [file] { file->run(); }).detach();
         return file;
     }
@@ -52,8 +54,19 @@ public:
         reopen_ = true;
     }
     const std::string &path() const noexcept { return path_; }
-    /** Opens a file again that could not be opened: the cause may be gone. */
-    void tryAgain() { reopen_ = reopen_ || !open_; }
+    /** Newer options of its user. Opens a file again that could not be opened: the cause may be
+     *  gone. */
+    void use(const RunAs &owner) EXCLUDES(mutex_) {
+        {
+            const LockGuard guard(mutex_);
+            std::erase_if(owners_, [&](const RunAs &one) { return one.options == owner.options; });
+            owners_.push_front(owner);
+            owners_.resize(std::min(owners_.size(), MOST_OWNERS));
+        }
+        if (failed_) {
+            reopen_ = true;
+        }
+    }
     void close(LogQueue::TimePoint deadline) { queue_.close(deadline); }
     void waitForWriter(LogQueue::TimePoint deadline) { queue_.waitForWriter(deadline); }
 
@@ -74,13 +87,33 @@ private:
         }
     }
 
+    /** @throws std::exception if it cannot be opened by any owner's options */
+    FileDescriptor named() EXCLUDES(mutex_) {
+        std::deque<RunAs> owners;
+        {
+            const LockGuard guard(mutex_);
+            owners = owners_;
+        }
+        for (;; owners.pop_front()) {
+            try {
+                return Rights::ofThisProcess().openForAppending(path_, owners.front(), namedBy_);
+            } catch (const std::exception &) {
+                if (owners.size() == 1) {
+                    throw;
+                }
+            }
+        }
+    }
+
     void open() {
         try {
-            file_ = Rights::ofThisProcess().openForAppending(path_, owner_, namedBy_);
+            file_ = named();
             open_ = true;
+            failed_ = false;
             failing_ = false;
             within_ = false;
         } catch (const std::exception &error) {
+            failed_ = true;
             Log::error(
                 "event=app_log.failed error=\"{}\" directive=PassengerAppLogFile consequence=\"{}\"", error.what(),
                 open_ ? "the agent writes to the file that was open" : "the application's lines are in this log");
@@ -112,14 +145,19 @@ private:
     }
 
     const std::string path_;
-    const RunAs owner_;
     LogQueue queue_;
     std::atomic<AppFile::NamedBy> namedBy_;
     std::atomic<bool> reopen_ = true;
-    std::atomic<bool> open_ = false;
+    /** The last attempt to open it. */
+    std::atomic<bool> failed_ = false;
+    Mutex mutex_{Locks::OUTPUT_FILE};
+    /** One user by the options of several applications, the latest ones first. A reload may take
+     *  some of them away. Never empty. */
+    std::deque<RunAs> owners_ GUARDED_BY(mutex_);
 
     // Used by the thread only.
     FileDescriptor file_;
+    bool open_ = false;
     bool failing_ = false;
     /** The last line in the file has no end. */
     bool within_ = false;
@@ -142,14 +180,25 @@ ProcessOutput::Sink OutputFiles::sinkFor(const std::string &path, const RunAs &o
     }
     const LockGuard guard(mutex_);
     dropUnused();
-    const std::string key = fmt::format("{}:{}:{}:{}", owner.uid, owner.gid, owner.options, path);
+    const std::string key = keyOf(path, owner);
     auto found = files_.find(key);
     if (found == files_.end()) {
         // Not inserted before its thread has started.
         found = files_.emplace(key, File::start(path, owner, whoNamesIt(path))).first;
     }
-    found->second->tryAgain();
+    found->second->use(owner);
     return [file = found->second](pid_t pid, const std::string &line) { file->put(pid, line); };
+}
+
+void OutputFiles::use(const std::string &path, const RunAs &owner) {
+    const LockGuard guard(mutex_);
+    if (const auto found = files_.find(keyOf(path, owner)); found != files_.end()) {
+        found->second->use(owner);
+    }
+}
+
+std::string OutputFiles::keyOf(const std::string &path, const RunAs &owner) {
+    return fmt::format("{}:{}:{}", owner.uid, owner.gid, path);
 }
 
 void OutputFiles::reopen(const std::string &configured) {

@@ -35,6 +35,8 @@ public:
      * @throws boost::thread_resource_error
      */
     ProcessOutput::Sink sinkFor(const std::string &path, const RunAs &owner) EXCLUDES(mutex_);
+    /** Its application has newer options, and its processes go on. */
+    void use(const std::string &path, const RunAs &owner) EXCLUDES(mutex_);
     /**
      * Each file is reopened before its next lines are written. If that fails, the file that is open
      * stays in use.
@@ -47,6 +49,7 @@ public:
 private:
     class File;
 
+    static std::string keyOf(const std::string &path, const RunAs &owner);
     AppFile::NamedBy whoNamesIt(const std::string &path) const REQUIRES(mutex_);
     void dropUnused() REQUIRES(mutex_);
 

@@ -22,6 +22,8 @@ RunAs StandardSpawnerFactory::ownerOf(const Options &options) const {
         if (!owner) {
             throw IOException(owner.error());
         }
+        // An instance goes on after a reload that changes the options.
+        resources_.outputs.use(options.logFile, *owner);
         return *std::move(owner);
     }
     const std::string name = resources_.manager.settings().user;

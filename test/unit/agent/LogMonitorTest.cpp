@@ -3,6 +3,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -11,6 +12,9 @@
 #include <mutex>
 #include <string>
 #include <vector>
+
+#include "base/Exceptions.h"
+#include "rights/OwnRights.h"
 
 #include "support/Eventually.h"
 #include "support/LeakCheck.h"
@@ -21,6 +25,7 @@ namespace Passenger {
 class LogMonitorTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(LogMonitorTest);
     CPPUNIT_TEST(testTheLastLinesOfAFileThatLeavesTheListAreCopied);
+    CPPUNIT_TEST(testApplicationsOfOneUserShareAFile);
     CPPUNIT_TEST(testAFileThatHoldsItsReaderDoesNotStopTheCopyingOfAnotherUsersFile);
     CPPUNIT_TEST(testAfterAShortageOfThreadsAFileIsCopied);
     CPPUNIT_TEST_SUITE_END();
@@ -56,6 +61,65 @@ public:
         }
         std::filesystem::remove_all(folder);
         CPPUNIT_ASSERT((lines == std::vector<std::string>{"last", "words"}));
+    }
+
+    /** A reload changes the options of one, and takes the earlier ones away. */
+    void testApplicationsOfOneUserShareAFile() {
+        class FakeRights final : public OwnRights {
+        public:
+            FileDescriptor openForReading(const std::string &path, const RunAs &owner,
+                                          AppFile::NamedBy namedBy) override {
+                if (reloaded && owner.options.at("startup_file") == "old") {
+                    throw IOException("refused");
+                }
+                return OwnRights::openForReading(path, RunAs(), namedBy);
+            }
+            std::atomic<bool> reloaded = false;
+        };
+        char folder[] = "/tmp/passenger-unit-LogMonitorTest.XXXXXX";
+        CPPUNIT_ASSERT(::mkdtemp(folder) != nullptr);
+        const std::string path = std::string(folder) + "/log";
+        const auto print = [&](const std::string &line) { std::ofstream(path, std::ios::app) << line; };
+        print("old\n");
+        FakeRights rights;
+        Rights::use(&rights);
+        std::mutex mutex;
+        std::vector<std::string> lines;
+        std::atomic<int> lists = 0;
+        const auto has = [&](const std::string &line) {
+            const std::scoped_lock lock(mutex);
+            return std::ranges::find(lines, line) != lines.end();
+        };
+        {
+            LogMonitor monitor({[&] {
+                                    ++lists;
+                                    RunAs blog;
+                                    blog.options["startup_file"] = rights.reloaded ? "new" : "old";
+                                    RunAs shop;
+                                    shop.options["startup_file"] = "shop";
+                                    return std::vector<LogMonitor::File>{{path, blog, AppFile::NamedBy::CONFIGURATION},
+                                                                         {path, shop, AppFile::NamedBy::CONFIGURATION}};
+                                },
+                                [&](const std::string &, const std::string &line) {
+                                    const std::scoped_lock lock(mutex);
+                                    lines.push_back(line);
+                                }});
+            monitor.wake();
+            CPPUNIT_ASSERT(eventually([&] { return lists > 1; }));
+            print("first\nbro");
+            CPPUNIT_ASSERT(eventually([&] { return has("first"); }));
+            rights.reloaded = true;
+            const int before = lists;
+            CPPUNIT_ASSERT(eventually([&] { return lists > before + 1; }));
+            print("ken\n");
+            CPPUNIT_ASSERT(eventually([&] { return has("broken"); }));
+            std::filesystem::rename(path, path + ".1");
+            print("last\n");
+            CPPUNIT_ASSERT(eventually([&] { return has("last"); }));
+        }
+        Rights::use(nullptr);
+        std::filesystem::remove_all(folder);
+        CPPUNIT_ASSERT((lines == std::vector<std::string>{"first", "broken", "last"}));
     }
 
     /** A sink that waits stands for a lock of the file that a program holds. */

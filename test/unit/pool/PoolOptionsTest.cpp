@@ -2,8 +2,10 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <string>
 
 #include "support/Eventually.h"
@@ -15,6 +17,7 @@ class PoolOptionsTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolOptionsTest);
     CPPUNIT_TEST(testOptionsOfAnEarlierConfigurationReplaceNoneOfALaterOne);
     CPPUNIT_TEST(testAnotherRestartFolderIsFollowed);
+    CPPUNIT_TEST(testTheLatestOptionsGiveTheUserOfRestartFiles);
     CPPUNIT_TEST(testAFailedVersionIsTriedAgainWithAnotherStartupFile);
     CPPUNIT_TEST(testPlacesWithDifferentStartupFilesBeginNoDeploymentAnew);
     CPPUNIT_TEST(testPlacesWithDifferentStartupFilesTryAFailedVersionOnceWithEach);
@@ -63,6 +66,36 @@ public:
         std::ofstream(folder_->path() + "/shared/restart.txt") << "";
         pool_->checkRestarts();
         CPPUNIT_ASSERT(eventuallyVersion(2));
+    }
+
+    /** A start asks for the user by the options before, which takes long. */
+    void testTheLatestOptionsGiveTheUserOfRestartFiles() {
+        endPool();
+        std::promise<void> asked;
+        std::promise<void> letGo;
+        factory_->owner = [&](const Options &options) {
+            if (options.user == "alice") {
+                asked.set_value();
+                letGo.get_future().wait();
+            }
+            RunAs owner;
+            owner.user = options.user;
+            return owner;
+        };
+        makePool(parts(), settings());
+        Options options = inFolder();
+        options.appGroupName = "shop";
+        options.user = "alice";
+        pool_->attach(options);
+        asked.get_future().wait();
+        options.user = "bob";
+        pool_->attach(options);
+        pool_->checkRestarts();
+        letGo.set_value();
+        CPPUNIT_ASSERT(eventually([&] { return factory_->spawned() > 1; }));
+        const auto folders = pool_->restartFolders();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, folders.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("bob"), folders[0].user.user);
     }
 
     void testAFailedVersionIsTriedAgainWithAnotherStartupFile() {

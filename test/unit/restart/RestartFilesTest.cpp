@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -29,6 +30,7 @@ class RestartFilesTest : public LeakCheck {
     CPPUNIT_TEST(testALinkThatMovesIsFollowed);
     CPPUNIT_TEST(testAnAlwaysRestartFileIsSeenAsLongAsItExists);
     CPPUNIT_TEST(testTheFilesAreReadWithTheUsersRights);
+    CPPUNIT_TEST(testAUserByEarlierOptionsReplacesNoneByLaterOnes);
     CPPUNIT_TEST(testAfterAStartWithoutALookTheFirstFileSeenRequestsARestart);
     CPPUNIT_TEST(testARestartThatIsNotDoneIsRequestedOnce);
     CPPUNIT_TEST(testAnotherFolderIsFollowedFromItsPresentStateOn);
@@ -225,9 +227,23 @@ public:
         files.userMayDiffer();
         CPPUNIT_ASSERT(files.knowsUser());
         CPPUNIT_ASSERT(files.needsUser());
-        files.begin(RunAs{"somebody", "", 54321, 54323, ""});
+        files.begin(RunAs{"somebody", "", 54321, 54323, ""}, files.lastChange());
         CPPUNIT_ASSERT(files.always());
         CPPUNIT_ASSERT(files.changed());
+    }
+
+    void testAUserByEarlierOptionsReplacesNoneByLaterOnes() {
+        RestartFiles files(folder_->path(), "tmp");
+        const std::uint64_t earlier = files.lastChange();
+        files.userMayDiffer();
+        files.begin(RunAs{"alice", "", 1, 1, ""}, earlier);
+        CPPUNIT_ASSERT(files.knowsUser());
+        CPPUNIT_ASSERT(files.needsUser());
+        files.begin(RunAs{"bob", "", 2, 2, ""}, files.lastChange());
+        CPPUNIT_ASSERT(!files.needsUser());
+        files.begin(RunAs{"alice", "", 1, 1, ""}, earlier);
+        CPPUNIT_ASSERT_EQUAL(std::string("bob"), files.folder().user.user);
+        CPPUNIT_ASSERT(!files.needsUser());
     }
 
     void testAfterAStartWithoutALookTheFirstFileSeenRequestsARestart() {

@@ -31,7 +31,8 @@ class GrantsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testANameIsGoneWithItsEnvironment);
     CPPUNIT_TEST(testANameMayBeThereWhereFoldersAreNotKnown);
     CPPUNIT_TEST(testAnApplicationIsRemovedIfOnlyTheEarlierConfigurationHasItsName);
-    CPPUNIT_TEST(testTheOwnerOfFilesNeedsUserFolderAndStartupFileAlone);
+    CPPUNIT_TEST(testTheOwnerOfFilesNeedsUserAndFolderAlone);
+    CPPUNIT_TEST(testTheOwnerOfFilesNeedsAStartupFileThatDecidesAlone);
     CPPUNIT_TEST(testVariablesOfLoadersNeedAGrant);
     CPPUNIT_TEST(testUnknownLinesAreIgnored);
     CPPUNIT_TEST(testEarlierGrantsCountForAWhile);
@@ -392,7 +393,7 @@ public:
         CPPUNIT_ASSERT_MESSAGE("the document root ends with a slash", grants.coversFolder(options));
     }
 
-    void testTheOwnerOfFilesNeedsUserFolderAndStartupFileAlone() {
+    void testTheOwnerOfFilesNeedsUserAndFolderAlone() {
         const Grants grants(
             "server\nserver\nuser alice\nfixed user\nlimited tasks_max\ntasks_max 7\n"
             "startup_file serve.rb\ndocument_root /srv/alice/public\nserver\nuser bob\n"
@@ -404,7 +405,7 @@ public:
         one.ruby = "/opt/ruby";
         CPPUNIT_ASSERT(grants.hasOwner(one));
         CPPUNIT_ASSERT(grants.startRefusal(one));
-        for (const auto member : {&Options::user, &Options::group, &Options::startupFile, &Options::appRoot}) {
+        for (const auto member : {&Options::user, &Options::group, &Options::appRoot}) {
             Options other = one;
             other.*member = "/srv/bob";
             CPPUNIT_ASSERT(!grants.hasOwner(other));
@@ -412,6 +413,25 @@ public:
         one.user = "bob";
         CPPUNIT_ASSERT_MESSAGE("He has another folder", !grants.hasOwner(one));
         CPPUNIT_ASSERT(Grants().hasOwner(one));
+    }
+
+    /** An instance goes on after a reload that changes the startup file. */
+    void testTheOwnerOfFilesNeedsAStartupFileThatDecidesAlone() {
+        const Grants grants(
+            "server\nserver\nuser alice\ngroup !STARTUP_FILE!\nstartup_file new.rb\napp_root /srv/alice\n");
+        Options one = options();
+        one.appRoot = "/srv/alice";
+        one.startupFile = "old.rb";
+        const auto has = [&](const std::string &user, const std::string &group, bool switching) {
+            one.user = user;
+            one.group = group;
+            one.userSwitching = switching;
+            return grants.hasOwner(one);
+        };
+        CPPUNIT_ASSERT(has("alice", "", true) && has("", "", false));
+        CPPUNIT_ASSERT(!has("", "", true) && !has("alice", "!STARTUP_FILE!", true));
+        one.startupFile = "new.rb";
+        CPPUNIT_ASSERT(has("", "", true) && has("alice", "!STARTUP_FILE!", true));
     }
 
     void testVariablesOfLoadersNeedAGrant() {

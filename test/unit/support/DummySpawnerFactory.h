@@ -22,8 +22,11 @@ public:
         : instances_(driven, clock) {}
 
     SpawnerPtr create(const Options &options) override;
+    RunAs ownerOf(const Options &options) const override { return owner ? owner(options) : RunAs(); }
     pid_t spawnServerPid() const override { return reportedSpawnServerPid.load(); }
 
+    /** Called by each ownerOf(), likewise. */
+    std::function<RunAs(const Options &options)> owner;
     /** Called first by each spawn(), in its thread, so by several at once; may wait, or throw. */
     std::function<void(const Options &options)> beforeSpawn;
     /** Makes the result, likewise. Without it, instances() does. */

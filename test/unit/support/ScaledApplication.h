@@ -42,7 +42,7 @@ public:
     void end(const ProcessPtr &process) REQUIRES(poolLock);
 
 private:
-    std::string prepare(const Options &) override {
+    std::string prepare() override {
         prepared++;
         return "-";
     }
