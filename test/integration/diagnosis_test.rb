@@ -27,8 +27,8 @@ class DiagnosisTest < IntegrationTest
                           /chmod/],
     "no_lock.test" => ["Bundler", /Bundler::PermissionError/, %r{/Gemfile\.lock is missing or},
                        /bundle lock --local --update/],
-    "profile.test" => ["shell environment loaded", /about to sleep/, /waits for a resource/,
-                       /PassengerStartTimeout/]
+    "profile.test" => ["shell environment loaded", /about to sleep/, /profile waits for something/,
+                       /su -l USER/]
   }.freeze
   # A Gemfile.lock from before an upgrade that removed the gem's version.
   OLD_LOCK = {

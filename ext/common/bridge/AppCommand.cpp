@@ -88,13 +88,16 @@ void prependToPath(Variables &variables, const std::string &folder) {
     path.insert(0, path.empty() ? folder : folder + ":");
 }
 
-/** Whether only root and the application's user, as whom this process runs, can change the folder:
- *  itself and each one on the way. */
+/** Whether only root, the application's user and its group, as whom this process runs, can change
+ *  the folder: itself and each one on the way. */
 bool isOwn(std::filesystem::path folder) {
     for (;; folder = folder.parent_path()) {
         struct stat status {};
-        if (::stat(folder.c_str(), &status) != 0 || (status.st_uid != 0 && status.st_uid != ::geteuid()) ||
-            (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        if (::stat(folder.c_str(), &status) != 0 || (status.st_uid != 0 && status.st_uid != ::geteuid())) {
+            return false;
+        }
+        const mode_t others = status.st_gid == ::getegid() ? S_IWOTH : S_IWGRP | S_IWOTH;
+        if ((status.st_mode & others) != 0) {
             return false;
         }
         if (folder == folder.parent_path()) {

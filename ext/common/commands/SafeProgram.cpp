@@ -25,6 +25,19 @@ bool isRootsOwn(fs::path path) {
     }
 }
 
+/** Whether the kernel may go another way than lexically_normal() says: by `..` behind a folder that
+ *  can be a link. */
+bool leadsBack(const fs::path &target) {
+    bool isBelow = false;
+    for (const fs::path &part : target) {
+        if (isBelow && part == "..") {
+            return true;
+        }
+        isBelow = isBelow || (part != ".." && part != "." && part != "/");
+    }
+    return false;
+}
+
 /** The program by its own name, at which it may look, as the shims of mise do. Empty: others than
  *  root can change where the name leads, or links of folders are on the way. */
 fs::path ownName(const fs::path &program) {
@@ -34,8 +47,9 @@ fs::path ownName(const fs::path &program) {
         if (!fs::is_symlink(next)) {
             return own;
         }
-        next = (next.parent_path() / fs::read_symlink(next, problem)).lexically_normal();
-        if (!problem && fs::canonical(next.parent_path(), problem) != next.parent_path()) {
+        const fs::path target = fs::read_symlink(next, problem);
+        next = (next.parent_path() / target).lexically_normal();
+        if (leadsBack(target) || fs::canonical(next.parent_path(), problem) != next.parent_path()) {
             break;
         }
     }

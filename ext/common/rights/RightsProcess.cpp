@@ -122,9 +122,12 @@ void RightsProcess::receiveFromWatchdog() {
                 watchdog_.send(Frame(FrameType::RIGHTS_DONE), FrameSocket::in(SEND_LIMIT));
             } else if (frame->type == FrameType::RIGHTS_SOCKET) {
                 pool_ = FrameSocket(frame->takeDescriptor(0));
-                // A watchdog of an earlier version, which runs until the reload, tells no pid.
-                server_.usePool(static_cast<uid_t>(frame->number(0)),
-                                frame->fields.size() > 1 ? static_cast<pid_t>(frame->number(1)) : 0);
+                // A watchdog of an earlier version, which runs until the reload, tells no pid, or
+                // nothing.
+                if (!frame->fields.empty()) {
+                    server_.usePool(static_cast<uid_t>(frame->number(0)),
+                                    frame->fields.size() > 1 ? static_cast<pid_t>(frame->number(1)) : 0);
+                }
                 endChildren();
             } else if (frame->type == FrameType::STOP) {
                 stopped_ = true;

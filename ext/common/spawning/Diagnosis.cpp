@@ -130,7 +130,7 @@ constexpr DiagnosisRule ENDS[] = {
      "The interpreter did not start: it, the application's folder, or the login shell's profile waits for something, "
      "such as a file system that does not answer.",
      "See whether df APPLICATION_FOLDER answers, as the application's user, and whether a login shell of that user "
-     "starts at once: su -l USER"},
+     "starts at once: su -l USER. If it is only slow, raise PassengerStartTimeout."},
     {[](const FailureFacts &f) { return when(f.timedOut); },
      "The application waits for a resource, such as a database, a lock or another server; or it has much to load on a "
      "busy machine.",

@@ -57,13 +57,12 @@ public:
     /** Newer options of its user. Opens a file again that could not be opened: the cause may be
      *  gone. */
     void use(const RunAs &owner) EXCLUDES(mutex_) {
-        {
-            const LockGuard guard(mutex_);
-            std::erase_if(owners_, [&](const RunAs &one) { return one.options == owner.options; });
-            owners_.push_front(owner);
-            owners_.resize(std::min(owners_.size(), MOST_OWNERS));
-        }
-        if (failed_) {
+        const LockGuard guard(mutex_);
+        const bool isNew = std::erase_if(owners_, [&](const RunAs &one) { return one.options == owner.options; }) == 0;
+        owners_.push_front(owner);
+        owners_.resize(std::min(owners_.size(), MOST_OWNERS));
+        // With the earlier ones the file may be failing to open at this moment.
+        if (failed_ || isNew) {
             reopen_ = true;
         }
     }
@@ -87,22 +86,23 @@ private:
         }
     }
 
-    /** @throws std::exception if it cannot be opened by any owner's options */
+    /** @throws std::exception if it cannot be opened by any owner's options: why the latest do not
+     *  open it */
     FileDescriptor named() EXCLUDES(mutex_) {
         std::deque<RunAs> owners;
         {
             const LockGuard guard(mutex_);
             owners = owners_;
         }
-        for (;; owners.pop_front()) {
+        std::exception_ptr problem;
+        for (const RunAs &owner : owners) {
             try {
-                return Rights::ofThisProcess().openForAppending(path_, owners.front(), namedBy_);
+                return Rights::ofThisProcess().openForAppending(path_, owner, namedBy_);
             } catch (const std::exception &) {
-                if (owners.size() == 1) {
-                    throw;
-                }
+                problem = problem ? problem : std::current_exception();
             }
         }
+        std::rethrow_exception(problem);
     }
 
     void open() {

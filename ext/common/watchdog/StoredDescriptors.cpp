@@ -40,7 +40,7 @@ bool isStorable(const FileDescriptor &descriptor) noexcept {
 
 bool holdsTooMany(DescriptorSender sender) noexcept {
     const DescriptorCloser *const closer = DescriptorCloser::inUse();
-    const std::size_t most = descriptorLimit() / 8;
+    const std::size_t most = descriptorLimit() / 4;
     return closer != nullptr && closer->heldUp(sender, most) > most;
 }
 

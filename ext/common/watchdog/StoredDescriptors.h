@@ -57,7 +57,7 @@ private:
  *  shared memory. A file of another kind may have a file system that does not answer its close. */
 bool isStorable(const FileDescriptor &descriptor) noexcept;
 
-/** Whether an eighth of what this process may open is the sender's and waits to be closed
+/** Whether a quarter of what this process may open is the sender's and waits to be closed
  *  (DescriptorCloser). No store counts these descriptors, so the sender is to be ended. */
 bool holdsTooMany(DescriptorSender sender) noexcept;
 

@@ -215,6 +215,8 @@ module PhusionPassenger
     def done(step, writer)
       began, @step_begun = @step_begun, MonotonicClock.now(:millisecond)
       writer.write("#{step}\t#{@step_begun - began}\n")
+    rescue Errno::EPIPE
+      nil # the spawn server waits no more
     end
 
     # What the process writes until it executes its program or has failed, or for EXEC_PATIENCE.

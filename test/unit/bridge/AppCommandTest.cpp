@@ -96,7 +96,8 @@ public:
         if (::geteuid() == 0) {
             CPPUNIT_ASSERT_EQUAL(std::string("app:above:/bin"), programsBelow("/root", 0755));
             CPPUNIT_ASSERT_EQUAL(std::string("app:/bin"), programsBelow("/root", 01777));
-            CPPUNIT_ASSERT_EQUAL(std::string("app:/bin"), programsBelow("/root", 0775));
+            CPPUNIT_ASSERT_EQUAL(std::string("app:above:/bin"), programsBelow("/root", 0775));
+            CPPUNIT_ASSERT_EQUAL(std::string("app:/bin"), programsBelow("/root", 0775, 65534));
         }
         CPPUNIT_ASSERT_EQUAL(std::string("app:/bin"), programsBelow("/tmp", 0755));
     }
@@ -141,12 +142,13 @@ public:
 private:
     /** PATH of a script; `app` and `above` stand for the programs of its packages and of those in
      *  the folder above it, which has this mode. */
-    static std::string programsBelow(const std::string &place, mode_t mode) {
+    static std::string programsBelow(const std::string &place, mode_t mode, gid_t group = ::getegid()) {
         namespace fs = std::filesystem;
         const PackageFolder above("{}", place);
         const PackageFolder folder(R"({"scripts": {"start": "next start"}})", above.path());
         const std::string programs = "/node_modules/.bin";
         fs::create_directories(above.path() + programs);
+        CPPUNIT_ASSERT(::chown(above.path().c_str(), ::geteuid(), group) == 0);
         CPPUNIT_ASSERT(::chmod(above.path().c_str(), mode) == 0);
         const AppCommand command = from({{"app_type", "node"},
                                          {"app_root", folder.path()},

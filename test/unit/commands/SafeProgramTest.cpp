@@ -32,11 +32,16 @@ public:
         const std::filesystem::path shell = std::filesystem::canonical("/bin/sh");
         std::filesystem::create_symlink(shell, folder + "/program");
         std::filesystem::create_symlink(shell.parent_path(), folder + "/bin");
+        const std::string back = "/usr/passenger-unit-SafeProgramTest." + std::to_string(::getpid());
+        std::filesystem::create_symlink(folder + "/../.." + shell.string(), back);
+        const std::string way = safeProgram(back);
+        std::filesystem::remove(back);
         const std::string link = safeProgram(folder + "/program");
         const std::string behind = safeProgram(folder + "/bin/" + shell.filename().string());
         std::filesystem::remove_all(folder);
         CPPUNIT_ASSERT_EQUAL(shell.string(), link);
         CPPUNIT_ASSERT_EQUAL(shell.string(), behind);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Root's own link leads through the folder", shell.string(), way);
     }
 };
 

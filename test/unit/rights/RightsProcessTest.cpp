@@ -190,8 +190,12 @@ public:
         };
         CPPUNIT_ASSERT(refusal({RightsVerb::MODIFIED, "/", "0", "user", "nobody"}).find("is the agent's") !=
                        std::string::npos);
-        CPPUNIT_ASSERT(refusal({RightsVerb::PLACE, "", "app", "POOL", "0", "0", "0", "0"}).find("reload httpd") !=
-                       std::string::npos);
+        const std::vector<std::string> place{RightsVerb::PLACE, "", "app", "POOL", "0", "0", "0", "0"};
+        CPPUNIT_ASSERT(refusal(place).find("reload httpd") != std::string::npos);
+        // The watchdog of 0.1.0 tells nothing.
+        main = connectPool({});
+        connection = connect(main);
+        CPPUNIT_ASSERT(refusal(place).find("reload httpd") != std::string::npos);
     }
 
     void testManyLooksGoTogetherAndFailOneByOne() {

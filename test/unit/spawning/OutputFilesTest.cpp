@@ -14,6 +14,7 @@
 
 #include "base/Exceptions.h"
 #include "rights/OwnRights.h"
+#include "support/CapturedLog.h"
 #include "support/Eventually.h"
 #include "support/FileSizeLimit.h"
 #include "support/LeakCheck.h"
@@ -38,8 +39,8 @@ class OutputFilesTest : public LeakCheck {
                                         AppFile::NamedBy namedBy) override {
             {
                 const std::scoped_lock lock(mutex_);
-                if (refused_.contains(owner.options.at("app_root"))) {
-                    throw IOException("refused");
+                if (const std::string &folder = owner.options.at("app_root"); refused_.contains(folder)) {
+                    throw IOException("refused " + folder);
                 }
             }
             ++opened;
@@ -136,7 +137,9 @@ public:
         rights_.refuse({"/srv/shop"});
         CPPUNIT_ASSERT(rotates(files, blog, "shop was removed"));
         rights_.refuse({"/srv/shop", "/srv/blog"});
+        const CapturedLog log;
         CPPUNIT_ASSERT(!rotates(files, blog, "blog has moved"));
+        CPPUNIT_ASSERT_MESSAGE("Why the latest fail", log.contains("error=\"refused /srv/shop\""));
         files.use(path(), ownerOf("/srv/new"));
         blog(1, "its options came");
         CPPUNIT_ASSERT(eventually([this] { return content().ends_with("its options came\n"); }));

@@ -255,7 +255,7 @@ public:
 
     void testAPoolProcessWhoseDescriptorsWaitToBeClosedIsEnded() {
         constexpr std::size_t ALLOWED = 1024;
-        constexpr std::size_t FRAMES = ALLOWED / 4 / MAX_DESCRIPTORS;
+        constexpr std::size_t FRAMES = ALLOWED * 3 / 8 / MAX_DESCRIPTORS;
         rlimit before{};
         CPPUNIT_ASSERT_EQUAL(0, ::getrlimit(RLIMIT_NOFILE, &before));
         const rlimit few{ALLOWED, before.rlim_max};
