@@ -80,9 +80,7 @@ class InstanceClaimTest : public LeakCheck {
             return std::stoull(word, nullptr, 0);
         }
 
-        InstanceClaim &claimOf(std::uint32_t cell) {
-            return instances_.try_emplace(cell, memory_, cell).first->second;
-        }
+        InstanceClaim &claimOf(std::uint32_t cell) { return instances_.try_emplace(cell, memory_, cell).first->second; }
 
         Claims claims_;
         SenderMemory senders_;
