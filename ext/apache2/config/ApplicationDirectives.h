@@ -60,9 +60,13 @@ inline constexpr std::array APPLICATION{
               "requests that an instance gets at once; for Ruby and WSGI, PassengerThreadCount counts instead. 0 or "
               "-1: no limit"},
     Directive{"PassengerRuby", Context::APPLICATION, text(&Settings::ruby).sets(&Options::ruby).granted("ruby"),
-              "that of PassengerDefaultRuby", "Ruby of the application, 2.7 or newer, started in its folder"},
-    Directive{"PassengerPython", Context::APPLICATION, text(&Settings::python).sets(&Options::python).granted("python"),
-              "python3", "the interpreter of a WSGI or ASGI application, 3.9 or newer, started in its folder"},
+              "that of PassengerDefaultRuby",
+              "Ruby of the application, 2.7 or newer, started in its folder, where a relative path begins"},
+    Directive{
+        "PassengerPython", Context::APPLICATION, text(&Settings::python).sets(&Options::python).granted("python"),
+        "python3",
+        "the interpreter of a WSGI or ASGI application, 3.9 or newer, started in its folder, where a relative path "
+        "begins"},
     Directive{"PassengerNodejs", Context::APPLICATION, text(&Settings::nodejs).sets(&Options::nodejs).granted("nodejs"),
               "node", "the interpreter of a Node application"},
     Directive{"PassengerUser", Context::APPLICATION, text(&Settings::user).sets(&Options::user).granted("user"),
