@@ -52,6 +52,7 @@ endif
     %D%/base/FileContentTest.cpp \
     %D%/base/FileDescriptorTest.cpp \
     %D%/base/FileRightsTest.cpp \
+    %D%/base/FolderTrustTest.cpp \
     %D%/base/JsonTest.cpp \
     %D%/base/LockOrderTest.cpp \
     %D%/base/LogHistogramTest.cpp \

@@ -238,8 +238,8 @@ inline constexpr std::array APPLICATION{
         flag(&Settings::loadShellEnvvars).sets(&Options::loadShellEnvvars).granted("load_shell_envvars"), "On",
         "before the application starts, its user's login shell reads the profile (/etc/profile, ~/.profile, "
         "~/.bash_profile …) in the application's folder, so that PATH, rbenv, pyenv and the like are as at a login, "
-        "and "
-        "files such as .ruby-version there choose the interpreter; SetEnv and PassengerAppEnv overrule the profile in "
+        "and files such as .ruby-version there choose the interpreter; SetEnv and PassengerAppEnv overrule the profile "
+        "in "
         "the application's environment, but not what the interpreter reads at its own start, such as "
         "PATH, PYTHONPATH, RUBYOPT and LD_LIBRARY_PATH. The directive has no effect for users whose shell is not ash, "
         "bash, dash, ksh, mksh, sh or zsh"},

@@ -21,4 +21,13 @@ bool makeMissingFolder(const std::string &folder, mode_t mode);
  */
 void checkFolderTrust(const std::string &folder);
 
+/**
+ * Whether only root, and this user and group, can change where the path leads. They own all folders
+ * and links on it, also behind the links, and what is at its end, and nobody else may write there.
+ * False if nothing is there. Blocks on the file system.
+ * @param path absolute
+ * @param group -1: none
+ */
+bool isSafeFromOthers(const std::string &path, uid_t user = 0, gid_t group = static_cast<gid_t>(-1));
+
 }  // namespace Passenger

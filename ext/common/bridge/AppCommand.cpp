@@ -1,6 +1,5 @@
 #include "bridge/AppCommand.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/FolderTrust.h"
 #include "base/NodePackage.h"
 #include "base/Split.h"
 #include "bridge/EventLog.h"
@@ -86,24 +86,6 @@ std::vector<std::string> listOf(const Variables &variables) {
 void prependToPath(Variables &variables, const std::string &folder) {
     std::string &path = variables["PATH"];
     path.insert(0, path.empty() ? folder : folder + ":");
-}
-
-/** Whether only root, the application's user and its group, as whom this process runs, can change
- *  the folder: itself and each one on the way. */
-bool isOwn(std::filesystem::path folder) {
-    for (;; folder = folder.parent_path()) {
-        struct stat status {};
-        if (::stat(folder.c_str(), &status) != 0 || (status.st_uid != 0 && status.st_uid != ::geteuid())) {
-            return false;
-        }
-        const mode_t others = status.st_gid == ::getegid() ? S_IWOTH : S_IWGRP | S_IWOTH;
-        if ((status.st_mode & others) != 0) {
-            return false;
-        }
-        if (folder == folder.parent_path()) {
-            return true;
-        }
-    }
 }
 
 /** A script that starts Node, such as `NODE_ENV=production node server.js`, in words. Empty: it
@@ -222,7 +204,8 @@ void startNode(AppCommand &command, const Variables &options, const std::string 
     std::filesystem::path above;
     for (const auto &part : std::filesystem::path(folder)) {
         above /= part;
-        if (const auto programs = above / "node_modules/.bin"; above == folder || isOwn(programs)) {
+        if (const auto programs = above / "node_modules/.bin";
+            above == folder || isSafeFromOthers(programs, ::geteuid(), ::getegid())) {
             prependToPath(variables, programs);
         }
     }

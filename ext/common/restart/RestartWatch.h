@@ -17,7 +17,8 @@ namespace Passenger {
  * nothing else. A check follows the previous one after the interval (PassengerStatThrottleRate) at
  * the latest. It comes earlier if inotify reports a change of a restart file, or of a folder or
  * link on its path. Between two checks are at least 50 ms, and before such an earlier one ten times
- * the time that the last one took: one user's touches shall not have all files looked at on end.
+ * the time that the last one took: a user who touches files all the time keeps the thread busy for
+ * a tenth of the time.
  *
  * The checks find the requests; inotify only makes them earlier. With an interval below a second no
  * folder is watched. A check that could not look at each file, or has thrown, is repeated after a

@@ -7,14 +7,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
-#include <system_error>
-#include <vector>
 
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
 #include "base/FileRights.h"
+#include "base/FolderTrust.h"
 #include "base/Split.h"
 
 namespace Passenger::AppFile {
@@ -25,39 +23,6 @@ constexpr mode_t MODE = 0640;
 constexpr int ALWAYS = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 /** Another process may create or remove the file between two calls. */
 constexpr int ATTEMPTS = 3;
-/** The kernel's limit. */
-constexpr unsigned MOST_LINKS = 40;
-
-/**
- * Whether only root can change the meaning of this path. Root must own all folders and links on it,
- * also those behind the links, and only root may write to the folders.
- */
-bool isRoots(const std::string &folder, unsigned links = 0) {
-    std::vector<std::string> names = split(folder, '/');
-    std::string way = "/";
-    for (std::size_t next = 0;; ++next) {
-        struct stat status {};
-        if (::lstat(way.c_str(), &status) != 0 || status.st_uid != 0) {
-            return false;
-        }
-        if (S_ISLNK(status.st_mode)) {
-            std::error_code failure;
-            const std::filesystem::path link(way);
-            auto target = link.parent_path() / std::filesystem::read_symlink(link, failure);
-            for (; next < names.size(); ++next) {
-                target /= names[next];
-            }
-            return !failure && links < MOST_LINKS && isRoots(target, links + 1);
-        }
-        if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-            return false;
-        }
-        if (next == names.size()) {
-            return true;
-        }
-        way += (way == "/" ? "" : "/") + names[next];
-    }
-}
 
 /** Creates a missing file if `flags` contain O_CREAT; it then belongs to `owner`. */
 FileDescriptor openHere(const std::string &path, int flags, const RunAs *owner) {
@@ -87,7 +52,7 @@ FileDescriptor openFile(const std::string &path, int flags, const RunAs &owner, 
         return file;
     }
     FileDescriptor file;
-    const bool roots = path.starts_with('/') && isRoots(path.substr(0, path.rfind('/')));
+    const bool roots = path.starts_with('/') && isSafeFromOthers(path.substr(0, path.rfind('/')));
     if (roots && namedBy == NamedBy::CONFIGURATION) {
         file = openHere(path, flags | O_NOFOLLOW, &owner);
         if (!file) {

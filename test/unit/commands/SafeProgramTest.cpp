@@ -32,7 +32,7 @@ public:
         const std::filesystem::path shell = std::filesystem::canonical("/bin/sh");
         std::filesystem::create_symlink(shell, folder + "/program");
         std::filesystem::create_symlink(shell.parent_path(), folder + "/bin");
-        const std::string back = "/usr/passenger-unit-SafeProgramTest." + std::to_string(::getpid());
+        const std::string back = "/root/passenger-unit-SafeProgramTest." + std::to_string(::getpid());
         std::filesystem::create_symlink(folder + "/../.." + shell.string(), back);
         const std::string way = safeProgram(back);
         std::filesystem::remove(back);
