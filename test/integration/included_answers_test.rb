@@ -39,10 +39,26 @@ class IncludedAnswersTest < IntegrationTest
 
       made.main_directives << "LoadModule #{name}_module #{file}\n"
     end
+    page_site(made)
     FILTERS.each do |site, filter|
       made.site(site, SampleApps.written(APPLICATION),
                 "PassengerMaxInstances 1\n<Location />\nOptions +Includes\n#{filter}</Location>\n")
     end
+  end
+
+  # A file that includes an answer. No other request starts the application.
+  def self.page_site(made)
+    app = SampleApps.written(<<~RUBY)
+      run ->(_) { [200, { "Content-Type" => "text/plain" }, [ENV.keys.join(" ")]] }
+    RUBY
+    File.write(File.join(app, "public/page.shtml"), "<!--#include virtual='/names' -->")
+    made.site("page.test", app, <<~CONF)
+      SetEnv FROM_HTTPD yes
+      AddOutputFilter INCLUDES .shtml
+      <Location />
+        Options +Includes
+      </Location>
+    CONF
   end
 
   def setup
@@ -61,6 +77,14 @@ class IncludedAnswersTest < IntegrationTest
                    [body[0, 8], body.bytesize - "included".bytesize], site
       @raw.close
     end
+  end
+
+  def test_an_application_that_a_page_starts_has_no_variables_of_the_page
+    position = server.log.position
+    names = server.client("page.test").get("/page.shtml").body.split
+    assert_includes names, "FROM_HTTPD"
+    assert_empty names & %w[DATE_LOCAL DATE_GMT LAST_MODIFIED DOCUMENT_NAME DOCUMENT_URI USER_NAME]
+    refute_match(/event=spawn\.variable_ignored/, server.log.text(position))
   end
 
   def test_an_event_stream_is_not_kept

@@ -45,6 +45,12 @@ constexpr std::array<std::string_view, 2> PROCESS_NAMES{"SSL_CERT_DIR", "SSL_CER
 constexpr std::array<std::string_view, 7> PER_REQUEST_NAMES{"UNIQUE_ID", "GEOIP_ADDR", "nokeepalive", "proxy",
                                                             "is_subreq", "HTTP2",      "H2PUSH"};
 
+// mod_include's own variables.
+constexpr std::array<std::string_view, 8> INCLUDE_NAMES{
+    "USER_NAME",     "DATE_LOCAL",    "DATE_GMT",     "LAST_MODIFIED",
+    "DOCUMENT_NAME", "DOCUMENT_ARGS", "DOCUMENT_URI", "DOCUMENT_PATH_INFO",
+};
+
 // Identifiers by mod_unique_id, mod_ssl (SSLOptions StdEnvVars) and mod_http2, and the client's
 // address by mod_geoip and mod_maxminddb.
 constexpr std::array<std::string_view, 7> IDENTIFIERS{
@@ -117,6 +123,10 @@ bool CgiEnvironment::isForProcess(std::string_view name) noexcept {
            std::none_of(PER_REQUEST_PREFIXES.begin(), PER_REQUEST_PREFIXES.end(),
                         [name](std::string_view prefix) { return name.starts_with(prefix); }) &&
            std::find(PER_REQUEST_NAMES.begin(), PER_REQUEST_NAMES.end(), name) == PER_REQUEST_NAMES.end();
+}
+
+bool CgiEnvironment::isOfInclude(std::string_view name) noexcept {
+    return std::ranges::find(INCLUDE_NAMES, name) != INCLUDE_NAMES.end();
 }
 
 }  // namespace Passenger

@@ -39,6 +39,8 @@ public:
     /** @return whether a variable of a request belongs to the environment of the application's
      *  process. The variable comes from SetEnv or from a module of httpd. */
     static bool isForProcess(std::string_view name) noexcept;
+    /** @return whether mod_include sets the variable for a page */
+    static bool isOfInclude(std::string_view name) noexcept;
 
 private:
     std::string &buffer_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <initializer_list>
 #include <span>
@@ -141,6 +142,23 @@ void addUser(CgiEnvironment &environment, const request_rec *r) {
     }
 }
 
+/** @return whether a page of mod_include contains the answer. ap_add_common_vars() has set its
+ *  variables for the page. */
+bool isIncluded(const request_rec *r) {
+    return apr_table_get(r->subprocess_env, "SERVER_SIGNATURE") != nullptr;
+}
+
+/** @return whether a request has the variable only because its answer is in a page: mod_include's
+ *  variables, and httpd's own PATH. With them the application would start in another environment
+ *  for each page and each second. */
+bool isOfPage(const apr_table_entry_t &variable) {
+    if (strcmp(variable.key, "PATH") != 0) {
+        return CgiEnvironment::isOfInclude(variable.key);
+    }
+    const char *own = std::getenv("PATH");
+    return own != nullptr && strcmp(orEmpty(variable.val), own) == 0;
+}
+
 }  // namespace
 
 void build(request_rec *r, const Route &route, const Body &body, std::string &buffer, std::string &path) {
@@ -179,9 +197,10 @@ void build(request_rec *r, const Route &route, const Body &body, std::string &bu
 }
 
 Options::Variables processVariables(const request_rec *r) {
+    const bool included = isIncluded(r);
     Options::Variables variables;
     for (const apr_table_entry_t &variable : entries(r->subprocess_env)) {
-        if (CgiEnvironment::isForProcess(variable.key)) {
+        if (CgiEnvironment::isForProcess(variable.key) && !(included && isOfPage(variable))) {
             variables[variable.key] = orEmpty(variable.val);
         }
     }

@@ -19,6 +19,7 @@ class CgiEnvironmentTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testVariablesOfTheServerAreReserved);
     CPPUNIT_TEST(testIdentifiersAreKnown);
     CPPUNIT_TEST(testTheProcessGetsVariablesOfUsersButNotOfModules);
+    CPPUNIT_TEST(testVariablesOfModIncludeAreKnown);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -92,6 +93,15 @@ public:
                                       "UNIQUE_ID", "no-gzip", "nokeepalive", "1st", "SCRIPT_URL", "force-response-1.0",
                                       "PATH_INFO", "a=b", "H2_STREAM_ID", "HTTP2", "H2PUSH"}) {
             CPPUNIT_ASSERT_MESSAGE(std::string(name), !CgiEnvironment::isForProcess(name));
+        }
+    }
+
+    void testVariablesOfModIncludeAreKnown() {
+        for (std::string_view name : {"DATE_GMT", "DOCUMENT_NAME"}) {
+            CPPUNIT_ASSERT_MESSAGE(std::string(name), CgiEnvironment::isOfInclude(name));
+        }
+        for (std::string_view name : {"DATABASE_URL", "PATH", "DATE_LOCALE", ""}) {
+            CPPUNIT_ASSERT_MESSAGE(std::string(name), !CgiEnvironment::isOfInclude(name));
         }
     }
 
