@@ -35,7 +35,9 @@ class EnvironmentTest < IntegrationTest
       PassengerAppEnv staging
     CONF
     made.site("asked.test", SampleApps.written(AT_LOAD),
-              "PassEnv TMPDIR\nSetEnvIf Request_URI ^/loads FROM_REQUEST=yes\n")
+              "PassEnv TMPDIR\nSetEnv SAMPLE_SETTING asked\nUnsetEnv SAMPLE_SETTING\n" \
+              "SetEnvIf User-Agent . FROM_REQUEST=yes\n" \
+              "RewriteEngine on\nRewriteRule . - [E=FROM_RULE:yes]\n")
     session_site(made, rack)
     folder = with_htaccess(AT_LOAD, "SetEnv HTA_SETTING first\n")
     made.site("htaccess.test", folder, allowing_htaccess(folder))
@@ -197,11 +199,19 @@ class EnvironmentTest < IntegrationTest
                  at_load.values_at("SAMPLE_SETTING", "SAMPLE_UTF8")
   end
 
-  def test_pass_env_and_set_env_if_are_in_the_process_before_the_application_loads
-    at_load = client("asked.test").json("/loads")["at_load"]
-    assert_equal [server.environment["TMPDIR"], "yes"], at_load.values_at("TMPDIR", "FROM_REQUEST")
+  def test_pass_env_is_in_the_process_before_the_application_loads
+    at_load = client("asked.test").json("/")["at_load"]
+    assert_equal [server.environment["TMPDIR"], nil], at_load.values_at("TMPDIR", "SAMPLE_SETTING")
     refute_equal server.environment["TMPDIR"],
                  client("settings.test").json("/")["at_load"]["TMPDIR"]
+  end
+
+  # The process lives longer than the visitor who starts it.
+  def test_variables_that_a_request_sets_are_in_the_request_and_not_in_the_process
+    seen = client("asked.test").json("/", "User-Agent" => "test")
+    names = %w[FROM_REQUEST FROM_RULE]
+    assert_equal [%w[yes yes], [nil, nil]],
+                 [seen["request"].values_at(*names), seen["at_load"].values_at(*names)]
   end
 
   # A restart starts the first instance with the variables of the last ATTACH. Later, httpd's

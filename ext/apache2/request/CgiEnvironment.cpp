@@ -35,22 +35,6 @@ constexpr std::array<std::string_view, 25> RESERVED{
 };
 static_assert(std::is_sorted(RESERVED.begin(), RESERVED.end()));
 
-// Variables that httpd's own modules set for a request, and that have no meaning for a process.
-// mod_http2 sets H2_… and the two names below, by stream and by connection.
-constexpr std::array<std::string_view, 10> PER_REQUEST_PREFIXES{
-    "HTTP_", "REQUEST_", "REMOTE_", "SERVER_", "REDIRECT_", "SSL_", "CONTEXT_", "SCRIPT_", "AUTHENTICATE_", "H2_",
-};
-// Where OpenSSL looks for certificates: mod_ssl has no variables of these names.
-constexpr std::array<std::string_view, 2> PROCESS_NAMES{"SSL_CERT_DIR", "SSL_CERT_FILE"};
-constexpr std::array<std::string_view, 7> PER_REQUEST_NAMES{"UNIQUE_ID", "GEOIP_ADDR", "nokeepalive", "proxy",
-                                                            "is_subreq", "HTTP2",      "H2PUSH"};
-
-// mod_include's own variables.
-constexpr std::array<std::string_view, 8> INCLUDE_NAMES{
-    "USER_NAME",     "DATE_LOCAL",    "DATE_GMT",     "LAST_MODIFIED",
-    "DOCUMENT_NAME", "DOCUMENT_ARGS", "DOCUMENT_URI", "DOCUMENT_PATH_INFO",
-};
-
 // Identifiers by mod_unique_id, mod_ssl (SSLOptions StdEnvVars) and mod_http2, and the client's
 // address by mod_geoip and mod_maxminddb.
 constexpr std::array<std::string_view, 7> IDENTIFIERS{
@@ -110,23 +94,10 @@ bool CgiEnvironment::isIdentifier(std::string_view name) noexcept {
 }
 
 bool CgiEnvironment::isForProcess(std::string_view name) noexcept {
-    if (std::ranges::find(PROCESS_NAMES, name) != PROCESS_NAMES.end()) {
-        return true;
-    }
-    if (isReserved(name) || isDigit(name.front())) {
-        return false;
-    }
     // Names such as `no-gzip` and `force-response-1.0` are switches for httpd.
-    bool plain = std::all_of(name.begin(), name.end(),
-                             [](char c) { return isLower(c) || isUpper(c) || isDigit(c) || c == '_'; });
-    return plain &&
-           std::none_of(PER_REQUEST_PREFIXES.begin(), PER_REQUEST_PREFIXES.end(),
-                        [name](std::string_view prefix) { return name.starts_with(prefix); }) &&
-           std::find(PER_REQUEST_NAMES.begin(), PER_REQUEST_NAMES.end(), name) == PER_REQUEST_NAMES.end();
-}
-
-bool CgiEnvironment::isOfInclude(std::string_view name) noexcept {
-    return std::ranges::find(INCLUDE_NAMES, name) != INCLUDE_NAMES.end();
+    return !isReserved(name) && !isDigit(name.front()) && std::all_of(name.begin(), name.end(), [](char c) {
+        return isLower(c) || isUpper(c) || isDigit(c) || c == '_';
+    });
 }
 
 }  // namespace Passenger

@@ -36,11 +36,9 @@ public:
     static bool isIdentifier(std::string_view name) noexcept;
     /** @return whether applications get a header of this name */
     static bool isPassedOn(std::string_view headerName) noexcept;
-    /** @return whether a variable of a request belongs to the environment of the application's
-     *  process. The variable comes from SetEnv or from a module of httpd. */
+    /** @return whether a variable of SetEnv belongs to the environment of the application's process:
+     *  no reserved name, and no switch for httpd */
     static bool isForProcess(std::string_view name) noexcept;
-    /** @return whether mod_include sets the variable for a page */
-    static bool isOfInclude(std::string_view name) noexcept;
 
 private:
     std::string &buffer_;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdlib>
 #include <cstring>
 #include <initializer_list>
 #include <span>
@@ -142,21 +141,22 @@ void addUser(CgiEnvironment &environment, const request_rec *r) {
     }
 }
 
-/** @return whether a page of mod_include contains the answer. ap_add_common_vars() has set its
- *  variables for the page. */
-bool isIncluded(const request_rec *r) {
-    return apr_table_get(r->subprocess_env, "SERVER_SIGNATURE") != nullptr;
-}
-
-/** @return whether a request has the variable only because its answer is in a page: mod_include's
- *  variables, and httpd's own PATH. With them the application would start in another environment
- *  for each page and each second. */
-bool isOfPage(const apr_table_entry_t &variable) {
-    if (strcmp(variable.key, "PATH") != 0) {
-        return CgiEnvironment::isOfInclude(variable.key);
+/**
+ * The variables of SetEnv and PassEnv for the request's place, .htaccess included. The request's own
+ * table has those of its client, too: of SetEnvIf, of mod_rewrite, of modules that know the user.
+ * mod_env has no interface for other modules, but its hook fills a table.
+ */
+const apr_table_t *configuredVariables(const request_rec *r) {
+    request_rec copy = *r;
+    copy.subprocess_env = apr_table_make(r->pool, 8);
+    const apr_array_header_t *hooks = ap_hook_get_fixups();
+    const auto *first = hooks != nullptr ? reinterpret_cast<const ap_LINK_fixups_t *>(hooks->elts) : nullptr;
+    for (int i = 0; first != nullptr && i < hooks->nelts; i++) {
+        if (first[i].szName != nullptr && std::strcmp(first[i].szName, "mod_env.c") == 0) {
+            first[i].pFunc(&copy);
+        }
     }
-    const char *own = std::getenv("PATH");
-    return own != nullptr && strcmp(orEmpty(variable.val), own) == 0;
+    return copy.subprocess_env;
 }
 
 }  // namespace
@@ -197,10 +197,9 @@ void build(request_rec *r, const Route &route, const Body &body, std::string &bu
 }
 
 Options::Variables processVariables(const request_rec *r) {
-    const bool included = isIncluded(r);
     Options::Variables variables;
-    for (const apr_table_entry_t &variable : entries(r->subprocess_env)) {
-        if (CgiEnvironment::isForProcess(variable.key) && !(included && isOfPage(variable))) {
+    for (const apr_table_entry_t &variable : entries(configuredVariables(r))) {
+        if (CgiEnvironment::isForProcess(variable.key)) {
             variables[variable.key] = orEmpty(variable.val);
         }
     }

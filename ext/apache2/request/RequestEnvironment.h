@@ -25,7 +25,7 @@ struct Body {
  */
 void build(request_rec *r, const Route &route, const Body &body, std::string &buffer, std::string &path);
 
-/** The variables that SetEnv, PassEnv and SetEnvIf set for the application's process. */
+/** The variables that SetEnv and PassEnv set for the application's process. */
 Options::Variables processVariables(const request_rec *r);
 
 }  // namespace Passenger::RequestEnvironment

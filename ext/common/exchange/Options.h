@@ -163,7 +163,7 @@ struct Options {
 
     /** Begins the names of variables() where options travel in frames. */
     static constexpr std::string_view VARIABLE_PREFIX = "env:";
-    /** Returns values for the process's environment (SetEnv …). Called only when a spawn may
+    /** Returns values for the process's environment (SetEnv, PassEnv). Called only when a spawn may
      *  follow, not for each request. */
     std::function<Variables()> variables;
 
