@@ -4,6 +4,7 @@ require_relative "support/deployment"
 require_relative "support/haproxy"
 require_relative "support/integration_test"
 require_relative "support/open_load"
+require_relative "support/playbook"
 require_relative "support/several_hosts"
 
 # The example of doc/scale-out with two hosts: requests that one of them does not begin run on the
@@ -131,6 +132,22 @@ class SeveralHostsTest < IntegrationTest
       assert_equal 1, status, output
       assert_match(/^deploy: x has failed$/, output)
       assert_equal before, hosts["b"].client.pid
+    end
+  end
+
+  def test_a_playbook_of_ansible_deploys_host_after_host_and_ends_at_the_first_failure
+    skip "ansible is not installed" unless Playbook.installed?
+    with_hosts("PassengerMaxInstances 1\n") do |hosts|
+      before = hosts.transform_values { |host| host.client.pid }
+      playbook = Playbook.new(hosts, scratch)
+      output, status = playbook.run("true")
+      assert_equal 0, status, output
+      after = hosts.transform_values { |host| host.client.pid }
+      hosts.each_key { |name| refute_equal before[name], after[name], output }
+      output, status = playbook.run("test {{ inventory_hostname }} = b")
+      refute_equal 0, status, output
+      assert_equal(after, hosts.transform_values { |host| host.client.pid })
+      hosts.each_value { |host| assert_status 200, host.client.get("/health") }
     end
   end
 
