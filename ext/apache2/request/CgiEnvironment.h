@@ -36,8 +36,8 @@ public:
     static bool isIdentifier(std::string_view name) noexcept;
     /** @return whether applications get a header of this name */
     static bool isPassedOn(std::string_view headerName) noexcept;
-    /** @return whether a variable of SetEnv belongs to the environment of the application's process:
-     *  no reserved name, and no switch for httpd */
+    /** @return whether a variable of SetEnv belongs to the environment of the application's
+     *  process: it has no reserved name, and is no switch for httpd */
     static bool isForProcess(std::string_view name) noexcept;
 
 private:

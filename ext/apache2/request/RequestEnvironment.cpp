@@ -142,9 +142,9 @@ void addUser(CgiEnvironment &environment, const request_rec *r) {
 }
 
 /**
- * The variables of SetEnv and PassEnv for the request's place, .htaccess included. The request's own
- * table has those of its client, too: of SetEnvIf, of mod_rewrite, of modules that know the user.
- * mod_env has no interface for other modules, but its hook fills a table.
+ * The variables of SetEnv and PassEnv for the request's place, .htaccess included. The request's
+ * own table has those of its client, too: of SetEnvIf, of mod_rewrite, of modules that know the
+ * user. mod_env has no interface for other modules, but its hook fills a table.
  */
 const apr_table_t *configuredVariables(const request_rec *r) {
     request_rec copy = *r;
