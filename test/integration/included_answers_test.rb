@@ -46,12 +46,16 @@ class IncludedAnswersTest < IntegrationTest
     end
   end
 
-  # A file that includes an answer. No other request starts the application.
+  # Files that include an answer. No other request starts the application.
   def self.page_site(made)
     app = SampleApps.written(<<~RUBY)
-      run ->(_) { [200, { "Content-Type" => "text/plain" }, [ENV.keys.join(" ")]] }
+      run(proc do |env|
+        names = env["PATH_INFO"] == "/headers" ? env.keys.grep(/^HTTP_/) : ENV.keys
+        [200, { "Content-Type" => "text/plain" }, [names.join(" ")]]
+      end)
     RUBY
     File.write(File.join(app, "public/page.shtml"), "<!--#include virtual='/names' -->")
+    File.write(File.join(app, "public/headers.shtml"), "<!--#include virtual='/headers' -->")
     made.site("page.test", app, <<~CONF)
       SetEnv FROM_HTTPD yes
       AddOutputFilter INCLUDES .shtml
@@ -85,6 +89,19 @@ class IncludedAnswersTest < IntegrationTest
     assert_includes names, "FROM_HTTPD"
     assert_empty names & %w[DATE_LOCAL DATE_GMT LAST_MODIFIED DOCUMENT_NAME DOCUMENT_URI USER_NAME]
     refute_match(/event=spawn\.variable_ignored/, server.log.text(position))
+  end
+
+  # An answer of 304 or 206, or an encoded one, would be a hole in the page.
+  def test_no_part_of_a_page_is_asked_for_in_the_form_that_the_client_wants_the_page_in
+    client = server.client("page.test")
+    date = "Mon, 30 Nov 2026 10:00:00 GMT"
+    wanted = { "If-None-Match" => "*", "If-Match" => "*", "If-Modified-Since" => date,
+               "If-Unmodified-Since" => date, "If-Range" => '"1"', "Range" => "bytes=0-",
+               "Accept-Encoding" => "gzip", "Accept-Language" => "de" }
+    assert_equal %w[HTTP_ACCEPT_LANGUAGE HTTP_HOST],
+                 client.get("/headers.shtml", wanted).body.split.grep(/IF_|RANGE|ACCEPT_|HOST/).sort
+    assert_empty wanted.keys.map { |name| "HTTP_#{name.upcase.tr('-', '_')}" } -
+                 client.get("/headers", wanted).body.split
   end
 
   def test_an_event_stream_is_not_kept

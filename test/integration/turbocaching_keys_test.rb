@@ -24,7 +24,8 @@ class TurbocachingKeysTest < IntegrationTest
   FROM_THE_FRONT = %w[X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Prefix X-Forwarded-User
                       X-Forwarded-Email X-Forwarded-Groups X-Forwarded-Preferred-Username
                       X-Forwarded-Something X-Remote-User Remote-User Forwarded
-                      X-Original-URL].freeze
+                      X-Original-URL X-Original-Host X-Host X-Scheme X-Url-Scheme X-Script-Name
+                      Front-End-Https].freeze
 
   serve do |made|
     # Each child has a cache of its own.

@@ -1,15 +1,22 @@
 "use strict";
 
-// Which connections are left when the next exchange of a channel begins before the end of the
-// former, and when the application awaits the end of a connection.
+// Which connections are left when the next request of a client begins before the end of the former,
+// when the application awaits the end of a connection, and when no further request comes.
 const assert = require("assert");
 const http = require("http");
 const { join } = require("path");
 
+const timers = [];
+const { setTimeout } = global;
+global.setTimeout = (call) => {
+    timers.push(call);
+    return { refresh: () => timers.push(call), unref() { return this; } };
+};
 const LIBRARY = join(process.env.PASSENGER_LIB || join(__dirname, "../../lib/passenger"), "node");
 const { ClientSocket } = require(join(LIBRARY, "client_socket"));
 const { conclude } = require(join(LIBRARY, "conclusion"));
 const { prepareServer } = require(join(LIBRARY, "http_server"));
+global.setTimeout = setTimeout;
 
 const server = http.createServer();
 prepareServer(server);
@@ -20,9 +27,9 @@ server.on("connection", (socket) => {
 });
 
 // `isWhole`: its body has come. `isRead`: the application reads it.
-function exchangeOn(channel, isWhole, isRead, at = server) {
-    const socket = ClientSocket.of(channel, at);
-    socket.begin(null, { port: 1, encrypted: false });
+function exchangeOf(client, isWhole, isRead) {
+    const socket = ClientSocket.of(server, client);
+    socket.begin(null, client);
     const request = new http.IncomingMessage(socket);
     if (isWhole) {
         request.push("body");
@@ -34,46 +41,67 @@ function exchangeOn(channel, isWhole, isRead, at = server) {
         request.on("end", () => {});
         request.read(1);
     }
-    return { request, socket, channel };
+    return { request, socket };
 }
 
-const other = http.createServer();
-prepareServer(other);
+let port = 0;
+const clientAt = (address) => ({ address, port: String(++port), encrypted: false });
+const nextOf = (client) => exchangeOf(client, true, false);
 
-// The socket of a channel ends with an exchange only if the application has a listener for it.
+// A socket ends with an exchange only if the application has a listener for it.
 function endsWith(listens) {
-    const channel = { socket: null };
-    const exchange = exchangeOn(channel, true, false, other);
+    const client = clientAt("192.0.2.1");
+    const exchange = nextOf(client);
     if (listens) {
         exchange.socket.once("close", () => ended.push(exchange.socket));
     }
-    conclude(exchange);
-    return ClientSocket.of(channel, other) !== exchange.socket && exchange.socket;
+    conclude(exchange, true);
+    return ClientSocket.of(server, client) !== exchange.socket && exchange.socket;
 }
 const ended = [];
 const kept = endsWith(false);
 const closed = [endsWith(true), endsWith(true)];
+opened.clear();
 
-const channels = [];
+// Only the same client's next request gets what the application keeps by the connection.
+const first = clientAt("192.0.2.1");
+const { socket: mine, request } = nextOf(first);
+conclude({ socket: mine, request }, true);
+assert.notStrictEqual(ClientSocket.of(server, { ...first, address: "192.0.2.2" }), mine);
+assert.notStrictEqual(ClientSocket.of(server, { ...first, port: "65535" }), mine);
+assert.strictEqual(ClientSocket.of(server, first), mine);
+opened.clear();
+
+const clients = [];
 for (const [isWhole, isRead] of [[true, false], [true, true], [false, false], [false, true]]) {
-    const channel = { socket: null };
-    const former = exchangeOn(channel, isWhole, isRead);
-    const next = exchangeOn(channel, true, false);
+    const client = clientAt("192.0.2.1");
+    const former = exchangeOf(client, isWhole, isRead);
+    const next = nextOf(client);
     assert.notStrictEqual(next.socket, former.socket);
-    conclude(former);
-    assert.strictEqual(channel.socket, next.socket);
+    conclude(next, true);
+    conclude(former, true);
     former.request.resume();
-    channels.push([channel, next]);
+    clients.push([client, next]);
 }
 // The end of a body, and `close`, come in later turns of the loop.
-setImmediate(() => setImmediate(() => {
+const soon = (call) => setImmediate(() => setImmediate(call));
+soon(() => {
     assert.strictEqual(kept, false);
     assert.deepStrictEqual(ended, closed);
-    assert.strictEqual(opened.size, channels.length);
-    for (const [channel, next] of channels) {
+    assert.strictEqual(opened.size, clients.length);
+    for (const [client, next] of clients) {
         assert.ok(opened.has(next.socket));
-        conclude(next);
-        assert.strictEqual(ClientSocket.of(channel, server), next.socket);
+        assert.strictEqual(ClientSocket.of(server, client), next.socket);
+        next.socket.keep();
     }
-    assert.strictEqual(opened.size, channels.length);
-}));
+    // Two periods later.
+    for (let i = 0; i < 2; i++) {
+        assert.strictEqual(opened.size, clients.length);
+        timers.splice(0, Infinity, timers[timers.length - 1])[0]();
+    }
+    soon(() => {
+        assert.strictEqual(opened.size, 0);
+        const sockets = clients.map(([client, { socket }]) => ClientSocket.of(server, client) === socket);
+        assert.ok(!sockets.includes(true));
+    });
+});

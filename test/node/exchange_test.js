@@ -124,7 +124,7 @@ const upgrades = { connected() {}, upgrade: (of, where, head, request) => upgrad
 for (const path of ["/page", "/socket"]) {
     const head = new RequestHead(["REQUEST_METHOD", "GET", "REQUEST_URI", path, "SERVER_PROTOCOL", "HTTP/1.1",
         "HTTP_CONNECTION", "upgrade", "HTTP_UPGRADE", "chat", "REMOTE_PORT", "4711", ""].join("\0"));
-    new Exchange(upgrades, {}, 0, { socket: null }, 1, 0).run(server, head, Buffer.alloc(0), 0);
+    new Exchange(upgrades, {}, 0, {}, 1, 0).run(server, head, Buffer.alloc(0), 0);
     assert.strictEqual(asked[asked.length - 1].socket.remotePort, 4711);
 }
 assert.deepStrictEqual([requests.length, upgraded.length], [1, 1]);

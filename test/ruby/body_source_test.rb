@@ -9,7 +9,9 @@ module PhusionPassenger
       super
       ours, theirs = seqpacket_pair
       @child = Peers::Child.new(ours)
-      @source = BodySource.new(Channel.new(1, theirs), 3..5)
+      @channel = Channel.new(1, theirs)
+      @reply = Reply.new(@channel, 5)
+      @source = BodySource.new(@channel, @reply, 2)
     end
 
     def test_all_pieces_up_to_the_last_arrive
@@ -132,6 +134,17 @@ module PhusionPassenger
     def test_a_head_that_ends_early_is_broken_off
       @child.send_body(5, "head", last: true)
       assert_raises(BodyBrokenOff) { in_time { @source.read_exactly(5) } }
+    end
+
+    # The channel is the next request's.
+    def test_no_message_is_taken_off_the_channel_after_the_answer
+      @child.send_body(5, "one")
+      assert_equal "one", in_time { @source.next_piece }
+      @reply.respond(401, "", last: true)
+      @child.send_body(6, "the next request's", last: true)
+      assert_raises(BodyBrokenOff) { in_time { @source.next_piece } }
+      assert_equal "the next request's",
+                   in_time { BodySource.new(@channel, Reply.new(@channel, 6), 0).next_piece }
     end
 
     private

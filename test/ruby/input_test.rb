@@ -248,6 +248,8 @@ module PhusionPassenger
       assert pieces.join == io.read
       io.release
       refute_predicate self, :file?
+      io.rewind
+      assert_raises(IOError) { in_time { io.read } }
     end
 
     def test_an_input_rewound_in_the_middle_is_read_to_its_end

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/WholeNumber.h"
+#include "exchange/QueueChoice.h"
 
 namespace Passenger::StickyCookie {
 
@@ -14,7 +15,7 @@ std::uint32_t instanceIn(std::string_view header, std::string_view name) noexcep
         pair.remove_prefix(std::min(pair.find_first_not_of(" \t"), pair.size()));
         if (pair.starts_with(name) && pair.substr(name.size()).starts_with('=')) {
             const auto instance = wholeNumber<std::uint32_t>(pair.substr(name.size() + 1));
-            if (instance.value_or(0) != 0) {
+            if (instance.value_or(0) != 0 && *instance <= QueueChoice::LAST_INSTANCE) {
                 return *instance;
             }
         }

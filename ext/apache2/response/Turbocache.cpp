@@ -53,8 +53,10 @@ constexpr std::array SPECIAL{
 // In these headers, and in those that begin with FORWARDED, a server in front of httpd says what
 // the client has asked for and who the client is. Applications make URLs and pages of them.
 constexpr std::string_view FORWARDED = "X-Forwarded-";
-constexpr std::array<std::string_view, 7> FROM_THE_FRONT{
-    "Host", "Forwarded", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-Remote-User", "Remote-User",
+constexpr std::array<std::string_view, 13> FROM_THE_FRONT{
+    "Host",          "Forwarded",     "X-Original-URL",  "X-Rewrite-URL", "X-HTTP-Method-Override",
+    "X-Remote-User", "Remote-User",   "X-Original-Host", "X-Host",        "X-Scheme",
+    "X-Url-Scheme",  "X-Script-Name", "Front-End-Https",
 };
 
 /** The client's address does not count, as in REMOTE_ADDR. */

@@ -23,5 +23,6 @@ libpassenger_exchange_la_SOURCES = \
     %D%/RequestSender.cpp \
     %D%/StreamSession.cpp \
     %D%/ToldOptions.cpp \
+    %D%/UnknownInstances.cpp \
     %D%/WarmUp.cpp \
     %D%/Withdrawal.cpp

@@ -107,7 +107,13 @@ QueueLinkPtr QueueCache::freshLink(const Options &options, Generation unusable) 
             old = std::exchange(link_, fresh.queue);
             told_.noteTold(options.request.settings, clock());
             closed = takeClosed();
+            if (old && old->generation != fresh.queue->generation) {
+                unknown_.clear();
+            }
             if (!fresh.instance) {
+                if (!choice.isCommon()) {
+                    unknown_.add(choice.number());
+                }
                 return fresh.queue;
             }
             fresh.instance->epoch = before;
@@ -129,12 +135,15 @@ Links QueueCache::attachWithRelief(const Options &options, Generation unusable) 
 }
 
 /** The known queue of this instance, or the application's queue. */
-QueueLinkPtr QueueCache::known(QueueChoice choice) const {
+QueueLinkPtr QueueCache::known(QueueChoice choice) {
     if (choice.isCommon()) {
         return link_;
     }
     const auto found = instances_.find(choice.number());
-    return found == instances_.end() ? nullptr : found->second;
+    if (found != instances_.end()) {
+        return found->second;
+    }
+    return unknown_.contains(choice.number(), clock()) ? link_ : nullptr;
 }
 
 QueueCache::InstanceLinks QueueCache::takeClosed() {
@@ -351,6 +360,7 @@ void QueueCache::forget() noexcept {
         untold_.clear();
         old.swap(link_);
         instances.swap(instances_);
+        unknown_.clear();
         channels = channels_.takeFree();
     }
     release(channels);

@@ -14,6 +14,7 @@
 #include "exchange/Options.h"
 #include "exchange/QueueHost.h"
 #include "exchange/ToldOptions.h"
+#include "exchange/UnknownInstances.h"
 
 namespace Passenger {
 
@@ -82,7 +83,7 @@ private:
     using Channels = ChannelStock::Channels;
 
     QueueLinkPtr freshLink(const Options &options, Generation unusable) EXCLUDES(mutex_);
-    QueueLinkPtr known(QueueChoice choice) const REQUIRES(mutex_);
+    QueueLinkPtr known(QueueChoice choice) REQUIRES(mutex_);
     Links attachWithRelief(const Options &options, Generation unusable) EXCLUDES(mutex_);
     InstanceLinks takeClosed() REQUIRES(mutex_);
     std::uint64_t epoch() EXCLUDES(mutex_);
@@ -107,6 +108,7 @@ private:
     /** Each question to the agent drops the closed queues. So there are at most 1,024 queues of
      *  serving instances, and those of instances that ended since the last question. */
     InstanceLinks instances_ GUARDED_BY(mutex_);
+    UnknownInstances unknown_ GUARDED_BY(mutex_);
     ChannelStock channels_ GUARDED_BY(mutex_);
     /** Closed channels that the agent still has to be told of. */
     std::vector<ChannelId> untold_ GUARDED_BY(mutex_);

@@ -17,12 +17,15 @@ public:
      *  which all instances read first. */
     static constexpr QueueChoice ofHighPriority() noexcept { return QueueChoice(HIGH_PRIORITY); }
 
+    /** The highest sticky id. Clients can name an instance, and no other queue. */
+    static constexpr std::uint32_t LAST_INSTANCE = UINT32_MAX - 1;
+
     constexpr bool isCommon() const noexcept { return number_ == 0; }
     /** The form in frames. With sticky sessions the instance's sticky id. */
     constexpr std::uint32_t number() const noexcept { return number_; }
 
 private:
-    static constexpr std::uint32_t HIGH_PRIORITY = UINT32_MAX;
+    static constexpr std::uint32_t HIGH_PRIORITY = LAST_INSTANCE + 1;
 
     explicit constexpr QueueChoice(std::uint32_t number) noexcept : number_(number) {}
 

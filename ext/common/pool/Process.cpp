@@ -9,6 +9,7 @@
 
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
+#include "exchange/QueueChoice.h"
 #include "exchange/WarmUp.h"
 #include "io/Serve.h"
 #include "log/Log.h"
@@ -37,7 +38,7 @@ std::chrono::milliseconds heartbeatInterval(const Options &options) {
 
 std::uint32_t makeStickyId() {
     std::random_device random;
-    return std::max<std::uint32_t>(random(), 1);
+    return std::clamp<std::uint32_t>(random(), 1, QueueChoice::LAST_INSTANCE);
 }
 
 /** The instance still has time to say READY. */

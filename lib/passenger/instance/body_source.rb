@@ -5,15 +5,17 @@ require_relative "../wire/channel"
 module PhusionPassenger
   # The request's bytes that come on the reply channel in BODY messages: the rest of a long head,
   # then the body. A request that is sent again has a new ticket, but BODY messages under its
-  # earlier tickets stay valid. One exchange owns it, in one thread.
+  # earlier tickets stay valid. One exchange owns it, in one thread. After the answer the channel's
+  # messages may be another request's: none is received for an application that reads on.
   class BodySource
     FILE_LENGTH = Layout::Reply::HEADER_LENGTH + 8
     private_constant :FILE_LENGTH
 
-    # `tickets`: the range of tickets that the exchange has had.
-    def initialize(channel, tickets)
+    # `resends`: how often the request was sent again, each time with the next ticket.
+    def initialize(channel, reply, resends)
       @channel = channel
-      @tickets = tickets
+      @reply = reply
+      @tickets = (reply.ticket - resends)..reply.ticket
       @buffer = String.new(capacity: Layout::MESSAGE_LIMIT + 1, encoding: Encoding::BINARY)
       @stale = 0
       @unread = nil
@@ -66,6 +68,10 @@ module PhusionPassenger
     private
 
     def receive
+      if @reply.finished?
+        raise BodyBrokenOff, "the rest of the request's body is gone, since its exchange is over"
+      end
+
       @channel.receive(@buffer)
       take
     end

@@ -20,8 +20,6 @@ class Channel {
         this.descriptor = descriptor;
         // The exchange that is told of events.
         this.exchange = null;
-        // What the application sees as the connection, from one exchange to the next.
-        this.socket = null;
         // The child has shut it down.
         this.gone = false;
         this._retired = false;
@@ -63,10 +61,6 @@ class Channel {
             poller.unwatch(this.descriptor, this._tag);
             native.addon.close(this.descriptor);
             this.descriptor = -1;
-        }
-        if (this.socket) {
-            this.socket.destroy();
-            this.socket = null;
         }
     }
 }

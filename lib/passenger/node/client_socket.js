@@ -3,6 +3,26 @@
 // What the application sees as the client's connection. No byte of HTTP goes through it.
 const { ProxiedSocket } = require("./proxied_socket");
 
+// Milliseconds, as Node's keepAliveTimeout. One without a request ends after one to two of these.
+const KEPT_FOR = 5000;
+const MOST_KEPT = 1000;
+// Those without a request, by their clients' addresses and ports, the oldest first.
+const kept = new Map();
+let period = 0;
+// Made here, so that it belongs to no request.
+const timer = setTimeout(() => {
+    for (const socket of kept.values()) {
+        if (socket.keptIn === period) {
+            break;
+        }
+        socket.drop();
+    }
+    period++;
+    if (kept.size > 0) {
+        timer.refresh();
+    }
+}, KEPT_FOR).unref();
+
 function onTimeout() {
     const response = this._httpMessage;
     const request = this.exchange && this.exchange.request;
@@ -19,30 +39,35 @@ function onError(error) {
     this.server.emit("clientError", error, this);
 }
 
-// The socket object of a reply channel, from one exchange to the next, as long as these end
-// cleanly.
+// What an application keeps by the connection is the client's: no other client gets the object. The
+// next request of the client's connection gets it if that comes soon, and this one ends cleanly.
 class ClientSocket extends ProxiedSocket {
-    // That of the channel, unless its last exchange is not over for the application.
-    static of(channel, server) {
-        const former = channel.socket;
-        if (former && !former.destroyed && former.concluded && former.server === server) {
-            former.concluded = false;
-            return former;
+    // `head`: the RequestHead of the request.
+    static of(server, head) {
+        const client = `${head.address} ${head.port}`;
+        const former = kept.get(client);
+        if (former) {
+            kept.delete(client);
+            if (!former.destroyed) {
+                return former;
+            }
         }
-        const socket = new ClientSocket(server);
-        channel.socket = socket;
+        if (kept.size > MOST_KEPT) {
+            kept.values().next().value.drop();
+        }
+        const socket = new ClientSocket(server, client);
         server.emit("connection", socket);
         return socket;
     }
 
-    constructor(server) {
+    constructor(server, client) {
         super();
         this.server = server;
+        this._client = client;
+        this.keptIn = 0;
         // The exchange that is in work.
         this.exchange = null;
         this._httpMessage = null;
-        // conclude() has ended the last exchange for the application.
-        this.concluded = false;
         // Bytes of bodies of requests, and of answers with their heads.
         this.received = 0;
         this.sent = 0;
@@ -59,6 +84,24 @@ class ClientSocket extends ProxiedSocket {
         if (this.server.timeout || this.timeout) {
             this.setTimeout(this.server.timeout);
         }
+    }
+
+    // An HTTP/2 connection has several requests at once, but only one is kept.
+    keep() {
+        if (kept.has(this._client)) {
+            this.destroy();
+            return;
+        }
+        if (kept.size === 0) {
+            timer.refresh();
+        }
+        this.keptIn = period;
+        kept.set(this._client, this);
+    }
+
+    drop() {
+        kept.delete(this._client);
+        this.destroy();
     }
 
     // Whether code of this request awaits the end of the socket, to clean up.

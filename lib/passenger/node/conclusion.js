@@ -44,29 +44,20 @@ function breakOff(request) {
     }
 }
 
-// The next exchange gets another connection, unless it has one already.
-function leave(channel, socket) {
-    if (channel.socket === socket) {
-        channel.socket = null;
-    }
-}
-
-// After the last message and the event `finish`, for the request and its connection.
-exports.conclude = function ({ request, socket, channel }) {
+// After the last message and the event `finish`, for the request and its connection. `maybeKept`:
+// the client's next request may get it.
+exports.conclude = function ({ request, socket }, maybeKept) {
     if (!isRead(request) || request.readableFlowing && !exports.isAwaited(request)) {
         request._dump();
     }
-    socket.concluded = true;
-    if (socket.isAwaited) {
-        leave(channel, socket);
-    }
+    let keeps = maybeKept && !socket.isAwaited;
     if (request.complete && request.readableEnded) {
         request.destroy();
     } else if (request.complete || request._dumped) {
         request.on("end", request.destroy);
         if (!request._dumped) {
             // The application reads what has come.
-            leave(channel, socket);
+            keeps = false;
             request.once("close", () => socket.destroy());
         }
         if (!request.complete) {
@@ -74,13 +65,14 @@ exports.conclude = function ({ request, socket, channel }) {
             request.push(null);
         }
     } else {
-        leave(channel, socket);
+        keeps = false;
         // Without the error, which would be the event `clientError`.
         socket.destroy();
         breakOff(request);
     }
-    if (channel.socket !== socket && (request.destroyed || request._dumped)) {
-        // The next exchange has begun before, in the same turn of the loop.
+    if (keeps) {
+        socket.keep();
+    } else if (request.destroyed || request._dumped) {
         socket.destroy();
     }
 };

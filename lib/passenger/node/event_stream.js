@@ -173,7 +173,7 @@ class EventStream {
 
     _finished() {
         this._concluded = true;
-        conclude({ request: this._request, socket: this._former, channel: {} });
+        conclude({ request: this._request, socket: this._former }, false);
         this._close();
     }
 

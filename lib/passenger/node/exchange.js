@@ -132,7 +132,7 @@ class Exchange {
                 return;
             }
         }
-        this.socket = ClientSocket.of(this.channel, server);
+        this.socket = ClientSocket.of(server, head);
         this.socket.begin(this, head);
         if (this.socket.destroyed) {
             // By a listener of `connection`.
@@ -217,7 +217,7 @@ class Exchange {
     // The answer goes on by the client's own socket.
     _leave() {
         this.socket.exchange = null;
-        this.socket = this.channel.socket = null;
+        this.socket = null;
         this.handedOver();
     }
 
@@ -379,7 +379,7 @@ class Exchange {
         if (this._ending) {
             this._settle();
             if (this.socket && !this._isAborted) {
-                process.nextTick(conclude, this);
+                process.nextTick(conclude, this, true);
             }
         } else if (this._isFull) {
             this._isFull = false;
@@ -404,7 +404,6 @@ class Exchange {
         this._isAborted = true;
         this._chunks.settle(destroyed());
         socket.exchange = null;
-        this.channel.socket = null;
         socket.destroy();
         if (request) {
             request.destroy(reset());

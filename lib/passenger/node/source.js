@@ -1,6 +1,7 @@
 "use strict";
 
 // Where an instance takes requests, and where it claims them.
+const { AsyncResource } = require("async_hooks");
 const { ProtocolError, serveOf } = require("./frames");
 const layout = require("./layout");
 const log = require("./log");
@@ -31,6 +32,8 @@ class Source {
         this._unwatch = [];
         // The timer of the next look, while a queue cannot be watched.
         this._retry = null;
+        // The timer may be made in a request, and the requests that it finds are others'.
+        this._look = AsyncResource.bind(() => this.onEvents());
         this.ended = false;
         this.busy = 0;
         if (!(threads > 0 && threads <= layout.CLAIMS - cell)) {
@@ -85,7 +88,7 @@ class Source {
                 throw error;
             }
             log.complain("queue.not_watched", { reason: error.message });
-            this._retry = setTimeout(() => this.onEvents(), RETRY_INTERVAL).unref();
+            this._retry = setTimeout(this._look, RETRY_INTERVAL).unref();
         }
     }
 

@@ -32,9 +32,9 @@ module PhusionPassenger
       end
     end
 
+    # What is in memory can still be read.
     def release
       @file&.close
-      @file = nil
     end
 
     private

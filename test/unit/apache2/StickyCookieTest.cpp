@@ -2,12 +2,17 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <string>
+
+#include "exchange/QueueChoice.h"
+
 namespace Passenger {
 
 class StickyCookieTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(StickyCookieTest);
     CPPUNIT_TEST(testAnInstanceIsFoundAmongOtherCookies);
     CPPUNIT_TEST(testAMalformedCookieNamesNoInstance);
+    CPPUNIT_TEST(testNoClientChoosesTheQueueOfHighPriority);
     CPPUNIT_TEST(testTheCookieIsForTheApplicationAndNotForScripts);
     CPPUNIT_TEST_SUITE_END();
 
@@ -17,7 +22,7 @@ public:
                                    "route=x; route=42", "xroute=1; route=42", " \troute=42"}) {
             CPPUNIT_ASSERT_EQUAL_MESSAGE(header, 42U, StickyCookie::instanceIn(header, "route"));
         }
-        CPPUNIT_ASSERT_EQUAL(4294967295U, StickyCookie::instanceIn("route=4294967295", "route"));
+        CPPUNIT_ASSERT_EQUAL(4294967294U, StickyCookie::instanceIn("route=4294967294", "route"));
     }
 
     void testAMalformedCookieNamesNoInstance() {
@@ -25,6 +30,11 @@ public:
                                    "route=42x", "route= 42", "routes=42", "ROUTE=42", "a=route=42", ";;,,=;route"}) {
             CPPUNIT_ASSERT_EQUAL_MESSAGE(header, 0U, StickyCookie::instanceIn(header, "route"));
         }
+    }
+
+    void testNoClientChoosesTheQueueOfHighPriority() {
+        const std::string header = "route=" + std::to_string(QueueChoice::ofHighPriority().number());
+        CPPUNIT_ASSERT_EQUAL(0U, StickyCookie::instanceIn(header, "route"));
     }
 
     void testTheCookieIsForTheApplicationAndNotForScripts() {

@@ -31,6 +31,8 @@ class QueueCacheTest : public LeakCheck {
     CPPUNIT_TEST(testAFailedRegistrationLosesNothing);
     CPPUNIT_TEST(testTheAgentIsAskedForAnInstanceOnce);
     CPPUNIT_TEST(testTheCommonQueueIsUsedIfTheInstanceDoesNotServe);
+    CPPUNIT_TEST(testTheAgentIsNotAskedForAnInstanceThatItDidNotKnowAMomentAgo);
+    CPPUNIT_TEST(testTheAgentIsNotAskedForEachOfManyInventedInstances);
     CPPUNIT_TEST(testWithoutStickySessionsTheAgentIsNotAskedForAnInstance);
     CPPUNIT_TEST(testAnInstanceWhoseQueueIsClosedIsForgotten);
     CPPUNIT_TEST(testAnInstanceThatEndedIsForgottenWhenAnotherIsAskedFor);
@@ -167,7 +169,33 @@ public:
         CPPUNIT_ASSERT(link() == queue);
         CPPUNIT_ASSERT_EQUAL(1U, cache_->attached);
         cache_->instances[7];
+        cache_->time.advance(UnknownInstances::PAUSE);
         CPPUNIT_ASSERT_MESSAGE("It serves by now", linkTo(7)->sending.get() != queue->sending.get());
+    }
+
+    void testTheAgentIsNotAskedForAnInstanceThatItDidNotKnowAMomentAgo() {
+        cache_->instances[8];
+        for (const unsigned questions : {1U, 2U, 3U}) {
+            const QueueLinkPtr queue = linkTo(7);
+            CPPUNIT_ASSERT(linkTo(7) == queue && link() == queue);
+            CPPUNIT_ASSERT_EQUAL(questions, cache_->attached);
+            if (questions == 1) {
+                cache_->time.advance(UnknownInstances::PAUSE);
+            } else {
+                cache_->next();
+            }
+        }
+        CPPUNIT_ASSERT_MESSAGE("Another one is found", linkTo(8) != link());
+        cache_->replaceAgent();
+        cache_->instances[7];
+        CPPUNIT_ASSERT_MESSAGE("Another agent may know it", linkTo(7) != link());
+    }
+
+    void testTheAgentIsNotAskedForEachOfManyInventedInstances() {
+        for (std::uint32_t id = 1; id <= 2 * UnknownInstances::MOST; id++) {
+            linkTo(id);
+        }
+        CPPUNIT_ASSERT_EQUAL(static_cast<unsigned>(UnknownInstances::MOST), cache_->attached);
     }
 
     void testWithoutStickySessionsTheAgentIsNotAskedForAnInstance() {

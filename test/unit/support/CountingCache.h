@@ -14,6 +14,7 @@
 #include "shm/GenerationTableView.h"
 #include "shm/InFlightTable.h"
 #include "shm/SenderMemory.h"
+#include "support/ManualClock.h"
 
 namespace Passenger {
 
@@ -36,6 +37,7 @@ public:
     InFlightTable &inFlightTable() override { return inFlightTable_; }
     std::uint32_t childSlot() const override { return 0; }
     const GenerationTableView &generations() const override { return view_; }
+    const Clock &clock() const noexcept override { return time; }
     void wakeAgent() noexcept override {}
     bool tellSlow(const QueueLink & /*link*/, ChannelId /*channel*/, Ticket /*ticket*/,
                   std::chrono::milliseconds /*time*/) noexcept override {
@@ -44,6 +46,7 @@ public:
     void tellOverrun(const QueueLink & /*link*/, ChannelId /*channel*/, Ticket /*ticket*/,
                      std::chrono::milliseconds /*time*/) noexcept override {}
 
+    ManualClock time;
     unsigned attached = 0;
     /** The times that the agent was told options. */
     unsigned told = 0;

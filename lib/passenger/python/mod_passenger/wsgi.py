@@ -68,6 +68,8 @@ class WsgiAdapter:
         result = ()
         try:
             stream = self._prepare(environment, body, file, reply)
+            # In the thread's context: in one of its own each request of Django would connect to the
+            # caches anew.
             result = self._application(environment, answer.start_response)
             answer.send(result)
         except ClientGone:

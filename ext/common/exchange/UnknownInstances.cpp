@@ -1,0 +1,13 @@
+#include "exchange/UnknownInstances.h"
+
+namespace Passenger {
+
+bool UnknownInstances::contains(std::uint32_t stickyId, const Clock &clock) {
+    if (ids_.empty() || clock.now() - since_ >= PAUSE) {
+        ids_.clear();
+        since_ = clock.now();
+    }
+    return ids_.size() >= MOST || ids_.contains(stickyId);
+}
+
+}  // namespace Passenger
