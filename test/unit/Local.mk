@@ -194,6 +194,7 @@ endif
     %D%/pool/ClaimCellsTest.cpp \
     %D%/pool/DeadlinesTest.cpp \
     %D%/pool/DemandTest.cpp \
+    %D%/pool/DisuseTest.cpp \
     %D%/pool/DummyInstancesTest.cpp \
     %D%/pool/GroupTest.cpp \
     %D%/pool/HangWatchTest.cpp \
@@ -236,6 +237,7 @@ endif
     %D%/pool/PoolUpkeepTest.cpp \
     %D%/pool/PoolWaitingTest.cpp \
     %D%/pool/PreloaderCareTest.cpp \
+    %D%/pool/QueuePauseTest.cpp \
     %D%/pool/QueuePausesTest.cpp \
     %D%/pool/RepeatedDeathsTest.cpp \
     %D%/pool/RoomTest.cpp \

@@ -1,6 +1,7 @@
 #include "pool/Group.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "base/Exceptions.h"
@@ -20,11 +21,11 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       restartFiles_(options.appRoot, options.restartDir, context.orphans.restartFile(name_, options.rollingRestarts)),
       queue_(slot, name_, context.channels, context.store),
       loans_(context.channels, slot, queue_),
-      instances_(context, queue_),
-      pause_(context, queue_, instances_),
+      instances_(context.store, context.clock, context.cpu, queue_, std::bind_front(&PoolContext::bury, &context)),
+      pause_(context.pauses, context.clock, queue_, instances_),
       failures_(name_, context.reports),
       versions_(name_, context.threads, context.factory.create(options)),
-      demand_(options_, context, queue_, instances_),
+      demand_(options_, context.settings, context.pauses, queue_, instances_),
       succession_(
           {name_, options_, context, queue_, instances_, pause_, pending_, failures_, versions_, demand_, counters_}),
       hangs_(name_, options_, queue_, instances_),
@@ -33,7 +34,8 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
           {name_, options_, context, pending_, instances_, versions_, counters_},
           {[this](Process &process, const std::string &why) REQUIRES(poolLock) { scaler_.replace(process, why); },
            [this]() REQUIRES(poolLock) { rescale(); }}),
-      disuse_({context, queue_, instances_, pending_, versions_, preloader_}, context.clock.now()),
+      disuse_({context.settings, context.channels, queue_, instances_, pending_, versions_, preloader_},
+              context.clock.now()),
       starter_({name_, options_, context, queue_, instances_, pause_, pending_, versions_, succession_, preloader_},
                *this),
       scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, succession_,
@@ -192,7 +194,7 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
         demand_.restore();  // The old version may have grown since the restart.
     }
     instances_.add(process);
-    scaler_.measureFirst(now);
+    room_.memory().joined(scaler_, now);
     pause_.apply(*process);
     hangs_.add(*process, task.options, now);
     demand_.joined(now, wanted, grows);

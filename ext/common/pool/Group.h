@@ -159,10 +159,6 @@ public:
     void channelAdded(ChannelId channel) REQUIRES(poolLock) { queue_.senders().reset(channel); }
     /** The channels will not be used again. */
     void channelsGone(const std::vector<ChannelId> &channels) REQUIRES(poolLock);
-    /** Whether it has instances with a memory limit or a memory budget. */
-    bool isMeasured() const REQUIRES(poolLock) {
-        return (options_.limitsMemory() || room_.memory().isLimited(scaler_)) && !instances_.empty();
-    }
     /** See Scaler::replace(). */
     void requestReplacement(Process &process, const std::string &why) REQUIRES(poolLock) {
         scaler_.replace(process, why);

@@ -246,8 +246,14 @@ void MemoryRoom::versionChanged(const Scaler &application) {
 
 // ----- Measurements
 
-bool MemoryRoom::wantsSizeOf(const Scaler &application) const {
-    return isLimited(application) && knownOf(application).fresh == 0;
+void MemoryRoom::joined(const Scaler &application, MonotonicTime now) {
+    if (nextCheck_ && isLimited(application) && knownOf(application).fresh == 0) {
+        nextCheck_ = now;
+    }
+}
+
+bool MemoryRoom::isMeasured(const Scaler &application) const {
+    return (application.options().limitsMemory() || isLimited(application)) && !application.instances().empty();
 }
 
 /** The sizes of new instances differ, as does what they share. The last ones count most. */

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "base/Clock.h"
 #include "base/Mutex.h"
@@ -14,6 +14,7 @@
 #include "pool/CpuLoad.h"
 #include "pool/DescriptorStore.h"
 #include "pool/Orphans.h"
+#include "pool/PoolSettings.h"
 #include "pool/Process.h"
 #include "pool/QueuePauses.h"
 #include "pool/RecentReports.h"
@@ -21,20 +22,6 @@
 #include "spawning/SpawnerFactory.h"
 
 namespace Passenger {
-
-struct PoolSettings {
-    /** Instances over all applications. */
-    unsigned maxSize = 6;
-    /** Instances of one application; 0: no limit of its own. */
-    unsigned maxInstancesPerApp = 0;
-    /** MB that the instances of all applications may use together (PSS); 0: no limit. */
-    unsigned memoryBudget = 0;
-    /** An instance that was not needed for so long ends; zero: never. */
-    std::chrono::nanoseconds idleTime = std::chrono::seconds(300);
-    /** An application without instances, requests and reply channels for so long is forgotten;
-     *  zero: never. */
-    std::chrono::nanoseconds forgetTime = std::chrono::hours(1);
-};
 
 /**
  * To hold it means to hold the pool's lock. One role for all pools of a process, since they never
@@ -67,8 +54,6 @@ struct PoolContext {
     Generation lastGeneration GUARDED_BY(poolLock){};
     InstanceId lastInstance GUARDED_BY(poolLock){};
     RecentReports reports GUARDED_BY(poolLock){};
-    /** When instances with a memory limit are measured next; nothing: never. */
-    std::optional<MonotonicTime> nextMemoryCheck GUARDED_BY(poolLock){};
     bool shuttingDown GUARDED_BY(poolLock) = false;
     /** Waited for by the Pool's destructor; last, so that it is destroyed first. */
     BackgroundThreads threads{};
@@ -85,6 +70,9 @@ struct PoolContext {
         }
         return made;
     }
+    /** The process has ended. Watchers are destroyed on the loop, and without the lock: its holder
+     *  may use the process. */
+    void bury(ProcessPtr process);
 };
 
 /** Holds the pool's lock for a scope. */
@@ -96,5 +84,11 @@ public:
 private:
     LockGuard guard_;
 };
+
+inline void PoolContext::bury(ProcessPtr process) {
+    if (process->watched()) {
+        loop.post([this, process = std::move(process)] { const PoolGuard guard(*this); });
+    }
+}
 
 }  // namespace Passenger

@@ -85,12 +85,6 @@ void Scaler::rescale() {
     plan(now);
 }
 
-void Scaler::measureFirst(MonotonicTime now) {
-    if (parts_.context.nextMemoryCheck && parts_.room.memory().wantsSizeOf(*this)) {
-        parts_.context.nextMemoryCheck = now;
-    }
-}
-
 void Scaler::roomCame() {
     rescale();
     parts_.room.mayHaveCome();
@@ -312,9 +306,7 @@ void Scaler::plan(MonotonicTime now) {
     if (!parts_.instances.empty() || parts_.queue.current()) {
         at(parts_.demand.nextIdleCheck(now));
     }
-    if ((parts_.options.limitsMemory() || parts_.room.memory().isLimited(*this)) && !parts_.instances.empty()) {
-        at(parts_.context.nextMemoryCheck);
-    }
+    at(parts_.room.memory().nextCheck(*this));
     if (parts_.queue.abandoned().count() > 0) {
         at(now + ABANDONED_LOOK);
     }

@@ -79,8 +79,6 @@ public:
     bool wantsCompanion(unsigned ready, bool forked) const REQUIRES(poolLock);
     /** A new instance that replaces nothing serves. */
     void grown(MonotonicTime now) REQUIRES(poolLock) { spares_.restart(now); }
-    /** A new instance serves. It is measured at once if the application's size is not known. */
-    void measureFirst(MonotonicTime now) REQUIRES(poolLock);
     /** The application goes down: children ask again when they have a request. */
     void closeQueue() REQUIRES(poolLock);
     /** Calls closeQueue() if nobody uses the queue. */

@@ -29,7 +29,6 @@ class InstanceStarterTest : public GroupParts {
     CPPUNIT_TEST(testAnInstanceWhoseQueueWasReplacedWhileItLoadedIsNotWanted);
     CPPUNIT_TEST_SUITE_END();
 
-    PoolSettings settings_;
     std::optional<Room> room_;
     std::optional<ScaledApplication> shop_;
 

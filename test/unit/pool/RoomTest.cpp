@@ -19,7 +19,6 @@ class RoomTest : public GroupParts {
     CPPUNIT_TEST(testAWishForTheMinimumIsNoRequestThatWaits);
     CPPUNIT_TEST_SUITE_END();
 
-    PoolSettings settings_;
     std::optional<Room> room_;
     std::optional<ScaledApplication> shop_;
     std::optional<ScaledApplication> blog_;
@@ -39,7 +38,6 @@ public:
     void setUp() override {
         GroupParts::setUp();
         options_.minInstances = 0;
-        settings_ = PoolSettings();
         settings_.maxSize = 1;
         room_.emplace(settings_, context_->orphans, cpu_);
         // No start ends before the test does.

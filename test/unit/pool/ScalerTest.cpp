@@ -18,7 +18,6 @@ class ScalerTest : public GroupParts {
     CPPUNIT_TEST(testAfterTheStopNothingStarts);
     CPPUNIT_TEST_SUITE_END();
 
-    PoolSettings settings_;
     std::optional<Room> room_;
     std::optional<ScaledApplication> shop_;
 
@@ -26,7 +25,6 @@ public:
     void setUp() override {
         GroupParts::setUp();
         options_.minInstances = 0;
-        settings_ = PoolSettings();
         room_.emplace(settings_, context_->orphans, cpu_);
         // No start ends before the test does.
         factory_->hold();

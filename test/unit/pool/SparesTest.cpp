@@ -24,7 +24,7 @@ public:
     void setUp() override {
         GroupParts::setUp();
         pending_ = PendingSpawns();
-        demand_.emplace(options_, *context_, *queue_, *instances_);
+        demand_.emplace(options_, settings_, *pauses_, *queue_, *instances_);
         spares_.emplace(options_, *demand_, *instances_, pending_);
         demand_->requested(now());
         serve();

@@ -77,10 +77,10 @@ public:
         counters_ = AppCounters();
         makeQueue();
         const PoolGuard guard(*context_);
-        pause_.emplace(*context_, *queue_, *instances_);
+        pause_.emplace(*pauses_, clock_, *queue_, *instances_);
         failures_.emplace(app_, context_->reports);
         versions_.emplace(app_, context_->threads, factory_->create(options_));
-        demand_.emplace(options_, *context_, *queue_, *instances_);
+        demand_.emplace(options_, settings_, *pauses_, *queue_, *instances_);
         succession_.emplace(Succession::Parts{app_, options_, *context_, *queue_, *instances_, *pause_, pending_,
                                               *failures_, *versions_, *demand_, counters_});
     }

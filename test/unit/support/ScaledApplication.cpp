@@ -1,5 +1,6 @@
 #include "support/ScaledApplication.h"
 
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -11,11 +12,11 @@ ScaledApplication::ScaledApplication(PoolContext &context, Room &room, const std
       name(named),
       options(given),
       queue(slot, name, context.channels, context.store),
-      instances(context, queue),
-      pause(context, queue, instances),
+      instances(context.store, context.clock, context.cpu, queue, std::bind_front(&PoolContext::bury, &context)),
+      pause(context.pauses, context.clock, queue, instances),
       failures(name, context.reports),
       versions(name, context.threads, context.factory.create(options)),
-      demand(options, context, queue, instances),
+      demand(options, context.settings, context.pauses, queue, instances),
       succession({name, options, context, queue, instances, pause, pending, failures, versions, demand, counters}),
       hangs(name, options, queue, instances),
       preloader({name, options, context, pending, instances, versions, counters},
