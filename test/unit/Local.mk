@@ -196,6 +196,7 @@ endif
     %D%/pool/DemandTest.cpp \
     %D%/pool/DisuseTest.cpp \
     %D%/pool/DummyInstancesTest.cpp \
+    %D%/pool/FailureReportsTest.cpp \
     %D%/pool/GroupTest.cpp \
     %D%/pool/HangWatchTest.cpp \
     %D%/pool/InstanceLinkTest.cpp \
@@ -205,7 +206,6 @@ endif
     %D%/pool/InstancesTest.cpp \
     %D%/pool/LifecycleTest.cpp \
     %D%/pool/OrphansTest.cpp \
-    %D%/pool/PendingSpawnsTest.cpp \
     %D%/pool/PoolAdoptionTest.cpp \
     %D%/pool/PoolApplicationQueueTest.cpp \
     %D%/pool/PoolCompanionTest.cpp \
@@ -244,7 +244,7 @@ endif
     %D%/pool/ScalerTest.cpp \
     %D%/pool/SlowRequestsTest.cpp \
     %D%/pool/SparesTest.cpp \
-    %D%/pool/StartFailuresTest.cpp \
+    %D%/pool/SpawnsTest.cpp \
     %D%/pool/StickySessionsTest.cpp \
     %D%/pool/SuccessionTest.cpp \
     %D%/pool/SystemCpuLoadTest.cpp \

@@ -13,7 +13,7 @@
 #include "policy/ScalingPolicy.h"
 #include "pool/ApplicationQueue.h"
 #include "pool/Instances.h"
-#include "pool/PoolSettings.h"
+#include "pool/PoolContext.h"
 #include "pool/QueuePauses.h"
 
 namespace Passenger {

@@ -15,7 +15,7 @@ bool Disuse::isUnused() const {
 }
 
 bool Disuse::isUnusedButQueue() const {
-    return parts_.instances.empty() && parts_.pending.none() && !parts_.versions.deployment() &&
+    return parts_.instances.empty() && parts_.spawns.none() && !parts_.versions.deployment() &&
            !parts_.preloader.reforking() &&
            // A child without a channel has no request, whatever the children have counted.
            !parts_.channels.hasChannels(parts_.queue.slot());

@@ -6,9 +6,9 @@
 #include "pool/ApplicationQueue.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/Instances.h"
-#include "pool/PendingSpawns.h"
-#include "pool/PoolSettings.h"
+#include "pool/PoolContext.h"
 #include "pool/PreloaderCare.h"
+#include "pool/Spawns.h"
 #include "pool/Versions.h"
 
 namespace Passenger {
@@ -28,7 +28,7 @@ public:
         const ChannelRegistry &channels;
         const ApplicationQueue &queue;
         const Instances &instances;
-        const PendingSpawns &pending;
+        const Spawns &spawns;
         const Versions &versions;
         const PreloaderCare &preloader;
     };

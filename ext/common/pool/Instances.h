@@ -33,11 +33,10 @@ namespace Passenger {
  */
 class Instances {
 public:
-    /** Takes a process that is not needed any more, and destroys it: PoolContext::bury(). */
-    using Bury = std::function<void(ProcessPtr process)>;
-
-    /** All arguments outlive this object. @param queue that the instances take requests from */
-    Instances(DescriptorStore &store, const Clock &clock, CpuLoad &cpu, ApplicationQueue &queue, Bury bury)
+    /** All arguments outlive this object. @param queue that the instances take requests from
+     *  @param bury PoolContext::bury() */
+    Instances(DescriptorStore &store, const Clock &clock, CpuLoad &cpu, ApplicationQueue &queue,
+              std::function<void(ProcessPtr)> bury)
         : store_(store), clock_(clock), cpu_(cpu), queue_(queue), bury_(std::move(bury)) {}
 
     /** The instance serves from now on, or stands by. */
@@ -148,7 +147,7 @@ private:
     const Clock &clock_;
     CpuLoad &cpu_;
     ApplicationQueue &queue_;
-    const Bury bury_;
+    const std::function<void(ProcessPtr)> bury_;
     std::vector<ProcessPtr> all_;
 };
 

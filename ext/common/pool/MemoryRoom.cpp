@@ -98,7 +98,7 @@ MemoryRoom::View MemoryRoom::look(MonotonicTime now) const {
         view.snapshot.apps.push_back(
             {.budget = ownBudget(*application),
              .fresh = known.fresh,
-             .starting = application->coming(),
+             .starting = application->spawns().starting(),
              .startedAt = known.startedAt,
              .pressed = known.pressed,
              .waited = known.waits && known.waitsSince ? now - *known.waitsSince : std::chrono::nanoseconds(0)});

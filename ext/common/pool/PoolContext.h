@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -14,7 +15,6 @@
 #include "pool/CpuLoad.h"
 #include "pool/DescriptorStore.h"
 #include "pool/Orphans.h"
-#include "pool/PoolSettings.h"
 #include "pool/Process.h"
 #include "pool/QueuePauses.h"
 #include "pool/RecentReports.h"
@@ -22,6 +22,20 @@
 #include "spawning/SpawnerFactory.h"
 
 namespace Passenger {
+
+struct PoolSettings {
+    /** Instances over all applications. */
+    unsigned maxSize = 6;
+    /** Instances of one application; 0: no limit of its own. */
+    unsigned maxInstancesPerApp = 0;
+    /** MB that the instances of all applications may use together (PSS); 0: no limit. */
+    unsigned memoryBudget = 0;
+    /** An instance that was not needed for so long ends; zero: never. */
+    std::chrono::nanoseconds idleTime = std::chrono::seconds(300);
+    /** An application without instances, requests and reply channels for so long is forgotten;
+     *  zero: never. */
+    std::chrono::nanoseconds forgetTime = std::chrono::hours(1);
+};
 
 /**
  * To hold it means to hold the pool's lock. One role for all pools of a process, since they never
@@ -72,7 +86,11 @@ struct PoolContext {
     }
     /** The process has ended. Watchers are destroyed on the loop, and without the lock: its holder
      *  may use the process. */
-    void bury(ProcessPtr process);
+    void bury(ProcessPtr process) {
+        if (process->watched()) {
+            loop.post([this, process = std::move(process)] { const LockGuard guard(mutex); });
+        }
+    }
 };
 
 /** Holds the pool's lock for a scope. */
@@ -84,11 +102,5 @@ public:
 private:
     LockGuard guard_;
 };
-
-inline void PoolContext::bury(ProcessPtr process) {
-    if (process->watched()) {
-        loop.post([this, process = std::move(process)] { const PoolGuard guard(*this); });
-    }
-}
 
 }  // namespace Passenger

@@ -19,8 +19,8 @@ class DisuseTest : public GroupParts {
     CPPUNIT_TEST(testAChildWithTheNewConfigurationTakesTheApplicationBack);
     CPPUNIT_TEST_SUITE_END();
 
-    PendingSpawns pending_;
     AppCounters counters_;
+    Spawns spawns_{counters_};
     std::optional<Versions> versions_;
     std::optional<PreloaderCare> preloader_;
     std::optional<Disuse> disuse_;
@@ -29,10 +29,9 @@ public:
     void setUp() override {
         GroupParts::setUp();
         versions_.emplace(app_, context_->threads, factory_->create(options_));
-        preloader_.emplace(
-            PreloaderCare::Parts{app_, options_, *context_, pending_, *instances_, *versions_, counters_},
-            PreloaderCare::Events{});
-        disuse_.emplace(Disuse::Parts{settings_, *channels_, *queue_, *instances_, pending_, *versions_, *preloader_},
+        preloader_.emplace(PreloaderCare::Parts{app_, options_, *context_, spawns_, *instances_, *versions_, counters_},
+                           PreloaderCare::Events{});
+        disuse_.emplace(Disuse::Parts{settings_, *channels_, *queue_, *instances_, spawns_, *versions_, *preloader_},
                         now());
         CPPUNIT_ASSERT_MESSAGE("A child has a channel", !disuse_->isUnused());
         channels_->remove(channel_, 0);
@@ -50,9 +49,9 @@ public:
         CPPUNIT_ASSERT(!disuse_->isUnused());
         instances_->remove(process);
         CPPUNIT_ASSERT(disuse_->isUnused());
-        pending_.begun(SpawnTask());
+        spawns_.begun(SpawnTask());
         CPPUNIT_ASSERT(!disuse_->isUnused());
-        pending_.concluded(SpawnTask());
+        spawns_.concluded(SpawnTask());
         CPPUNIT_ASSERT(disuse_->isUnused());
         versions_->deploy(factory_->create(options_), nullptr, now());
         CPPUNIT_ASSERT(!disuse_->isUnused());

@@ -41,26 +41,26 @@ public:
     void testAnExpectedRequestStartsOneInstance() {
         const PoolGuard guard(*context_);
         shop_->scaler.rescale();
-        CPPUNIT_ASSERT(shop_->pending.none());
+        CPPUNIT_ASSERT(shop_->spawns.none());
         shop_->request();
         shop_->scaler.rescale();
         shop_->scaler.rescale();
-        CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.starting());
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->spawns.starting());
         CPPUNIT_ASSERT_EQUAL(1U, shop_->scaler.size());
         CPPUNIT_ASSERT(shop_->date);
     }
 
     void testNothingStartsBeforeTheDateAfterAFailure() {
         const PoolGuard guard(*context_);
-        shop_->failures.backoff().spawnFailed(now());
+        shop_->spawns.failed(now(), true);
         shop_->request();
         shop_->scaler.rescale();
-        CPPUNIT_ASSERT(shop_->pending.none());
-        CPPUNIT_ASSERT(shop_->date && *shop_->date <= shop_->failures.notBefore());
-        clock_.advance(shop_->failures.notBefore() - now());
+        CPPUNIT_ASSERT(shop_->spawns.none());
+        CPPUNIT_ASSERT(shop_->date && *shop_->date <= shop_->spawns.notBefore());
+        clock_.advance(shop_->spawns.notBefore() - now());
         shop_->request();
         shop_->scaler.rescale();
-        CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.starting());
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->spawns.starting());
     }
 
     void testAnInstanceThatIsDueIsReplaced() {
@@ -69,11 +69,11 @@ public:
         const ProcessPtr due = shop_->serve();
         due->lifecycle().fallDue("it is old");
         shop_->scaler.rescale();
-        CPPUNIT_ASSERT(shop_->pending.beingReplaced() == due->id());
+        CPPUNIT_ASSERT(shop_->spawns.beingReplaced() == due->id());
         CPPUNIT_ASSERT(shop_->succession.replacing());
         CPPUNIT_ASSERT(shop_->succession.startingReplacement());
         shop_->scaler.rescale();
-        CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.starting());
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->spawns.starting());
     }
 
     void testIdleInstancesEndAndTheQueueCloses() {
@@ -94,7 +94,7 @@ public:
         shop_->request();
         shop_->scaler.stop();
         shop_->scaler.rescale();
-        CPPUNIT_ASSERT(shop_->pending.none());
+        CPPUNIT_ASSERT(shop_->spawns.none());
         CPPUNIT_ASSERT(!shop_->date);
     }
 };

@@ -8,7 +8,6 @@
 #include "pool/ChannelRegistry.h"
 #include "pool/Instances.h"
 #include "pool/PoolContext.h"
-#include "pool/PoolSettings.h"
 #include "pool/QueuePauses.h"
 #include "pool/SystemCpuLoad.h"
 #include "shm/InFlightTable.h"
