@@ -11,6 +11,7 @@ class BootFailureTest < IntegrationTest
       made.site("#{kind}.test", SampleApps.failing(kind))
     end
     made.site("traced.test", SampleApps.failing("raises"))
+    made.site("together.test", SampleApps.failing("raises"))
     made.site("direct.test", SampleApps.failing("raises"), "PassengerSpawnMethod direct\n")
     made.site("gem.test", SampleApps.written("require 'no_such_library'\n"))
     made.site("healing.test", SampleApps.written("raise 'not yet'\n"))
@@ -73,13 +74,13 @@ class BootFailureTest < IntegrationTest
   end
 
   def test_requests_that_wait_for_a_failing_application_all_get_their_page
-    codes = Array.new(8) { Thread.new { client("raises.test").get("/").code } }.map(&:value)
+    codes = Array.new(8) { Thread.new { client("together.test").get("/").code } }.map(&:value)
     assert_equal ["500"], codes.uniq
   end
 
   def test_an_application_that_fails_does_not_disturb_another
     client("healthy.test").get("/hello")
-    failing = Array.new(4) { Thread.new { client("raises.test").get("/") } }
+    failing = Array.new(4) { Thread.new { client("together.test").get("/") } }
     10.times { assert_status 200, client("healthy.test").get("/hello") }
     failing.each(&:join)
   end

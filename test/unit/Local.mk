@@ -194,7 +194,9 @@ endif
     %D%/pool/ClaimCellsTest.cpp \
     %D%/pool/DeadlinesTest.cpp \
     %D%/pool/DemandTest.cpp \
+    %D%/pool/DisuseTest.cpp \
     %D%/pool/DummyInstancesTest.cpp \
+    %D%/pool/FailureReportsTest.cpp \
     %D%/pool/GroupTest.cpp \
     %D%/pool/HangWatchTest.cpp \
     %D%/pool/InstanceLinkTest.cpp \
@@ -204,7 +206,6 @@ endif
     %D%/pool/InstancesTest.cpp \
     %D%/pool/LifecycleTest.cpp \
     %D%/pool/OrphansTest.cpp \
-    %D%/pool/PendingSpawnsTest.cpp \
     %D%/pool/PoolAdoptionTest.cpp \
     %D%/pool/PoolApplicationQueueTest.cpp \
     %D%/pool/PoolCompanionTest.cpp \
@@ -236,13 +237,14 @@ endif
     %D%/pool/PoolUpkeepTest.cpp \
     %D%/pool/PoolWaitingTest.cpp \
     %D%/pool/PreloaderCareTest.cpp \
+    %D%/pool/QueuePauseTest.cpp \
     %D%/pool/QueuePausesTest.cpp \
     %D%/pool/RepeatedDeathsTest.cpp \
     %D%/pool/RoomTest.cpp \
     %D%/pool/ScalerTest.cpp \
     %D%/pool/SlowRequestsTest.cpp \
     %D%/pool/SparesTest.cpp \
-    %D%/pool/StartFailuresTest.cpp \
+    %D%/pool/SpawnsTest.cpp \
     %D%/pool/StickySessionsTest.cpp \
     %D%/pool/SuccessionTest.cpp \
     %D%/pool/SystemCpuLoadTest.cpp \

@@ -14,6 +14,7 @@
 #include "pool/ApplicationQueue.h"
 #include "pool/Instances.h"
 #include "pool/PoolContext.h"
+#include "pool/QueuePauses.h"
 
 namespace Passenger {
 
@@ -28,13 +29,9 @@ namespace Passenger {
 class Demand {
 public:
     /** All arguments outlive this object. @param options of the application, as they are now */
-    Demand(const Options &options, const PoolContext &context, ApplicationQueue &queue, const Instances &instances)
-        REQUIRES(poolLock)
-        : options_(options),
-          settings_(context.settings),
-          pauses_(context.pauses),
-          queue_(queue),
-          instances_(instances) {}
+    Demand(const Options &options, const PoolSettings &settings, const QueuePauses &pauses, ApplicationQueue &queue,
+           const Instances &instances)
+        : options_(options), settings_(settings), pauses_(pauses), queue_(queue), instances_(instances) {}
 
     // ----- Events
 

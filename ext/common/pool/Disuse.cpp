@@ -15,10 +15,10 @@ bool Disuse::isUnused() const {
 }
 
 bool Disuse::isUnusedButQueue() const {
-    return parts_.instances.empty() && parts_.pending.none() && !parts_.versions.deployment() &&
+    return parts_.instances.empty() && parts_.spawns.none() && !parts_.versions.deployment() &&
            !parts_.preloader.reforking() &&
            // A child without a channel has no request, whatever the children have counted.
-           !parts_.context.channels.hasChannels(parts_.queue.slot());
+           !parts_.channels.hasChannels(parts_.queue.slot());
 }
 
 bool Disuse::isOver(MonotonicTime now) {
@@ -27,12 +27,12 @@ bool Disuse::isOver(MonotonicTime now) {
     } else if (abandoned_) {
         return true;
     }
-    const std::chrono::nanoseconds time = parts_.context.settings.forgetTime;
+    const std::chrono::nanoseconds time = parts_.settings.forgetTime;
     return time > std::chrono::nanoseconds(0) && now - lastUsed_ >= time;
 }
 
 std::optional<MonotonicTime> Disuse::nextLook(MonotonicTime now) const {
-    const std::chrono::nanoseconds time = parts_.context.settings.forgetTime;
+    const std::chrono::nanoseconds time = parts_.settings.forgetTime;
     if (time == std::chrono::nanoseconds(0) && !abandoned_) {
         return std::nullopt;
     }

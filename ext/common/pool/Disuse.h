@@ -4,10 +4,11 @@
 
 #include "base/Clock.h"
 #include "pool/ApplicationQueue.h"
+#include "pool/ChannelRegistry.h"
 #include "pool/Instances.h"
-#include "pool/PendingSpawns.h"
 #include "pool/PoolContext.h"
 #include "pool/PreloaderCare.h"
+#include "pool/Spawns.h"
 #include "pool/Versions.h"
 
 namespace Passenger {
@@ -23,10 +24,11 @@ class Disuse {
 public:
     /** The parts that show whether an application is used. */
     struct Parts {
-        const PoolContext &context;
+        const PoolSettings &settings;
+        const ChannelRegistry &channels;
         const ApplicationQueue &queue;
         const Instances &instances;
-        const PendingSpawns &pending;
+        const Spawns &spawns;
         const Versions &versions;
         const PreloaderCare &preloader;
     };
@@ -34,9 +36,9 @@ public:
     /** Everything outlives this object. */
     Disuse(const Parts &parts, MonotonicTime now) : parts_(parts), lastUsed_(now) {}
 
-    bool isUnused() const REQUIRES(poolLock);
+    bool isUnused() const;
     /** Whether the application is unused except for a queue in which no child has put anything. */
-    bool isUnusedButQueue() const REQUIRES(poolLock);
+    bool isUnusedButQueue() const;
     bool isAbandoned() const noexcept { return abandoned_; }
     /** When the application was last seen to be used. */
     MonotonicTime lastUsed() const noexcept { return lastUsed_; }
@@ -50,9 +52,9 @@ public:
      *  soon as it is unused, unless a child with the old configuration asks for it again. */
     void abandon() noexcept { abandoned_ = true; }
     /** Looks. @return whether the application has been unused for long enough */
-    bool isOver(MonotonicTime now) REQUIRES(poolLock);
+    bool isOver(MonotonicTime now);
     /** When to look next: an unused application has no other date. Nothing: it is not forgotten. */
-    std::optional<MonotonicTime> nextLook(MonotonicTime now) const REQUIRES(poolLock);
+    std::optional<MonotonicTime> nextLook(MonotonicTime now) const;
 
 private:
     const Parts parts_;

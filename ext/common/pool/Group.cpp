@@ -1,6 +1,7 @@
 #include "pool/Group.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "base/Exceptions.h"
@@ -20,24 +21,26 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       restartFiles_(options.appRoot, options.restartDir, context.orphans.restartFile(name_, options.rollingRestarts)),
       queue_(slot, name_, context.channels, context.store),
       loans_(context.channels, slot, queue_),
-      instances_(context, queue_),
-      pause_(context, queue_, instances_),
-      failures_(name_, context.reports),
+      instances_(context.store, context.clock, context.cpu, queue_, std::bind_front(&PoolContext::bury, &context)),
+      pause_(context.pauses, context.clock, queue_, instances_),
+      spawns_(counters_),
+      reports_(name_, context.reports),
       versions_(name_, context.threads, context.factory.create(options)),
-      demand_(options_, context, queue_, instances_),
+      demand_(options_, context.settings, context.pauses, queue_, instances_),
       succession_(
-          {name_, options_, context, queue_, instances_, pause_, pending_, failures_, versions_, demand_, counters_}),
+          {name_, options_, context, queue_, instances_, pause_, spawns_, reports_, versions_, demand_, counters_}),
       hangs_(name_, options_, queue_, instances_),
       slow_(name_, queue_, instances_),
       preloader_(
-          {name_, options_, context, pending_, instances_, versions_, counters_},
+          {name_, options_, context, spawns_, instances_, versions_, counters_},
           {[this](Process &process, const std::string &why) REQUIRES(poolLock) { scaler_.replace(process, why); },
            [this]() REQUIRES(poolLock) { rescale(); }}),
-      disuse_({context, queue_, instances_, pending_, versions_, preloader_}, context.clock.now()),
-      starter_({name_, options_, context, queue_, instances_, pause_, pending_, versions_, succession_, preloader_},
+      disuse_({context.settings, context.channels, queue_, instances_, spawns_, versions_, preloader_},
+              context.clock.now()),
+      starter_({name_, options_, context, queue_, instances_, pause_, spawns_, versions_, succession_, preloader_},
                *this),
-      scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, succession_,
-               hangs_, preloader_, starter_, counters_},
+      scaler_({name_, options_, context, room, queue_, instances_, spawns_, versions_, demand_, succession_, hangs_,
+               preloader_, starter_, counters_},
               [this, &timer](std::optional<MonotonicTime> date) REQUIRES(poolLock) {
                   const MonotonicTime now = context_.clock.now();
                   timer.set(*this, shutDown_
@@ -50,8 +53,9 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
 Attachment Group::attach(const Options &options, Generation unusable) {
     const MonotonicTime now = context_.clock.now();
     takeOptions(options);
-    if (failsAtOnce(now) || (!queue_.current() && failures_.wentDownWith(unusable))) {
-        refuse();
+    const bool fails = instances_.serving() == 0 && spawns_.failsAtOnce(now);
+    if (fails || (!queue_.current() && spawns_.wentDownWith(unusable))) {
+        spawns_.refuse();
     }
     disuse_.noteUse(now, options.removed);
     const QueueGenerationPtr current = queue_.current();
@@ -60,11 +64,11 @@ Attachment Group::attach(const Options &options, Generation unusable) {
         scaler_.closeQueue();
         // The new queue is there at once, and requests wait in it. The delays of its instances
         // grow.
-        failures_.backoff().queueBroke(now);
+        spawns_.queueBroke(now);
     }
     ask(now);
     if (!queue_.current()) {
-        refuse();
+        spawns_.refuse();
     }
     Attachment attachment = queue_.attachment();
     if (const QueueChoice choice = options.queueChoice(); !choice.isCommon()) {
@@ -89,7 +93,7 @@ void Group::doWhatIsDue(MonotonicTime now) {
     }
     scaler_.endUnneeded(now);
     succession_.look(now);
-    failures_.backoff().answered(demand_.lastProgress());
+    spawns_.answered(demand_.lastProgress());
     rescale();
 }
 
@@ -186,20 +190,18 @@ bool Group::beginRestarts() {
 void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) {
     const MonotonicTime now = context_.clock.now();
     const bool grows = task.purpose == SpawnTask::Purpose::GROW;
-    (process->former() ? counters_.adopted : counters_.spawned)++;
-    lastSpawnTime_ = process->former() ? lastSpawnTime_ : process->spawnTime;
+    spawns_.joined(process->former() ? std::nullopt : std::optional(process->spawnTime), wanted);
     if (wanted && versions_.deploys(task)) {
         demand_.restore();  // The old version may have grown since the restart.
     }
     instances_.add(process);
-    scaler_.measureFirst(now);
+    room_.memory().joined(scaler_, now);
     pause_.apply(*process);
     hangs_.add(*process, task.options, now);
     demand_.joined(now, wanted, grows);
     Log::notice("event={} app=\"{}\" pid={} ms={}", process->former() ? "instance.adopted" : "instance.started", name_,
                 process->pid(), std::chrono::duration_cast<std::chrono::milliseconds>(now - task.begunAt).count());
     if (wanted) {
-        failures_.succeeded();
         if (grows) {
             scaler_.grown(now);
         }
@@ -221,17 +223,16 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
 }
 
 void Group::failed(const SpawnTask &task, GetFailure failure) {
-    counters_.spawnsFailed++;
     const MonotonicTime now = context_.clock.now();
     // Requests before this moment have asked for this start.
     demand_.notePeak(now);
-    failures_.backoff().spawnFailed(now, options_.environment != "development");
-    failures_.report("spawn.failed", failure, now);
+    spawns_.failed(now, options_.environment != "development");
+    reports_.report("spawn.failed", failure, now);
     const bool oldVersionStays = succession_.attemptFailed(task, failure, restartFiles_.seen());
     if (!versions_.deployment()) {
         demand_.forgetRestore();
         // Requests may wait for the old version's next start: if that fails, too, they are refused.
-        if (!oldVersionStays && !succession_.servesSoon() && pending_.none()) {
+        if (!oldVersionStays && !succession_.servesSoon() && spawns_.none()) {
             goDown(failure);
         }
     }
@@ -242,7 +243,7 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
 void Group::goDown(const GetFailure &failure) {
     // Refused first: the end of the queue would only make the children ask again.
     queue_.refuseWaiting(failure);
-    failures_.wentDown(failure, queue_.current() ? queue_.current()->number : Generation());
+    spawns_.wentDown(failure, queue_.current() ? queue_.current()->number : Generation());
     scaler_.closeQueue();
 }
 
@@ -256,9 +257,8 @@ void Group::died(const ProcessPtr &process) {
     const bool unexpected = process->endIsDeath() && !shutDown_;
     process->logExit(context_.threads, name_);
     if (unexpected) {
-        counters_.died++;
         demand_.readStatistics(now);
-        failures_.instanceDied(queue_.repeatable(process->socket.cells), now, process->since(), demand_.lastProgress());
+        spawns_.died(queue_.repeatable(process->socket.cells), now, process->since(), demand_.lastProgress());
         if (process->state() == Process::State::SERVING) {
             demand_.restore();
         }
@@ -281,12 +281,11 @@ void Group::died(const ProcessPtr &process) {
 /** Reports a series of early deaths unless another start is due soon. If no instance serves,
  *  refuses the waiting requests. */
 void Group::reportEarlyDeath(Process &process, MonotonicTime now) {
-    if (!pending_.none() || succession_.standsBy() ||
-        !failures_.givesUpForNow(now, demand_.waitingSince().has_value())) {
+    if (succession_.standsBy() || !spawns_.givesUpForNow(now, demand_.waitingSince().has_value())) {
         return;
     }
-    GetFailure failure = failures_.describe(process);
-    failures_.report("app.unstable", failure, now);
+    GetFailure failure = reports_.describe(process);
+    reports_.report("app.unstable", failure, now);
     if (instances_.serving() == 0) {
         goDown(failure);
     }
@@ -390,10 +389,10 @@ GroupState Group::state(MonotonicTime now) const {
     if (instances_.serving() > 0) {
         return versions_.failure() ? GroupState::DEPLOY_FAILED : paused ? GroupState::PAUSED : GroupState::SERVING;
     }
-    if (!pending_.none() || succession_.standsBy()) {
+    if (!spawns_.none() || succession_.standsBy()) {
         return GroupState::STARTING;
     }
-    return failsAtOnce(now) ? GroupState::FAILED : paused ? GroupState::PAUSED : GroupState::DOWN;
+    return spawns_.failsAtOnce(now) ? GroupState::FAILED : paused ? GroupState::PAUSED : GroupState::DOWN;
 }
 
 GroupSnapshot Group::inspect(MonotonicTime now) const {
@@ -403,20 +402,20 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.state = state(now);
     snapshot.madeAt = madeAt_;
     snapshot.age = now - madeAt_;
-    snapshot.crashLooping = failures_.crashLooping();
+    snapshot.crashLooping = spawns_.crashLooping();
     snapshot.failing = isFailing();
     snapshot.version = versions_.current();
-    snapshot.starting = pending_.starting();
+    snapshot.starting = spawns_.starting();
     snapshot.maxInstances = demand_.maxInstances();
     snapshot.memoryShare = room_.memory().shareOf(scaler_);
     snapshot.counters = counters_;
-    snapshot.lastFailure = failures_.last(now);
+    snapshot.lastFailure = reports_.last(now);
     snapshot.queue.pausedFor = pause_.until() ? *pause_.until() - now : std::chrono::nanoseconds(0);
     const auto waits = pause_.until() ? queue_.oldestUntaken() : demand_.waitingSince();
     snapshot.queue.oldest = waits ? now - *waits : std::chrono::nanoseconds(0);
     snapshot.queue.waiting = queue_.untaken();
     addStatistics(snapshot, queue_.statistics());
-    snapshot.lastSpawnTime = lastSpawnTime_;
+    snapshot.lastSpawnTime = spawns_.lastTime();
     snapshot.lastRestart = succession_.lastRestart(now);
     snapshot.processes = instances_.inspect(now);
     return snapshot;

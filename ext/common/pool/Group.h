@@ -10,11 +10,11 @@
 #include "pool/ChannelLoans.h"
 #include "pool/Demand.h"
 #include "pool/Disuse.h"
+#include "pool/FailureReports.h"
 #include "pool/GetFailure.h"
 #include "pool/HangWatch.h"
 #include "pool/InstanceStarter.h"
 #include "pool/Instances.h"
-#include "pool/PendingSpawns.h"
 #include "pool/PoolContext.h"
 #include "pool/PreloaderCare.h"
 #include "pool/Process.h"
@@ -24,7 +24,7 @@
 #include "pool/SlowRequests.h"
 #include "pool/Snapshot.h"
 #include "pool/SpawnTask.h"
-#include "pool/StartFailures.h"
+#include "pool/Spawns.h"
 #include "pool/Succession.h"
 #include "pool/UpkeepTimer.h"
 #include "pool/Versions.h"
@@ -77,7 +77,7 @@ public:
      *  @throws SystemException: there is no descriptor for a queue */
     void tryAgain(MonotonicTime now) REQUIRES(poolLock) {
         const bool over = shutDown_ || disuse_.isAbandoned() || pause_.until();
-        if (isFailing() && !over && pending_.none() && failures_.mayTry(now) && room_.isFreeForSpares(scaler_, now)) {
+        if (isFailing() && !over && spawns_.none() && spawns_.mayTry(now) && room_.isFreeForSpares(scaler_, now)) {
             ask(now);
         }
     }
@@ -137,7 +137,7 @@ public:
     }
     /** Ends the instances that a request of before the reload has started, once it has ended. */
     void endIfAbandoned() REQUIRES(poolLock) {
-        if (disuse_.isAbandoned() && !instances_.empty() && pending_.none() && demand_.isOver()) {
+        if (disuse_.isAbandoned() && !instances_.empty() && spawns_.none() && demand_.isOver()) {
             clear();
         }
     }
@@ -159,17 +159,13 @@ public:
     void channelAdded(ChannelId channel) REQUIRES(poolLock) { queue_.senders().reset(channel); }
     /** The channels will not be used again. */
     void channelsGone(const std::vector<ChannelId> &channels) REQUIRES(poolLock);
-    /** Whether it has instances with a memory limit or a memory budget. */
-    bool isMeasured() const REQUIRES(poolLock) {
-        return (options_.limitsMemory() || room_.memory().isLimited(scaler_)) && !instances_.empty();
-    }
     /** See Scaler::replace(). */
     void requestReplacement(Process &process, const std::string &why) REQUIRES(poolLock) {
         scaler_.replace(process, why);
     }
     /** Whether it has files that are copied into our log, and a process that may write them. */
     bool isMonitored() const REQUIRES(poolLock) {
-        return !options_.monitoredFiles.empty() && (pending_.starting() > 0 || !instances_.empty());
+        return !options_.monitoredFiles.empty() && (!spawns_.none() || !instances_.empty());
     }
 
     /** Options for later starts. Ignores options of an earlier configuration: the child that sent
@@ -207,19 +203,8 @@ private:
     void died(const ProcessPtr &process) override REQUIRES(poolLock);
     void sent(Process &process, const Frame &frame) override REQUIRES(poolLock);
 
-    /** Whether the application did not start lately, and it is too early to try again. */
-    bool failsAtOnce(MonotonicTime now) const REQUIRES(poolLock) {
-        return failures_.failure() && instances_.serving() == 0 && pending_.starting() == 0 && !failures_.mayTry(now);
-    }
     /** Whether no instance serves, and the last one did not start, or did not live. */
-    bool isFailing() const REQUIRES(poolLock) {
-        return instances_.serving() == 0 && (failures_.isDown() || failures_.crashLooping());
-    }
-    /** Refuses a request, since no instance could be made. */
-    [[noreturn]] void refuse() REQUIRES(poolLock) {
-        counters_.notStarted++;
-        failures_.refuse();
-    }
+    bool isFailing() const REQUIRES(poolLock) { return instances_.serving() == 0 && spawns_.isFailing(); }
     /** A request is about to come. */
     void ask(MonotonicTime now) REQUIRES(poolLock) {
         if (!queue_.current()) {
@@ -249,16 +234,14 @@ private:
     RestartFiles restartFiles_;
     bool shutDown_ GUARDED_BY(poolLock) = false;
     AppCounters counters_ GUARDED_BY(poolLock);
-    /** The time that the start of the last instance took; zero: none was started. */
-    std::chrono::nanoseconds lastSpawnTime_ GUARDED_BY(poolLock){0};
 
     // The parts. A part refers only to parts above it.
     ApplicationQueue queue_ GUARDED_BY(poolLock);
     ChannelLoans loans_ GUARDED_BY(poolLock);
     Instances instances_ GUARDED_BY(poolLock);
     QueuePause pause_ GUARDED_BY(poolLock);
-    PendingSpawns pending_ GUARDED_BY(poolLock);
-    StartFailures failures_ GUARDED_BY(poolLock);
+    Spawns spawns_ GUARDED_BY(poolLock);
+    FailureReports reports_ GUARDED_BY(poolLock);
     Versions versions_ GUARDED_BY(poolLock);
     Demand demand_ GUARDED_BY(poolLock);
     Succession succession_ GUARDED_BY(poolLock);

@@ -10,8 +10,8 @@
 #include "base/Exceptions.h"
 #include "base/LogLimit.h"
 #include "log/Log.h"
+#include "pool/FailureReports.h"
 #include "pool/Orphans.h"
-#include "pool/StartFailures.h"
 
 namespace Passenger {
 
@@ -73,7 +73,7 @@ bool InstanceStarter::run(const SpawnTask &task) {
         Log::error("event=spawn.not_started app=\"{}\" error=\"{}\"", parts_.app, error.what());
         return false;
     }
-    parts_.pending.begun(task);
+    parts_.spawns.begun(task);
     parts_.context.cpu.claim();
     return true;
 }
@@ -139,7 +139,7 @@ void InstanceStarter::attempt(const SpawnTask &task, const std::function<void()>
         work();
         return;
     } catch (const std::exception &error) {
-        failure = StartFailures::describe(error);
+        failure = FailureReports::describe(error);
     }
     const PoolGuard guard(parts_.context);
     fail(task, std::move(failure));
@@ -182,7 +182,7 @@ void InstanceStarter::startCompanions(const SpawnTask &first, const Process &pro
                 return;
             }
             task.begunAt = parts_.context.clock.now();
-            parts_.pending.begun(task);
+            parts_.spawns.begun(task);
             parts_.context.cpu.claim();
         }
         try {
@@ -297,7 +297,7 @@ bool InstanceStarter::wanted(const SpawnTask &task) const {
 }
 
 void InstanceStarter::concluded(const SpawnTask &task) {
-    parts_.pending.concluded(task);
+    parts_.spawns.concluded(task);
     parts_.preloader.spawnEnded(parts_.context.clock.now());
 }
 

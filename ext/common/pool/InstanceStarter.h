@@ -8,12 +8,12 @@
 #include "pool/ApplicationQueue.h"
 #include "pool/GetFailure.h"
 #include "pool/Instances.h"
-#include "pool/PendingSpawns.h"
 #include "pool/PoolContext.h"
 #include "pool/PreloaderCare.h"
 #include "pool/Process.h"
 #include "pool/QueuePause.h"
 #include "pool/SpawnTask.h"
+#include "pool/Spawns.h"
 #include "pool/Succession.h"
 #include "pool/Versions.h"
 #include "spawning/CancelSwitch.h"
@@ -68,7 +68,7 @@ public:
         ApplicationQueue &queue;
         Instances &instances;
         const QueuePause &pause;
-        PendingSpawns &pending;
+        Spawns &spawns;
         Versions &versions;
         const Succession &succession;
         PreloaderCare &preloader;

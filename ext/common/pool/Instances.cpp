@@ -99,11 +99,11 @@ void Instances::remove(const ProcessPtr &process) {
         store_.remove(process->pid());
     }
     std::erase(all_, process);
-    bury(process);
+    bury_(process);
 }
 
 void Instances::retire(const ProcessPtr &process) {
-    process->lifecycle().drain(context_.clock.now());
+    process->lifecycle().drain(clock_.now());
     deposit(*process);
     process->pause().finish();
     publish();
@@ -143,18 +143,11 @@ void Instances::closeOwnQueue(Process &process) {
 void Instances::discard(const ProcessPtr &process) {
     process->lifecycle().end();
     process->kill();
-    bury(process);
+    bury_(process);
 }
 
 std::vector<ProcessPtr> Instances::takeAll() {
     return std::exchange(all_, {});
-}
-
-/** Watchers are destroyed on the loop, and without the lock: its holder may use the process. */
-void Instances::bury(ProcessPtr process) {
-    if (process->watched()) {
-        context_.loop.post([&context = context_, process = std::move(process)] { const PoolGuard guard(context); });
-    }
 }
 
 // ----- Numbers
@@ -258,7 +251,7 @@ bool Instances::isUnused(const Process &process, MonotonicTime now, std::chrono:
 /** Nothing: it says that it has answered none, or in the future. */
 std::optional<std::chrono::nanoseconds> Instances::timeSince(const AnsweredRequests &answered) const {
     // Read behind the counts: a time that comes later is invented.
-    const std::uint64_t present = toNanoseconds(context_.clock.now());
+    const std::uint64_t present = toNanoseconds(clock_.now());
     if (answered.last == 0 || answered.last > present) {
         return std::nullopt;
     }
@@ -281,7 +274,7 @@ ProcessPtr Instances::leastNeeded() const {
 
 bool Instances::onlyWaits(Process &process, MonotonicTime now) const {
     if (process.cpuUse.isDue(now)) {
-        process.cpuUse.note(now, context_.cpu.usedBy(process.pid()));
+        process.cpuUse.note(now, cpu_.usedBy(process.pid()));
     }
     return process.cpuUse.onlyWaits();
 }

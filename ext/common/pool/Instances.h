@@ -4,14 +4,18 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/Clock.h"
 #include "base/FileDescriptor.h"
 #include "pool/ApplicationQueue.h"
+#include "pool/CpuLoad.h"
+#include "pool/DescriptorStore.h"
 #include "pool/InstanceStore.h"
-#include "pool/PoolContext.h"
 #include "pool/Process.h"
 #include "pool/Snapshot.h"
 
@@ -29,9 +33,11 @@ namespace Passenger {
  */
 class Instances {
 public:
-    /** @param queue that the instances take requests from; outlives this object */
-    Instances(PoolContext &context, ApplicationQueue &queue)
-        : context_(context), store_(context.store), queue_(queue) {}
+    /** All arguments outlive this object. @param queue that the instances take requests from
+     *  @param bury PoolContext::bury() */
+    Instances(DescriptorStore &store, const Clock &clock, CpuLoad &cpu, ApplicationQueue &queue,
+              std::function<void(ProcessPtr)> bury)
+        : store_(store), clock_(clock), cpu_(cpu), queue_(queue), bury_(std::move(bury)) {}
 
     /** The instance serves from now on, or stands by. */
     void add(const ProcessPtr &process);
@@ -135,12 +141,13 @@ private:
     unsigned count(Process::State state) const noexcept;
     unsigned taken(const Process &process) const;
     std::optional<std::chrono::nanoseconds> timeSince(const AnsweredRequests &answered) const;
-    void bury(ProcessPtr process);
     void closeOwnQueue(Process &process);
 
-    PoolContext &context_;
     InstanceStore store_;
+    const Clock &clock_;
+    CpuLoad &cpu_;
     ApplicationQueue &queue_;
+    const std::function<void(ProcessPtr)> bury_;
     std::vector<ProcessPtr> all_;
 };
 

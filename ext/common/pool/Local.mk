@@ -10,6 +10,7 @@ libpassenger_pool_la_SOURCES = \
     %D%/ClaimCells.cpp \
     %D%/Demand.cpp \
     %D%/Disuse.cpp \
+    %D%/FailureReports.cpp \
     %D%/FirstAnswer.cpp \
     %D%/FormerClaims.cpp \
     %D%/Group.cpp \
@@ -25,7 +26,6 @@ libpassenger_pool_la_SOURCES = \
     %D%/MemoryCheck.cpp \
     %D%/MemoryRoom.cpp \
     %D%/Orphans.cpp \
-    %D%/PendingSpawns.cpp \
     %D%/Pool.cpp \
     %D%/PreloaderCare.cpp \
     %D%/Process.cpp \
@@ -40,8 +40,8 @@ libpassenger_pool_la_SOURCES = \
     %D%/SlowRequests.cpp \
     %D%/Snapshot.cpp \
     %D%/Spares.cpp \
+    %D%/Spawns.cpp \
     %D%/StandardApplicationPool.cpp \
-    %D%/StartFailures.cpp \
     %D%/Succession.cpp \
     %D%/SystemCpuLoad.cpp \
     %D%/UpkeepTimer.cpp \

@@ -27,18 +27,19 @@ MemoryCheck::MemoryCheck(PoolContext &context, const Groups &groups, MemoryRoom 
     : context_(context), groups_(groups), room_(room), measure_(std::move(measure)), pressure_(std::move(pressure)) {
     if (measure_) {
         const PoolGuard guard(context_);
-        context_.nextMemoryCheck = MonotonicTime();
+        room_.setNextCheck(MonotonicTime());
     }
 }
 
 void MemoryCheck::startIfDue(MonotonicTime now) {
-    if (!context_.nextMemoryCheck || now < *context_.nextMemoryCheck || context_.shuttingDown) {
+    if (!room_.isCheckDue(now) || context_.shuttingDown) {
         return;
     }
     const auto near = std::clamp<std::chrono::nanoseconds>(took_ * PARTS_OF_THE_TIME, SHORT_INTERVAL, INTERVAL);
-    context_.nextMemoryCheck = now + (room_.isNear() || running_ ? near : INTERVAL);
-    const bool needed = std::any_of(groups_.all().begin(), groups_.all().end(),
-                                    [](const Group *group) REQUIRES(poolLock) { return group->isMeasured(); });
+    room_.setNextCheck(now + (room_.isNear() || running_ ? near : INTERVAL));
+    const bool needed =
+        std::any_of(groups_.all().begin(), groups_.all().end(),
+                    [this](Group *group) REQUIRES(poolLock) { return room_.isMeasured(group->scaler()); });
     if (!needed || running_) {
         return;
     }
@@ -67,7 +68,7 @@ void MemoryCheck::check() {
     {
         const PoolGuard guard(context_);
         for (Group *group : groups_.all()) {
-            if (!group->isMeasured()) {
+            if (!room_.isMeasured(group->scaler())) {
                 continue;
             }
             for (const ProcessPtr &process : group->instances().all()) {

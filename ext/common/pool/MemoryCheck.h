@@ -34,7 +34,7 @@ public:
      *  none: there is none */
     MemoryCheck(PoolContext &context, const Groups &groups, MemoryRoom &room, Measure measure, Pressure pressure);
 
-    /** Measures in a background thread if the date has come (PoolContext::nextMemoryCheck). */
+    /** Measures in a background thread if the date has come (MemoryRoom::isCheckDue()). */
     void startIfDue(MonotonicTime now) REQUIRES(poolLock);
     /** Measures now. Blocks on the file system. */
     void check() EXCLUDES(poolLock);

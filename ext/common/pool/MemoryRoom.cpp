@@ -98,7 +98,7 @@ MemoryRoom::View MemoryRoom::look(MonotonicTime now) const {
         view.snapshot.apps.push_back(
             {.budget = ownBudget(*application),
              .fresh = known.fresh,
-             .starting = application->coming(),
+             .starting = application->spawns().starting(),
              .startedAt = known.startedAt,
              .pressed = known.pressed,
              .waited = known.waits && known.waitsSince ? now - *known.waitsSince : std::chrono::nanoseconds(0)});
@@ -246,8 +246,14 @@ void MemoryRoom::versionChanged(const Scaler &application) {
 
 // ----- Measurements
 
-bool MemoryRoom::wantsSizeOf(const Scaler &application) const {
-    return isLimited(application) && knownOf(application).fresh == 0;
+void MemoryRoom::joined(const Scaler &application, MonotonicTime now) {
+    if (nextCheck_ && isLimited(application) && knownOf(application).fresh == 0) {
+        nextCheck_ = now;
+    }
+}
+
+bool MemoryRoom::isMeasured(const Scaler &application) const {
+    return (application.options().limitsMemory() || isLimited(application)) && !application.instances().empty();
 }
 
 /** The sizes of new instances differ, as does what they share. The last ones count most. */

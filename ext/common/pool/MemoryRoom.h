@@ -61,9 +61,16 @@ public:
     void optionsCame(const Scaler &application) REQUIRES(poolLock);
     /** The next instance may have another size. One that was too large may be tried again. */
     void versionChanged(const Scaler &application) REQUIRES(poolLock);
-    /** Whether the next instance is to be measured at once, since nothing is known of the
-     *  application. */
-    bool wantsSizeOf(const Scaler &application) const REQUIRES(poolLock);
+    /** A new instance serves. It is measured at once if the application's size is not known. */
+    void joined(const Scaler &application, MonotonicTime now) REQUIRES(poolLock);
+    /** Whether it has instances with a memory limit or a memory budget. */
+    bool isMeasured(const Scaler &application) const REQUIRES(poolLock);
+    /** When MemoryCheck measures next; nothing: it has nothing to measure. */
+    std::optional<MonotonicTime> nextCheck(const Scaler &application) const REQUIRES(poolLock) {
+        return isMeasured(application) ? nextCheck_ : std::nullopt;
+    }
+    bool isCheckDue(MonotonicTime now) const noexcept REQUIRES(poolLock) { return nextCheck_ && now >= *nextCheck_; }
+    void setNextCheck(MonotonicTime date) noexcept REQUIRES(poolLock) { nextCheck_ = date; }
     void noteMemory(const Scaler &application, Process &process, const ProcessMemory &memory, MonotonicTime now)
         REQUIRES(poolLock);
     /** In percent, of the server and of applications, by slot. */
@@ -123,6 +130,8 @@ private:
     const PoolSettings &settings_;
     const std::vector<Scaler *> &applications_;
     std::map<const Scaler *, Known> known_;
+    /** Nothing: instances cannot be measured. */
+    std::optional<MonotonicTime> nextCheck_;
     std::uint64_t used_ = 0;
     bool pressed_ = false;
     bool near_ = false;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "base/Clock.h"
 #include "base/Mutex.h"
@@ -67,8 +68,6 @@ struct PoolContext {
     Generation lastGeneration GUARDED_BY(poolLock){};
     InstanceId lastInstance GUARDED_BY(poolLock){};
     RecentReports reports GUARDED_BY(poolLock){};
-    /** When instances with a memory limit are measured next; nothing: never. */
-    std::optional<MonotonicTime> nextMemoryCheck GUARDED_BY(poolLock){};
     bool shuttingDown GUARDED_BY(poolLock) = false;
     /** Waited for by the Pool's destructor; last, so that it is destroyed first. */
     BackgroundThreads threads{};
@@ -84,6 +83,13 @@ struct PoolContext {
             made->priority = makeRequestQueue(options.maxQueueSize);
         }
         return made;
+    }
+    /** The process has ended. Watchers are destroyed on the loop, and without the lock: its holder
+     *  may use the process. */
+    void bury(ProcessPtr process) {
+        if (process->watched()) {
+            loop.post([this, process = std::move(process)] { const LockGuard guard(mutex); });
+        }
     }
 };
 

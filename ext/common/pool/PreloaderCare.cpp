@@ -22,8 +22,7 @@ void PreloaderCare::joined(const Process &instance, const Options &options) {
 }
 
 std::optional<MonotonicTime> PreloaderCare::restDate() const {
-    if (!lastSpawn_ || parts_.pending.starting() > 0 ||
-        parts_.options.maxPreloaderIdleTime == std::chrono::seconds(0)) {
+    if (!lastSpawn_ || parts_.spawns.starting() > 0 || parts_.options.maxPreloaderIdleTime == std::chrono::seconds(0)) {
         return std::nullopt;
     }
     return *lastSpawn_ + parts_.options.maxPreloaderIdleTime;

@@ -11,10 +11,10 @@
 #include "base/Exceptions.h"
 #include "exchange/Options.h"
 #include "pool/Instances.h"
-#include "pool/PendingSpawns.h"
 #include "pool/PoolContext.h"
 #include "pool/Process.h"
 #include "pool/SpawnTask.h"
+#include "pool/Spawns.h"
 #include "pool/Versions.h"
 #include "spawning/SpawnPlan.h"
 
@@ -35,7 +35,7 @@ public:
         /** The present options of the application. */
         const Options &options;
         PoolContext &context;
-        const PendingSpawns &pending;
+        const Spawns &spawns;
         const Instances &instances;
         const Versions &versions;
         AppCounters &counters;

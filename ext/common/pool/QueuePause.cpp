@@ -6,14 +6,14 @@
 
 namespace Passenger {
 
-QueuePause::QueuePause(PoolContext &context, ApplicationQueue &queue, const Instances &instances)
-    : context_(context), queue_(queue), instances_(instances) {
+QueuePause::QueuePause(QueuePauses &pauses, const Clock &clock, ApplicationQueue &queue, const Instances &instances)
+    : pauses_(pauses), clock_(clock), queue_(queue), instances_(instances) {
     queue_.publishPause(until() ? MonotonicTime::max() : MonotonicTime());
 }
 
 void QueuePause::begin(MonotonicTime until) {
-    context_.pauses.begin(queue_.name(), until);
-    const auto left = std::chrono::ceil<std::chrono::seconds>(until - context_.clock.now());
+    pauses_.begin(queue_.name(), until);
+    const auto left = std::chrono::ceil<std::chrono::seconds>(until - clock_.now());
     Log::notice("event=queue.paused app=\"{}\" limit={}s", queue_.name(), left.count());
     queue_.publishPause(MonotonicTime::max());
     for (const ProcessPtr &process : instances_.all()) {
@@ -28,8 +28,8 @@ void QueuePause::end(const char *reason) {
         return;
     }
     Log::notice("event=queue.resumed app=\"{}\" waiting={} reason=\"{}\"", queue_.name(), queue_.untaken(), reason);
-    context_.pauses.end(queue_.name());
-    queue_.publishPause(context_.clock.now());
+    pauses_.end(queue_.name());
+    queue_.publishPause(clock_.now());
     for (const ProcessPtr &process : instances_.all()) {
         if (process->stays()) {
             apply(*process);

@@ -5,8 +5,8 @@
 #include "base/Clock.h"
 #include "pool/ApplicationQueue.h"
 #include "pool/Instances.h"
-#include "pool/PoolContext.h"
 #include "pool/Process.h"
+#include "pool/QueuePauses.h"
 
 namespace Passenger {
 
@@ -20,21 +20,22 @@ namespace Passenger {
 class QueuePause {
 public:
     /** All arguments outlive this object. */
-    QueuePause(PoolContext &context, ApplicationQueue &queue, const Instances &instances) REQUIRES(poolLock);
+    QueuePause(QueuePauses &pauses, const Clock &clock, ApplicationQueue &queue, const Instances &instances);
 
     /** Nothing: the queue is not paused. */
-    std::optional<MonotonicTime> until() const REQUIRES(poolLock) { return context_.pauses.until(queue_.name()); }
+    std::optional<MonotonicTime> until() const { return pauses_.until(queue_.name()); }
     /** A pause that holds already gets this end. @throws IOException as QueuePauses::begin() */
-    void begin(MonotonicTime until) REQUIRES(poolLock);
+    void begin(MonotonicTime until);
     /** Does nothing if the queue is not paused. @param reason for the log */
-    void end(const char *reason) REQUIRES(poolLock);
-    void endIfDue(MonotonicTime now) REQUIRES(poolLock);
+    void end(const char *reason);
+    void endIfDue(MonotonicTime now);
     /** The instance begins to serve or to stand by, and perhaps a pause has begun or ended
      *  meanwhile. One that stands by takes no request, without a pause either. */
-    void apply(Process &process) const REQUIRES(poolLock);
+    void apply(Process &process) const;
 
 private:
-    PoolContext &context_;
+    QueuePauses &pauses_;
+    const Clock &clock_;
     ApplicationQueue &queue_;
     const Instances &instances_;
 };

@@ -14,7 +14,7 @@ namespace Passenger {
  * whose instance dies is sent again once, on the same reply channel under a later ticket. If the
  * next instance dies with that request, the request is the likely cause, and was counted once.
  *
- * Owned by StartFailures; guarded by the pool's lock. All times are passed in. The claims are
+ * Owned by Spawns; guarded by the pool's lock. All times are passed in. The claims are
  * untrusted: an application that lies in them delays its own back-off alone.
  */
 class RepeatedDeaths {

@@ -212,7 +212,7 @@ bool Room::replacing() const {
 bool Room::loadsEnough() const {
     unsigned loads = 0;
     for (const Scaler *application : applications_) {
-        loads += application->loads();
+        loads += application->spawns().loads();
     }
     return loads >= std::max(LOADS_OF_A_CORE * cpu_.cores(), FEWEST_LOADS);
 }

@@ -31,9 +31,7 @@ using Verdict = MemoryRoom::Verdict;
 }  // namespace
 
 Scaler::Scaler(const Parts &parts, SetDate setDate)
-    : parts_(parts),
-      setDate_(std::move(setDate)),
-      spares_(parts.options, parts.demand, parts.instances, parts.pending) {
+    : parts_(parts), setDate_(std::move(setDate)), spares_(parts.options, parts.demand, parts.instances, parts.spawns) {
     parts_.room.add(*this);
 }
 
@@ -54,13 +52,13 @@ bool Scaler::atLimit() const {
 /** Whether a request needs the next start. If the application serves, any request since the last
  *  failure counts. */
 bool Scaler::asked() const {
-    const std::optional<MonotonicTime> failed = parts_.failures.lastFailure();
+    const std::optional<MonotonicTime> failed = parts_.spawns.lastFailure();
     return parts_.demand.waitingSince() ||
            (parts_.instances.serving() > 0 && failed && parts_.demand.lastBusy() > *failed);
 }
 
 bool Scaler::mayTry(MonotonicTime now) const {
-    return parts_.failures.mayTry(now) && (parts_.failures.mayTryUnasked() || asked());
+    return parts_.spawns.mayTry(now) && (parts_.spawns.mayTryUnasked() || asked());
 }
 
 // ----- More instances
@@ -83,12 +81,6 @@ void Scaler::rescale() {
     parts_.room.endSurplusOrphans();
     parts_.preloader.restIfDue(now);
     plan(now);
-}
-
-void Scaler::measureFirst(MonotonicTime now) {
-    if (parts_.context.nextMemoryCheck && parts_.room.memory().wantsSizeOf(*this)) {
-        parts_.context.nextMemoryCheck = now;
-    }
 }
 
 void Scaler::roomCame() {
@@ -115,7 +107,7 @@ bool Scaler::holdsGrowth() const {
  *  for room */
 bool Scaler::deploy(MonotonicTime now) {
     // Two instances are enough where one may serve: the one that stands by serves first.
-    if (!parts_.versions.deployment() || parts_.versions.deployment()->started || !parts_.failures.mayTry(now) ||
+    if (!parts_.versions.deployment() || parts_.versions.deployment()->started || !parts_.spawns.mayTry(now) ||
         parts_.succession.standsBy()) {
         return false;
     }
@@ -127,7 +119,7 @@ bool Scaler::deploy(MonotonicTime now) {
         parts_.versions.setStarted(verdict == Verdict::START && parts_.starter.start(SpawnTask::Purpose::DEPLOY));
         return verdict != Verdict::START;
     }
-    if (parts_.pending.none() && !oldVersionReturns()) {
+    if (parts_.spawns.none() && !oldVersionReturns()) {
         // Nothing serves or is about to: the new version starts like any first instance.
         parts_.versions.adopt();
         parts_.instances.retireOlderThan(parts_.versions.current());
@@ -171,8 +163,7 @@ bool Scaler::wantsCompanion(unsigned ready, bool forked) const {
 /** Starts the successor of an instance that is due for replacement, one at a time. @return whether
  *  it waits for room */
 bool Scaler::replaceOne(MonotonicTime now) {
-    if (parts_.pending.beingReplaced() || parts_.versions.deployment() || parts_.succession.standsBy() ||
-        !mayTry(now)) {
+    if (parts_.spawns.beingReplaced() || parts_.versions.deployment() || parts_.succession.standsBy() || !mayTry(now)) {
         return false;
     }
     const ProcessPtr due = parts_.instances.dueForReplacement();
@@ -193,7 +184,7 @@ bool Scaler::replaceOne(MonotonicTime now) {
 /** How many instances the requests and the minimum need now. */
 unsigned Scaler::missing(MonotonicTime now) {
     ScalingSnapshot snapshot = parts_.demand.look(now);
-    snapshot.starting = parts_.pending.starting();
+    snapshot.starting = parts_.spawns.starting();
     if (snapshot.waiting > 0) {
         snapshot.idleCores = parts_.context.cpu.idleCores();
     }
@@ -207,8 +198,7 @@ unsigned Scaler::missing(MonotonicTime now) {
         parts_.succession.replacing() && (snapshot.maxInstances > 1 || parts_.options.rollingRestarts);
     snapshot.others = others - (oneApart && others > 0 ? 1 : 0);
     const unsigned missing = instancesToStart(snapshot);
-    return missing == 0 || holdsGrowth() || !mayTry(now) ? 0
-                                                         : parts_.failures.limit(missing, parts_.pending.starting());
+    return missing == 0 || holdsGrowth() || !mayTry(now) ? 0 : parts_.spawns.limit(missing);
 }
 
 /** It was closed when the application did not start, and no child has asked since. */
@@ -243,7 +233,7 @@ void Scaler::grow(MonotonicTime now) {
     unsigned missing = this->missing(now);
     try {
         while (missing > 0) {
-            const bool restores = parts_.demand.restores(parts_.instances.serving() + parts_.pending.starting());
+            const bool restores = parts_.demand.restores(parts_.instances.serving() + parts_.spawns.starting());
             const auto verdict = parts_.room.admitNew(
                 *this, restores ? MemoryAdmission::Start::RESTORE : MemoryAdmission::Start::GROW, now);
             if (verdict == Verdict::NEVER) {
@@ -283,9 +273,9 @@ void Scaler::startSpares(MonotonicTime now) {
         return;
     }
     const unsigned atOnce = std::max(parts_.context.cpu.cores(), 2U);
-    unsigned missing = parts_.failures.limit(spares_.missing(now), parts_.pending.starting());
+    unsigned missing = parts_.spawns.limit(spares_.missing(now));
     for (; missing > 0; missing--) {
-        if (parts_.pending.starting() >= atOnce || atLimit() || !parts_.room.isFreeForSpares(*this, now) ||
+        if (parts_.spawns.starting() >= atOnce || atLimit() || !parts_.room.isFreeForSpares(*this, now) ||
             deployAgain(now) || !parts_.starter.start(SpawnTask::Purpose::GROW)) {
             return;
         }
@@ -298,10 +288,10 @@ void Scaler::plan(MonotonicTime now) {
     const auto at = [&](std::optional<MonotonicTime> time) { date = earlier(date, time); };
     const bool requestsWait = parts_.demand.requestsWait();
     const bool unasked = (parts_.demand.isBelowMinimum() || parts_.instances.anyDueForReplacement()) &&
-                         (parts_.failures.mayTryUnasked() || asked());
+                         (parts_.spawns.mayTryUnasked() || asked());
     const bool somethingToDo = requestsWait || unasked || parts_.versions.deployment();
-    if (somethingToDo && !parts_.failures.mayTry(now)) {
-        at(parts_.failures.notBefore());
+    if (somethingToDo && !parts_.spawns.mayTry(now)) {
+        at(parts_.spawns.notBefore());
     } else if (requestsWait && !holdsGrowth()) {
         at(now + (parts_.room.hasWish(*this) ? ROOM_LOOK : parts_.demand.lookInterval()));
     } else if (requestsWait) {
@@ -312,9 +302,7 @@ void Scaler::plan(MonotonicTime now) {
     if (!parts_.instances.empty() || parts_.queue.current()) {
         at(parts_.demand.nextIdleCheck(now));
     }
-    if ((parts_.options.limitsMemory() || parts_.room.memory().isLimited(*this)) && !parts_.instances.empty()) {
-        at(parts_.context.nextMemoryCheck);
-    }
+    at(parts_.room.memory().nextCheck(*this));
     if (parts_.queue.abandoned().count() > 0) {
         at(now + ABANDONED_LOOK);
     }
@@ -408,7 +396,7 @@ void Scaler::closeQueue() {
 }
 
 void Scaler::closeQueueIfUnused() {
-    if (parts_.pending.none() && !parts_.versions.deployment() && !parts_.instances.anyStays() &&
+    if (parts_.spawns.none() && !parts_.versions.deployment() && !parts_.instances.anyStays() &&
         parts_.queue.inFlight() == 0 && !parts_.demand.expectsRequest()) {
         closeQueue();
     }

@@ -13,11 +13,10 @@
 #include "pool/HangWatch.h"
 #include "pool/InstanceStarter.h"
 #include "pool/Instances.h"
-#include "pool/PendingSpawns.h"
 #include "pool/PoolContext.h"
 #include "pool/PreloaderCare.h"
 #include "pool/Spares.h"
-#include "pool/StartFailures.h"
+#include "pool/Spawns.h"
 #include "pool/Succession.h"
 #include "pool/Versions.h"
 
@@ -46,8 +45,7 @@ public:
         Room &room;
         ApplicationQueue &queue;
         Instances &instances;
-        const PendingSpawns &pending;
-        StartFailures &failures;
+        const Spawns &spawns;
         Versions &versions;
         Demand &demand;
         const Succession &succession;
@@ -79,8 +77,6 @@ public:
     bool wantsCompanion(unsigned ready, bool forked) const REQUIRES(poolLock);
     /** A new instance that replaces nothing serves. */
     void grown(MonotonicTime now) REQUIRES(poolLock) { spares_.restart(now); }
-    /** A new instance serves. It is measured at once if the application's size is not known. */
-    void measureFirst(MonotonicTime now) REQUIRES(poolLock);
     /** The application goes down: children ask again when they have a request. */
     void closeQueue() REQUIRES(poolLock);
     /** Calls closeQueue() if nobody uses the queue. */
@@ -93,22 +89,19 @@ public:
     std::uint32_t slot() const noexcept { return parts_.queue.slot(); }
     const Demand &demand() const noexcept REQUIRES(poolLock) { return parts_.demand; }
     const Instances &instances() const noexcept REQUIRES(poolLock) { return parts_.instances; }
+    const Spawns &spawns() const noexcept REQUIRES(poolLock) { return parts_.spawns; }
     const Succession &succession() const noexcept REQUIRES(poolLock) { return parts_.succession; }
     /** All instances that live or are on their way: what counts for the pool's limit. */
-    unsigned size() const noexcept REQUIRES(poolLock) { return parts_.instances.living() + parts_.pending.starting(); }
+    unsigned size() const noexcept REQUIRES(poolLock) { return parts_.instances.living() + parts_.spawns.starting(); }
     /** How many of them the pool's limit does not count: a preloader's forks that wait for the
      *  takeover of their version. */
     unsigned aboveLimit() const noexcept REQUIRES(poolLock) {
-        return parts_.instances.forkedCompanions(parts_.versions.current()) + parts_.pending.aboveLimit();
+        return parts_.instances.forkedCompanions(parts_.versions.current()) + parts_.spawns.aboveLimit();
     }
     /** Whether it has as many instances as its own limit allows. */
     bool atLimit() const REQUIRES(poolLock);
     const Options &options() const noexcept REQUIRES(poolLock) { return parts_.options; }
     const std::string &name() const noexcept { return parts_.app; }
-    /** How many of them are on their way. */
-    unsigned coming() const noexcept REQUIRES(poolLock) { return parts_.pending.starting(); }
-    /** How many of those load the application. */
-    unsigned loads() const noexcept REQUIRES(poolLock) { return parts_.pending.loads(); }
     /** Whether a fork of a loaded preloader would be its next instance of the current version. */
     bool forks() const REQUIRES(poolLock) { return parts_.preloader.isLoaded(); }
     /** Ends an instance to make room for another application. Only with a room candidate. */

@@ -39,7 +39,7 @@ unsigned Spares::missing(MonotonicTime now) const {
     const unsigned need = demand_.atWork();
     const unsigned busy = std::min(need, serving);
     // Waiting requests take the first of those that come.
-    const unsigned coming = pending_.growing();
+    const unsigned coming = spawns_.growing();
     const unsigned taken = std::min(need - busy, coming);
     return decideSpares(limitsOf(options_), {serving - busy, busy, coming - taken}).start;
 }

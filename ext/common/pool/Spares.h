@@ -7,7 +7,7 @@
 #include "policy/IdlePolicy.h"
 #include "pool/Demand.h"
 #include "pool/Instances.h"
-#include "pool/PendingSpawns.h"
+#include "pool/Spawns.h"
 
 namespace Passenger {
 
@@ -21,8 +21,8 @@ namespace Passenger {
 class Spares {
 public:
     /** All arguments outlive this object. @param options of the application, as they are now */
-    Spares(const Options &options, Demand &demand, const Instances &instances, const PendingSpawns &pending)
-        : options_(options), demand_(demand), instances_(instances), pending_(pending) {}
+    Spares(const Options &options, Demand &demand, const Instances &instances, const Spawns &spawns)
+        : options_(options), demand_(demand), instances_(instances), spawns_(spawns) {}
 
     /** How many to start, where there is room that no other application wants. */
     unsigned missing(MonotonicTime now) const;
@@ -42,7 +42,7 @@ private:
     const Options &options_;
     Demand &demand_;
     const Instances &instances_;
-    const PendingSpawns &pending_;
+    const Spawns &spawns_;
     /** How many instances were at work at once in the last second. */
     IdlePolicy recent_;
     MonotonicTime nextCheck_{};

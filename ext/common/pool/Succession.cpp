@@ -10,7 +10,7 @@ namespace Passenger {
 
 bool Succession::replacing() const {
     const Versions::Deployment *deployment = parts_.versions.deployment();
-    return standsBy() || parts_.instances.find(parts_.pending.beingReplaced()) ||
+    return standsBy() || parts_.instances.find(parts_.spawns.beingReplaced()) ||
            (deployment && deployment->started && !parts_.instances.empty()) || parts_.instances.anyReplaced();
 }
 
@@ -39,7 +39,8 @@ void Succession::begin(const std::string &reason) {
     restartReason_ = reason;
     restartedAt_ = parts_.context.clock.now();
     parts_.context.orphans.end(parts_.app);
-    parts_.failures.forget();
+    parts_.spawns.changed();
+    parts_.reports.changed();
     // The standby of the current version is an instance of the old version: the application has it
     // until the new one serves.
     parts_.instances.retireCompanions(parts_.versions.current());
@@ -58,7 +59,7 @@ void Succession::begin(const std::string &reason) {
 }
 
 bool Succession::mayAlwaysRestart() const {
-    if (!parts_.pending.none() || standsBy() || parts_.versions.deployment() || parts_.instances.empty()) {
+    if (!parts_.spawns.none() || standsBy() || parts_.versions.deployment() || parts_.instances.empty()) {
         return false;
     }
     const Process &newest = *parts_.instances.all().back();

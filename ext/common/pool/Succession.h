@@ -8,15 +8,15 @@
 #include "exchange/Options.h"
 #include "pool/ApplicationQueue.h"
 #include "pool/Demand.h"
+#include "pool/FailureReports.h"
 #include "pool/FirstAnswer.h"
 #include "pool/GetFailure.h"
 #include "pool/Instances.h"
-#include "pool/PendingSpawns.h"
 #include "pool/PoolContext.h"
 #include "pool/QueuePause.h"
 #include "pool/Snapshot.h"
 #include "pool/SpawnTask.h"
-#include "pool/StartFailures.h"
+#include "pool/Spawns.h"
 #include "pool/StartupFiles.h"
 #include "pool/Versions.h"
 
@@ -41,8 +41,8 @@ public:
         ApplicationQueue &queue;
         Instances &instances;
         const QueuePause &pause;
-        const PendingSpawns &pending;
-        StartFailures &failures;
+        Spawns &spawns;
+        FailureReports &reports;
         Versions &versions;
         Demand &demand;
         AppCounters &counters;
@@ -61,7 +61,7 @@ public:
     /** Whether an instance serves, stands by, or is being taken over from an earlier pool
      *  process. */
     bool servesSoon() const noexcept REQUIRES(poolLock) {
-        return parts_.instances.serving() > 0 || standsBy() || parts_.pending.adopts();
+        return parts_.instances.serving() > 0 || standsBy() || parts_.spawns.adopts();
     }
     /** Whether an instance that is ready may not serve yet. With a limit of one, two instances
      *  never serve: the new one waits for the old one's last request. The limit may have been
@@ -74,7 +74,7 @@ public:
     bool replacing() const REQUIRES(poolLock);
     /** Whether an instance is being started to replace something, even if it is not needed now. */
     bool startingReplacement() const noexcept REQUIRES(poolLock) {
-        return parts_.pending.starting() > parts_.pending.growing();
+        return parts_.spawns.starting() > parts_.spawns.growing();
     }
 
     // ----- Versions

@@ -61,7 +61,7 @@ class DemandTest : public GroupParts {
 public:
     void setUp() override {
         GroupParts::setUp();
-        demand_.emplace(options_, *context_, *queue_, *instances_);
+        demand_.emplace(options_, settings_, *pauses_, *queue_, *instances_);
     }
 
     void testAChildThatAskedForTheQueueIsExpectedToSendForAWhile() {
@@ -191,7 +191,8 @@ public:
         Deadlines<Demand> deadlines;
         // They have been started one after the other.
         for (int i = 0; i < APPLICATIONS; i++) {
-            Demand &demand = *demands.emplace_back(std::make_unique<Demand>(options_, *context_, *queue_, *instances_));
+            Demand &demand =
+                *demands.emplace_back(std::make_unique<Demand>(options_, settings_, *pauses_, *queue_, *instances_));
             demand.idleSurplus(now());
             deadlines.set(&demand, demand.nextIdleCheck(now()));
             clock_.advance(std::chrono::milliseconds(37));
@@ -213,12 +214,11 @@ public:
     }
 
     void testAChangedIdleTimeChangesTheNextLook() {
-        const PoolGuard guard(*context_);
         demand_->idleSurplus(now());
         CPPUNIT_ASSERT(demand_->nextIdleCheck(now()) > now() + seconds(9));
-        context_->settings.idleTime = seconds(4);
+        settings_.idleTime = seconds(4);
         CPPUNIT_ASSERT(demand_->nextIdleCheck(now()) == now() + std::chrono::milliseconds(500));
-        context_->settings.idleTime = seconds(0);
+        settings_.idleTime = seconds(0);
         clock_.advance(std::chrono::milliseconds(500));
         CPPUNIT_ASSERT(demand_->idleSurplus(now()));
         CPPUNIT_ASSERT(demand_->nextIdleCheck(now()) > now() + seconds(9));
@@ -242,12 +242,11 @@ public:
         openQueue();
         send(Ticket(1));
         CPPUNIT_ASSERT_EQUAL(1U, demand_->look(now()).waiting);
-        const PoolGuard guard(*context_);
-        context_->pauses.begin(app_, now() + seconds(60));
+        pauses_->begin(app_, now() + seconds(60));
         CPPUNIT_ASSERT_EQUAL(0U, demand_->look(now()).waiting);
         CPPUNIT_ASSERT(!demand_->requestsWait());
         CPPUNIT_ASSERT(demand_->pausedUntil() == now() + seconds(60));
-        context_->pauses.end(app_);
+        pauses_->end(app_);
         CPPUNIT_ASSERT_EQUAL(1U, demand_->look(now()).waiting);
     }
 
@@ -255,8 +254,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, demand_->maxInstances());
         options_.maxInstances = 3;
         CPPUNIT_ASSERT_EQUAL(3U, demand_->maxInstances());
-        const PoolGuard guard(*context_);
-        context_->settings.maxInstancesPerApp = 2;
+        settings_.maxInstancesPerApp = 2;
         CPPUNIT_ASSERT_EQUAL(2U, demand_->maxInstances());
     }
 };

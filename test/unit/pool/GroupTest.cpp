@@ -42,7 +42,7 @@ class GroupTest : public GroupParts {
     }
     void check() REQUIRES(poolLock) {
         const bool waits = group_->queue().current() && (group_->asks() || group_->queue().untaken() > 0);
-        CPPUNIT_ASSERT(!waits || group_->instances().serving() > 0 || group_->scaler().coming() > 0 ||
+        CPPUNIT_ASSERT(!waits || group_->instances().serving() > 0 || group_->scaler().spawns().starting() > 0 ||
                        room_->hasWish(group_->scaler()) || hasDate());
     }
     /** A child asks for the queue, and puts a request into it. */
@@ -62,7 +62,7 @@ class GroupTest : public GroupParts {
     }
     bool eventuallyServes(std::uint64_t version = 1) {
         return eventuallyHolds([this, version]() REQUIRES(poolLock) {
-            return group_->instances().serves(version) && group_->scaler().coming() == 0;
+            return group_->instances().serves(version) && group_->scaler().spawns().starting() == 0;
         });
     }
     void serveOne() {
@@ -151,19 +151,19 @@ public:
         clock_.advance(std::chrono::hours(1));
         group_->doWhatIsDue(now());
         check();
-        CPPUNIT_ASSERT_EQUAL(1U, group_->scaler().coming());
+        CPPUNIT_ASSERT_EQUAL(1U, group_->scaler().spawns().starting());
     }
 
     void testWithoutRoomTheRoomHasTheWish() {
         const PoolGuard guard(*context_);
         context_->settings.maxSize = 0;
         request();
-        CPPUNIT_ASSERT_EQUAL(0U, group_->scaler().coming());
+        CPPUNIT_ASSERT_EQUAL(0U, group_->scaler().spawns().starting());
         CPPUNIT_ASSERT(room_->hasWish(group_->scaler()));
         context_->settings.maxSize = 1;
         room_->mayHaveCome();
         check();
-        CPPUNIT_ASSERT_EQUAL(1U, group_->scaler().coming());
+        CPPUNIT_ASSERT_EQUAL(1U, group_->scaler().spawns().starting());
     }
 
     void testAnInstanceThatDiesIsReplaced() {
@@ -207,16 +207,17 @@ public:
             request();
         }
         factory_->letThrough();
-        CPPUNIT_ASSERT(eventuallyHolds([this]() REQUIRES(poolLock) { return group_->scaler().coming() == 0; }));
+        CPPUNIT_ASSERT(
+            eventuallyHolds([this]() REQUIRES(poolLock) { return group_->scaler().spawns().starting() == 0; }));
         CPPUNIT_ASSERT(eventually([this] { return wasRefused(); }));
         const PoolGuard guard(*context_);
         CPPUNIT_ASSERT(group_->inspect(now()).state == GroupState::FAILED);
         CPPUNIT_ASSERT_THROW(group_->attach(options_, Generation()), RefusedException);
         group_->tryAgain(now());
-        CPPUNIT_ASSERT_EQUAL(0U, group_->scaler().coming());
+        CPPUNIT_ASSERT_EQUAL(0U, group_->scaler().spawns().starting());
         clock_.advance(std::chrono::minutes(1));
         group_->tryAgain(now());
-        CPPUNIT_ASSERT_EQUAL(1U, group_->scaler().coming());
+        CPPUNIT_ASSERT_EQUAL(1U, group_->scaler().spawns().starting());
     }
 };
 

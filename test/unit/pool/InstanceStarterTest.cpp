@@ -29,7 +29,6 @@ class InstanceStarterTest : public GroupParts {
     CPPUNIT_TEST(testAnInstanceWhoseQueueWasReplacedWhileItLoadedIsNotWanted);
     CPPUNIT_TEST_SUITE_END();
 
-    PoolSettings settings_;
     std::optional<Room> room_;
     std::optional<ScaledApplication> shop_;
 
@@ -71,12 +70,12 @@ public:
         {
             const PoolGuard guard(*context_);
             CPPUNIT_ASSERT(shop_->starter.start(SpawnTask::Purpose::GROW));
-            CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.starting());
+            CPPUNIT_ASSERT_EQUAL(1U, shop_->spawns.starting());
         }
         CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->joinedWanted == 1; }));
         CPPUNIT_ASSERT_EQUAL(1U, shop_->prepared.load());
         CPPUNIT_ASSERT_EQUAL(1U, shop_->instances.serving());
-        CPPUNIT_ASSERT(shop_->pending.none());
+        CPPUNIT_ASSERT(shop_->spawns.none());
     }
 
     void testAnAsgiApplicationHasAllRequestsAtOnceUnlessItsKindSetsALimit() {
@@ -114,7 +113,7 @@ public:
         }
         CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->failuresTold.size() == 1; }));
         CPPUNIT_ASSERT_EQUAL(std::string("a failure was ordered"), shop_->failuresTold.front());
-        CPPUNIT_ASSERT(shop_->pending.none());
+        CPPUNIT_ASSERT(shop_->spawns.none());
     }
 
     void testWithoutThreadsAStartIsTriedOnceASecondAndLoggedOnceInTen() {
@@ -149,7 +148,7 @@ public:
         CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->roomsCame == 1; }));
         CPPUNIT_ASSERT(shop_->failuresTold.empty());
         CPPUNIT_ASSERT_EQUAL(0U, shop_->instances.living());
-        CPPUNIT_ASSERT(shop_->pending.none());
+        CPPUNIT_ASSERT(shop_->spawns.none());
     }
 
     /** PassengerWarmUp may take most of the time limit of a start. */
@@ -169,7 +168,7 @@ public:
         }
         CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->roomsCame == 1; }));
         CPPUNIT_ASSERT(shop_->failuresTold.empty());
-        CPPUNIT_ASSERT(shop_->pending.none());
+        CPPUNIT_ASSERT(shop_->spawns.none());
     }
 
     void testAnInstanceWhoseQueueWasReplacedWhileItLoadedIsNotWanted() {
@@ -186,7 +185,7 @@ public:
             shop_->queue.makeCurrent(context_->makeQueue(options_));
         }
         instances.send(0, Frame(FrameType::READY));
-        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->pending.none(); }));
+        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->spawns.none(); }));
         CPPUNIT_ASSERT_EQUAL(0U, shop_->joinedWanted);
     }
 
@@ -279,7 +278,7 @@ public:
             return process;
         }();
         factory_->release();
-        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->pending.starting() == 0; }));
+        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->spawns.starting() == 0; }));
         // A Process ends without the lock.
         ProcessPtr surplus;
         const PoolGuard guard(*context_);
@@ -315,7 +314,7 @@ public:
         }
         factory_->waitUntilHeld(2);
         factory_->release();
-        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->pending.starting() == 0; }));
+        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->spawns.starting() == 0; }));
         CPPUNIT_ASSERT_MESSAGE("The deployment was adopted", !shop_->versions.deployment());
         const PoolGuard guard(*context_);
         CPPUNIT_ASSERT(standby());

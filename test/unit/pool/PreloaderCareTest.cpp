@@ -25,8 +25,8 @@ class PreloaderCareTest : public GroupParts {
     CPPUNIT_TEST(testNoReforkOutlivesTheShutdown);
     CPPUNIT_TEST_SUITE_END();
 
-    PendingSpawns pending_;
     AppCounters counters_;
+    Spawns spawns_{counters_};
     std::optional<Versions> versions_;
     std::optional<PreloaderCare> care_;
     /** What the care told. */
@@ -58,8 +58,6 @@ public:
     void setUp() override {
         GroupParts::setUp();
         options_.maxPreloaderIdleTime = seconds(10);
-        pending_ = PendingSpawns();
-        counters_ = AppCounters();
         replaced_.clear();
         changes_ = 0;
         failing_ = false;
@@ -70,7 +68,7 @@ public:
         };
         versions_.emplace(app_, context_->threads, factory_->create(options_));
         care_.emplace(
-            PreloaderCare::Parts{app_, options_, *context_, pending_, *instances_, *versions_, counters_},
+            PreloaderCare::Parts{app_, options_, *context_, spawns_, *instances_, *versions_, counters_},
             PreloaderCare::Events{[this](Process &process, const std::string &) { replaced_.push_back(process.id()); },
                                   [this] { changes_++; }});
     }
@@ -95,9 +93,9 @@ public:
 
     void testThePreloaderDoesNotRestDuringASpawn() {
         care_->spawnEnded(now());
-        pending_.begun(SpawnTask());
+        spawns_.begun(SpawnTask());
         CPPUNIT_ASSERT(!care_->restDate());
-        pending_.concluded(SpawnTask());
+        spawns_.concluded(SpawnTask());
         CPPUNIT_ASSERT(care_->restDate());
         options_.maxPreloaderIdleTime = seconds(0);
         CPPUNIT_ASSERT(!care_->restDate());

@@ -19,7 +19,6 @@ class RoomTest : public GroupParts {
     CPPUNIT_TEST(testAWishForTheMinimumIsNoRequestThatWaits);
     CPPUNIT_TEST_SUITE_END();
 
-    PoolSettings settings_;
     std::optional<Room> room_;
     std::optional<ScaledApplication> shop_;
     std::optional<ScaledApplication> blog_;
@@ -39,7 +38,6 @@ public:
     void setUp() override {
         GroupParts::setUp();
         options_.minInstances = 0;
-        settings_ = PoolSettings();
         settings_.maxSize = 1;
         room_.emplace(settings_, context_->orphans, cpu_);
         // No start ends before the test does.
@@ -70,7 +68,7 @@ public:
     void testAnIdleInstanceOfAnotherApplicationEndsForARequest() {
         const PoolGuard guard(*context_);
         const ProcessPtr idle = fillAndRequest();
-        CPPUNIT_ASSERT_MESSAGE("The other instance still lives", blog_->pending.none());
+        CPPUNIT_ASSERT_MESSAGE("The other instance still lives", blog_->spawns.none());
         CPPUNIT_ASSERT(idle->state() == Process::State::DRAINING);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, shop_->counters.evicted);
         CPPUNIT_ASSERT(room_->hasWish(blog_->scaler));
@@ -79,10 +77,10 @@ public:
     void testRoomThatCameStartsTheInstanceThatWasWished() {
         const PoolGuard guard(*context_);
         const ProcessPtr idle = fillAndRequest();
-        CPPUNIT_ASSERT(blog_->pending.none());
+        CPPUNIT_ASSERT(blog_->spawns.none());
         shop_->end(idle);
         room_->mayHaveCome();
-        CPPUNIT_ASSERT_EQUAL(1U, blog_->pending.starting());
+        CPPUNIT_ASSERT_EQUAL(1U, blog_->spawns.starting());
         CPPUNIT_ASSERT_EQUAL(0U, room_->waiting());
     }
 

@@ -18,7 +18,6 @@ class ScalerTest : public GroupParts {
     CPPUNIT_TEST(testAfterTheStopNothingStarts);
     CPPUNIT_TEST_SUITE_END();
 
-    PoolSettings settings_;
     std::optional<Room> room_;
     std::optional<ScaledApplication> shop_;
 
@@ -26,7 +25,6 @@ public:
     void setUp() override {
         GroupParts::setUp();
         options_.minInstances = 0;
-        settings_ = PoolSettings();
         room_.emplace(settings_, context_->orphans, cpu_);
         // No start ends before the test does.
         factory_->hold();
@@ -43,26 +41,26 @@ public:
     void testAnExpectedRequestStartsOneInstance() {
         const PoolGuard guard(*context_);
         shop_->scaler.rescale();
-        CPPUNIT_ASSERT(shop_->pending.none());
+        CPPUNIT_ASSERT(shop_->spawns.none());
         shop_->request();
         shop_->scaler.rescale();
         shop_->scaler.rescale();
-        CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.starting());
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->spawns.starting());
         CPPUNIT_ASSERT_EQUAL(1U, shop_->scaler.size());
         CPPUNIT_ASSERT(shop_->date);
     }
 
     void testNothingStartsBeforeTheDateAfterAFailure() {
         const PoolGuard guard(*context_);
-        shop_->failures.backoff().spawnFailed(now());
+        shop_->spawns.failed(now(), true);
         shop_->request();
         shop_->scaler.rescale();
-        CPPUNIT_ASSERT(shop_->pending.none());
-        CPPUNIT_ASSERT(shop_->date && *shop_->date <= shop_->failures.notBefore());
-        clock_.advance(shop_->failures.notBefore() - now());
+        CPPUNIT_ASSERT(shop_->spawns.none());
+        CPPUNIT_ASSERT(shop_->date && *shop_->date <= shop_->spawns.notBefore());
+        clock_.advance(shop_->spawns.notBefore() - now());
         shop_->request();
         shop_->scaler.rescale();
-        CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.starting());
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->spawns.starting());
     }
 
     void testAnInstanceThatIsDueIsReplaced() {
@@ -71,11 +69,11 @@ public:
         const ProcessPtr due = shop_->serve();
         due->lifecycle().fallDue("it is old");
         shop_->scaler.rescale();
-        CPPUNIT_ASSERT(shop_->pending.beingReplaced() == due->id());
+        CPPUNIT_ASSERT(shop_->spawns.beingReplaced() == due->id());
         CPPUNIT_ASSERT(shop_->succession.replacing());
         CPPUNIT_ASSERT(shop_->succession.startingReplacement());
         shop_->scaler.rescale();
-        CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.starting());
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->spawns.starting());
     }
 
     void testIdleInstancesEndAndTheQueueCloses() {
@@ -96,7 +94,7 @@ public:
         shop_->request();
         shop_->scaler.stop();
         shop_->scaler.rescale();
-        CPPUNIT_ASSERT(shop_->pending.none());
+        CPPUNIT_ASSERT(shop_->spawns.none());
         CPPUNIT_ASSERT(!shop_->date);
     }
 };

@@ -16,16 +16,16 @@ class SparesTest : public GroupParts {
     CPPUNIT_TEST(testSparesDoNotEndForBeingIdle);
     CPPUNIT_TEST_SUITE_END();
 
-    PendingSpawns pending_;
+    AppCounters counters_;
+    Spawns spawns_{counters_};
     std::optional<Demand> demand_;
     std::optional<Spares> spares_;
 
 public:
     void setUp() override {
         GroupParts::setUp();
-        pending_ = PendingSpawns();
-        demand_.emplace(options_, *context_, *queue_, *instances_);
-        spares_.emplace(options_, *demand_, *instances_, pending_);
+        demand_.emplace(options_, settings_, *pauses_, *queue_, *instances_);
+        spares_.emplace(options_, *demand_, *instances_, spawns_);
         demand_->requested(now());
         serve();
     }
@@ -40,7 +40,7 @@ public:
     void testStartingInstancesCountAsSpares() {
         options_.minSpareInstances = 3;
         CPPUNIT_ASSERT_EQUAL(2U, spares_->missing(now()));
-        pending_.begun(SpawnTask());
+        spawns_.begun(SpawnTask());
         CPPUNIT_ASSERT_EQUAL(1U, spares_->missing(now()));
         claim(*instances_->all().front(), channel_, Ticket(1));
         CPPUNIT_ASSERT_EQUAL(2U, spares_->missing(now()));

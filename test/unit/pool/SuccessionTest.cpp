@@ -33,10 +33,10 @@ class SuccessionTest : public GroupParts {
     CPPUNIT_TEST(testAnAlwaysRestartWaitsForARequestAndForTheLastRestart);
     CPPUNIT_TEST_SUITE_END();
 
-    PendingSpawns pending_;
     AppCounters counters_;
+    Spawns spawns_{counters_};
     std::optional<QueuePause> pause_;
-    std::optional<StartFailures> failures_;
+    std::optional<FailureReports> reports_;
     std::optional<Versions> versions_;
     std::optional<Demand> demand_;
     std::optional<Succession> succession_;
@@ -73,22 +73,20 @@ class SuccessionTest : public GroupParts {
 public:
     void setUp() override {
         GroupParts::setUp();
-        pending_ = PendingSpawns();
-        counters_ = AppCounters();
         makeQueue();
         const PoolGuard guard(*context_);
-        pause_.emplace(*context_, *queue_, *instances_);
-        failures_.emplace(app_, context_->reports);
+        pause_.emplace(*pauses_, clock_, *queue_, *instances_);
+        reports_.emplace(app_, context_->reports);
         versions_.emplace(app_, context_->threads, factory_->create(options_));
-        demand_.emplace(options_, *context_, *queue_, *instances_);
-        succession_.emplace(Succession::Parts{app_, options_, *context_, *queue_, *instances_, *pause_, pending_,
-                                              *failures_, *versions_, *demand_, counters_});
+        demand_.emplace(options_, settings_, *pauses_, *queue_, *instances_);
+        succession_.emplace(Succession::Parts{app_, options_, *context_, *queue_, *instances_, *pause_, spawns_,
+                                              *reports_, *versions_, *demand_, counters_});
     }
     void tearDown() override {
         succession_.reset();
         demand_.reset();
         versions_.reset();
-        failures_.reset();
+        reports_.reset();
         pause_.reset();
         GroupParts::tearDown();
     }
@@ -203,10 +201,10 @@ public:
         SpawnTask task;
         task.purpose = SpawnTask::Purpose::REPLACE;
         task.replaces = due->id();
-        pending_.begun(task);
+        spawns_.begun(task);
         CPPUNIT_ASSERT(succession_->startingReplacement());
         CPPUNIT_ASSERT(succession_->replacing());
-        pending_.concluded(task);
+        spawns_.concluded(task);
         CPPUNIT_ASSERT(!succession_->startingReplacement());
         for (int i = 0; i < 2; i++) {
             takeOver(SpawnTask::Purpose::REPLACE, due->id());
@@ -221,10 +219,10 @@ public:
     void testAnInstanceThatIsTakenOverServesSoon() {
         const PoolGuard guard(*context_);
         SpawnTask task;
-        pending_.begun(task);
+        spawns_.begun(task);
         CPPUNIT_ASSERT(!succession_->servesSoon());
         task.orphan = "instance:1";
-        pending_.begun(task);
+        spawns_.begun(task);
         CPPUNIT_ASSERT(succession_->servesSoon());
         CPPUNIT_ASSERT(!succession_->startingReplacement());
     }
@@ -349,9 +347,9 @@ public:
         CPPUNIT_ASSERT(!succession_->mayAlwaysRestart());
         send(Ticket(1));
         CPPUNIT_ASSERT(succession_->mayAlwaysRestart());
-        pending_.begun(SpawnTask());
+        spawns_.begun(SpawnTask());
         CPPUNIT_ASSERT(!succession_->mayAlwaysRestart());
-        pending_.concluded(SpawnTask());
+        spawns_.concluded(SpawnTask());
         succession_->restart("it was ordered");
         CPPUNIT_ASSERT(!succession_->mayAlwaysRestart());
     }

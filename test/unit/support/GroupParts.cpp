@@ -2,6 +2,8 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <utility>
+
 #include "io/SocketPair.h"
 #include "shm/InFlightReader.h"
 
@@ -15,7 +17,8 @@ void GroupParts::setUp() {
     channels_ = std::make_unique<ChannelRegistry>(*loop_);
     context_.reset(new PoolContext{*loop_, *factory_, *channels_, clock_, store_, cpu_});
     queue_ = std::make_unique<ApplicationQueue>(0, app_, *channels_, store_);
-    instances_ = std::make_unique<Instances>(*context_, *queue_);
+    instances_ = std::make_unique<Instances>(store_, clock_, cpu_, *queue_,
+                                             [this](ProcessPtr process) { context_->bury(std::move(process)); });
     table_ = std::make_unique<InFlightTable>();
     channels_->addSender(InFlightReader(table_->memory().descriptor().duplicate()));
     DescriptorPair pair = makeSeqPacketPair();
@@ -24,6 +27,8 @@ void GroupParts::setUp() {
     queue_->senders().reset(channel_);
     sender_ = std::make_unique<SenderMemoryView>(queue_->senders().memory().descriptor());
     options_ = Options();
+    settings_ = PoolSettings();
+    pauses_.emplace(store_);
     lastId_ = 0;
 }
 

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "pool/ApplicationQueue.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/Instances.h"
 #include "pool/PoolContext.h"
+#include "pool/QueuePauses.h"
 #include "pool/SystemCpuLoad.h"
 #include "shm/InFlightTable.h"
 #include "shm/InstanceClaim.h"
@@ -44,9 +46,11 @@ protected:
 
     std::string app_ = "blog";
     Options options_;
+    PoolSettings settings_;
     ManualClock clock_;
     SystemCpuLoad cpu_;
     NoDescriptorStore store_;
+    std::optional<QueuePauses> pauses_;
     std::unique_ptr<CapturedLog> log_;
     // Made in setUp(): CppUnit makes the fixtures of all tests before the first test runs.
     std::unique_ptr<EventLoop> loop_;

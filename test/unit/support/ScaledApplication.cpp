@@ -1,5 +1,6 @@
 #include "support/ScaledApplication.h"
 
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -11,19 +12,20 @@ ScaledApplication::ScaledApplication(PoolContext &context, Room &room, const std
       name(named),
       options(given),
       queue(slot, name, context.channels, context.store),
-      instances(context, queue),
-      pause(context, queue, instances),
-      failures(name, context.reports),
+      instances(context.store, context.clock, context.cpu, queue, std::bind_front(&PoolContext::bury, &context)),
+      pause(context.pauses, context.clock, queue, instances),
+      spawns(counters),
+      reports(name, context.reports),
       versions(name, context.threads, context.factory.create(options)),
-      demand(options, context, queue, instances),
-      succession({name, options, context, queue, instances, pause, pending, failures, versions, demand, counters}),
+      demand(options, context.settings, context.pauses, queue, instances),
+      succession({name, options, context, queue, instances, pause, spawns, reports, versions, demand, counters}),
       hangs(name, options, queue, instances),
-      preloader({name, options, context, pending, instances, versions, counters},
+      preloader({name, options, context, spawns, instances, versions, counters},
                 {[this](Process &process, const std::string &why) REQUIRES(poolLock) { scaler.replace(process, why); },
                  [this]() REQUIRES(poolLock) { scaler.rescale(); }}),
-      starter({name, options, context, queue, instances, pause, pending, versions, succession, preloader}, *this),
-      scaler({name, options, context, room, queue, instances, pending, failures, versions, demand, succession, hangs,
-              preloader, starter, counters},
+      starter({name, options, context, queue, instances, pause, spawns, versions, succession, preloader}, *this),
+      scaler({name, options, context, room, queue, instances, spawns, versions, demand, succession, hangs, preloader,
+              starter, counters},
              [this](std::optional<MonotonicTime> next) { date = next; }) {}
 
 ScaledApplication::~ScaledApplication() {

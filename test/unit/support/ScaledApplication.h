@@ -8,16 +8,16 @@
 
 #include "pool/ApplicationQueue.h"
 #include "pool/Demand.h"
+#include "pool/FailureReports.h"
 #include "pool/HangWatch.h"
 #include "pool/InstanceStarter.h"
 #include "pool/Instances.h"
-#include "pool/PendingSpawns.h"
 #include "pool/PoolContext.h"
 #include "pool/PreloaderCare.h"
 #include "pool/QueuePause.h"
 #include "pool/Room.h"
 #include "pool/Scaler.h"
-#include "pool/StartFailures.h"
+#include "pool/Spawns.h"
 #include "pool/Succession.h"
 #include "pool/Versions.h"
 
@@ -65,8 +65,8 @@ public:
     ApplicationQueue queue;
     Instances instances;
     QueuePause pause;
-    PendingSpawns pending;
-    StartFailures failures;
+    Spawns spawns;
+    FailureReports reports;
     Versions versions;
     Demand demand;
     Succession succession;

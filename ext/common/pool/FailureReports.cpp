@@ -1,4 +1,4 @@
-#include "pool/StartFailures.h"
+#include "pool/FailureReports.h"
 
 #include <algorithm>
 #include <chrono>
@@ -11,7 +11,6 @@
 
 #include "base/Exceptions.h"
 #include "base/Split.h"
-#include "exchange/QueueHost.h"
 #include "log/Log.h"
 #include "spawning/Secrets.h"
 
@@ -29,9 +28,6 @@ std::shared_ptr<const Report> reportOf(const SpawnException &error) {
 
 /** The log may be another file later. */
 constexpr std::chrono::hours SAME_TROUBLE{1};
-
-/** If no attempt is allowed within this time, requests do not wait for the next one. */
-constexpr std::chrono::seconds WAIT_FOR_NEXT_START_LIMIT{2};
 
 std::string makeReportId() {
     std::random_device random;
@@ -67,11 +63,7 @@ std::string natureOf(const char *event, const Report &report) {
 
 }  // namespace
 
-void StartFailures::refuse() {
-    throw RefusedException(failure_->status(), failure_->reportId(), failure_->summary);
-}
-
-GetFailure StartFailures::describe(const std::exception &error) {
+GetFailure FailureReports::describe(const std::exception &error) {
     GetFailure failure{GetFailure::Reason::SPAWN_FAILED, error.what()};
     if (const auto *const spawn = dynamic_cast<const SpawnException *>(&error)) {
         failure.report = spawn->details() ? spawn->details() : reportOf(*spawn);
@@ -79,7 +71,7 @@ GetFailure StartFailures::describe(const std::exception &error) {
     return failure;
 }
 
-GetFailure StartFailures::describe(const Process &last) const {
+GetFailure FailureReports::describe(const Process &last) const {
     const std::string summary =
         fmt::format("instances of {} end soon after their start, the last one was process {}", app_, last.pid());
     Report report;
@@ -91,35 +83,7 @@ GetFailure StartFailures::describe(const Process &last) const {
     return GetFailure{GetFailure::Reason::SPAWN_FAILED, summary, std::make_shared<const Report>(std::move(report))};
 }
 
-unsigned StartFailures::limit(unsigned missing, unsigned starting) const noexcept {
-    return backoff_.failing() ? std::min(missing, starting == 0 ? 1U : 0U) : missing;
-}
-
-bool StartFailures::givesUpForNow(MonotonicTime now, bool asked) const noexcept {
-    const bool soon = backoff_.notBefore() < now + WAIT_FOR_NEXT_START_LIMIT && (backoff_.mayTryUnasked() || asked);
-    return backoff_.dying() && !soon;
-}
-
-void StartFailures::instanceDied(const std::vector<std::pair<ChannelId, Ticket>> &claimed, MonotonicTime now,
-                                 MonotonicTime since, MonotonicTime lastAnswer) {
-    if (!repeatedDeaths_.note(claimed, now, lastAnswer)) {
-        backoff_.instanceDied(now, since, lastAnswer);
-    }
-}
-
-void StartFailures::succeeded() noexcept {
-    backoff_.spawnSucceeded();
-    failure_.reset();
-    down_ = false;
-}
-
-void StartFailures::forget() noexcept {
-    backoff_.changed();
-    failure_.reset();
-    nature_.clear();
-}
-
-void StartFailures::report(const char *event, GetFailure &failure, MonotonicTime now) {
+void FailureReports::report(const char *event, GetFailure &failure, MonotonicTime now) {
     auto report = std::make_shared<Report>(failure.report ? *failure.report : Report());
     report->app = app_;
     report->summary = failure.summary;
@@ -140,15 +104,7 @@ void StartFailures::report(const char *event, GetFailure &failure, MonotonicTime
     }
 }
 
-void StartFailures::wentDown(const GetFailure &failure, Generation generation) {
-    failure_ = failure;
-    down_ = true;
-    if (generation) {
-        generation_ = generation;
-    }
-}
-
-std::optional<FailureSnapshot> StartFailures::last(MonotonicTime now) const {
+std::optional<FailureSnapshot> FailureReports::last(MonotonicTime now) const {
     return last_ ? std::optional(FailureSnapshot{last_->reportId, last_->summary, last_->remedy, now - last_->when})
                  : std::nullopt;
 }
