@@ -196,6 +196,7 @@ endif
     %D%/pool/DemandTest.cpp \
     %D%/pool/DummyInstancesTest.cpp \
     %D%/pool/GroupTest.cpp \
+    %D%/pool/HandshakeTest.cpp \
     %D%/pool/HangWatchTest.cpp \
     %D%/pool/InstanceLinkTest.cpp \
     %D%/pool/InstancePauseTest.cpp \
@@ -236,6 +237,7 @@ endif
     %D%/pool/PoolUpkeepTest.cpp \
     %D%/pool/PoolWaitingTest.cpp \
     %D%/pool/PreloaderCareTest.cpp \
+    %D%/pool/ProcessTest.cpp \
     %D%/pool/QueuePausesTest.cpp \
     %D%/pool/RepeatedDeathsTest.cpp \
     %D%/pool/RoomTest.cpp \

@@ -187,7 +187,7 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     const MonotonicTime now = context_.clock.now();
     const bool grows = task.purpose == SpawnTask::Purpose::GROW;
     (process->former() ? counters_.adopted : counters_.spawned)++;
-    lastSpawnTime_ = process->former() ? lastSpawnTime_ : process->spawnTime;
+    lastSpawnTime_ = process->former() ? lastSpawnTime_ : process->spawnTime();
     if (wanted && versions_.deploys(task)) {
         demand_.restore();  // The old version may have grown since the restart.
     }
@@ -258,7 +258,8 @@ void Group::died(const ProcessPtr &process) {
     if (unexpected) {
         counters_.died++;
         demand_.readStatistics(now);
-        failures_.instanceDied(queue_.repeatable(process->socket.cells), now, process->since(), demand_.lastProgress());
+        failures_.instanceDied(queue_.repeatable(process->socket().cells), now, process->since(),
+                               demand_.lastProgress());
         if (process->state() == Process::State::SERVING) {
             demand_.restore();
         }
