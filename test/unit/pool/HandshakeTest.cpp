@@ -11,7 +11,9 @@
 #include <string>
 #include <utility>
 
+#include "base/Exceptions.h"
 #include "io/SocketPair.h"
+#include "spawning/Preloader.h"
 #include "support/GroupParts.h"
 
 namespace Passenger {
@@ -176,7 +178,7 @@ public:
         answer(Frame(FrameType::LOADED));
         CPPUNIT_ASSERT(run(true));
         there_ = {};
-        CPPUNIT_ASSERT_THROW(run(true), std::exception);
+        CPPUNIT_ASSERT_THROW(run(true), SystemException);
     }
 };
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "io/SocketPair.h"
 #include "pool/InstanceStore.h"
@@ -149,7 +150,7 @@ public:
         SpawnResult result = factory_->makeResult(options_);
         result.control = FrameSocket(makeStreamPair().first);
         const auto process = makeAdopted(std::move(result));
-        CPPUNIT_ASSERT_THROW(begin(*process), std::exception);
+        CPPUNIT_ASSERT_THROW(begin(*process), SystemException);
         CPPUNIT_ASSERT(!hasEnded());
         CPPUNIT_ASSERT(!process->killed());
         CPPUNIT_ASSERT(!requestWasKilled());
