@@ -198,6 +198,7 @@ endif
     %D%/pool/DummyInstancesTest.cpp \
     %D%/pool/FailureReportsTest.cpp \
     %D%/pool/GroupTest.cpp \
+    %D%/pool/HandshakeTest.cpp \
     %D%/pool/HangWatchTest.cpp \
     %D%/pool/InstanceLinkTest.cpp \
     %D%/pool/InstancePauseTest.cpp \
@@ -237,6 +238,7 @@ endif
     %D%/pool/PoolUpkeepTest.cpp \
     %D%/pool/PoolWaitingTest.cpp \
     %D%/pool/PreloaderCareTest.cpp \
+    %D%/pool/ProcessTest.cpp \
     %D%/pool/QueuePauseTest.cpp \
     %D%/pool/QueuePausesTest.cpp \
     %D%/pool/RepeatedDeathsTest.cpp \

@@ -286,7 +286,8 @@ std::optional<RoomCandidate> Demand::roomCandidate() const {
     // other instances suffice.
     // Looked at first: a request that is claimed meanwhile keeps the instance.
     const unsigned untaken = queue_.untaken();
-    candidate.idle = !instances_.isBusy(*process) && instances_.freeThreads() >= process->socket.concurrency + untaken;
+    candidate.idle =
+        !instances_.isBusy(*process) && instances_.freeThreads() >= process->socket().concurrency + untaken;
     candidate.oldestWaiter = waitingSince_;
     // No instance tells that it is idle; the last request stands for all of them.
     candidate.lastNeeded = std::max(lastBusy_, process->since());

@@ -41,7 +41,7 @@ std::optional<MonotonicTime> FirstAnswer::seen(MonotonicTime now) const {
         if (process->version() != version_) {
             continue;
         }
-        const AnsweredRequests answered = queue_.cells().answered(process->socket.cells);
+        const AnsweredRequests answered = queue_.cells().answered(process->socket().cells);
         if (answered.count > 0) {
             const MonotonicTime ended{nanoseconds(static_cast<nanoseconds::rep>(answered.last))};
             first = earlier(first, ended < since_ || ended > now ? now : ended);

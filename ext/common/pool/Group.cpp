@@ -190,7 +190,7 @@ bool Group::beginRestarts() {
 void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) {
     const MonotonicTime now = context_.clock.now();
     const bool grows = task.purpose == SpawnTask::Purpose::GROW;
-    spawns_.joined(process->former() ? std::nullopt : std::optional(process->spawnTime), wanted);
+    spawns_.joined(process->former() ? std::nullopt : std::optional(process->spawnTime()), wanted);
     if (wanted && versions_.deploys(task)) {
         demand_.restore();  // The old version may have grown since the restart.
     }
@@ -258,7 +258,7 @@ void Group::died(const ProcessPtr &process) {
     process->logExit(context_.threads, name_);
     if (unexpected) {
         demand_.readStatistics(now);
-        spawns_.died(queue_.repeatable(process->socket.cells), now, process->since(), demand_.lastProgress());
+        spawns_.died(queue_.repeatable(process->socket().cells), now, process->since(), demand_.lastProgress());
         if (process->state() == Process::State::SERVING) {
             demand_.restore();
         }

@@ -85,7 +85,7 @@ std::vector<ProcessPtr> HangWatch::overdue(MonotonicTime now) {
  *  or no limit. */
 std::optional<MonotonicTime> HangWatch::abandonedDate(const Process &process) const {
     const std::optional<MonotonicTime> since =
-        limit_ > nanoseconds(0) ? queue_.abandoned().oldest(process.socket.cells) : std::nullopt;
+        limit_ > nanoseconds(0) ? queue_.abandoned().oldest(process.socket().cells) : std::nullopt;
     return since ? std::optional(*since + limit_) : std::nullopt;
 }
 

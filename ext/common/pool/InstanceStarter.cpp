@@ -97,11 +97,13 @@ ProcessPtr InstanceStarter::make(const SpawnTask &task, const std::string &resta
         const PoolGuard guard(parts_.context);
         id = parts_.context.nextInstance();
     }
-    auto process = std::make_shared<Process>(std::move(result), id, task.version, parts_.context.clock.now());
-    process->restartFile = restartFile;
-    process->spawnTime = parts_.context.clock.now() - begin;
-    process->socket.concurrency = concurrencyOf(*process, task.options);
-    return process;
+    const MonotonicTime now = parts_.context.clock.now();
+    Process::Start start{.threads = concurrencyOf(result, task.options),
+                         .heartbeatTimeout = task.options.heartbeatTimeout,
+                         .stopTimeout = task.options.stopTimeout,
+                         .restartFile = restartFile,
+                         .spawnTime = now - begin};
+    return std::make_shared<Process>(std::move(result), id, task.version, now, std::move(start));
 }
 
 /** False: the instance that an earlier pool process has left cannot be taken over. */
@@ -186,7 +188,7 @@ void InstanceStarter::startCompanions(const SpawnTask &first, const Process &pro
             parts_.context.cpu.claim();
         }
         try {
-            spawned(task, make(task, process.restartFile));
+            spawned(task, make(task, process.restartFile()));
         } catch (const std::exception &error) {
             const PoolGuard guard(parts_.context);
             concluded(task);
@@ -201,15 +203,15 @@ void InstanceStarter::startCompanions(const SpawnTask &first, const Process &pro
 
 /** A startup file for WSGI may have an ASGI application. PassengerThreadCount does not count for
  *  it. */
-unsigned InstanceStarter::concurrencyOf(const Process &process, const Options &options) {
-    return process.parts().isAsgi && !options.isAsync() ? Options::NO_THREAD_LIMIT : options.threads;
+unsigned InstanceStarter::concurrencyOf(const SpawnResult &result, const Options &options) {
+    return result.isAsgi && !options.isAsync() ? Options::NO_THREAD_LIMIT : options.threads;
 }
 
 /** An adopted instance has as many threads as before, and one of Ruby or WSGI as many as are set. A
  *  bridge and an event loop do with fewer. */
 std::uint32_t InstanceStarter::cellsAtLeast(const Process &process, const Options &options) {
     constexpr unsigned CELLS_OF_AN_EVENT_LOOP = 32;
-    const unsigned wanted = process.socket.concurrency;
+    const unsigned wanted = process.socket().concurrency;
     const bool doesWithFewer = options.startsByBridge() || options.isAsync() || process.parts().isAsgi;
     return process.former() || !doesWithFewer ? wanted : std::min(wanted, CELLS_OF_AN_EVENT_LOOP);
 }
@@ -225,15 +227,13 @@ void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process
         if (!queue) {
             throw SpawnException("the application " + parts_.app + " stopped while the instance started");
         }
-        handover = parts_.queue.handOver(queue, process->socket.concurrency, cellsAtLeast(*process, task.options));
-        process->socket.concurrency = handover.cells.count;
+        handover = parts_.queue.handOver(queue, process->socket().concurrency, cellsAtLeast(*process, task.options));
+        process->give({handover.cells.count, queue->number, handover.cells});
         handover.paused = parts_.pause.until().has_value() || parts_.succession.mustStandBy();
         const bool isCompanion = task.purpose == SpawnTask::Purpose::GROW && parts_.versions.deploys(task);
         if (parts_.succession.mustStandBy() || isCompanion) {
             process->lifecycle().standBy();
         }
-        process->socket.cells = handover.cells;
-        process->socket.queue = queue->number;
         if (process->former()) {
             // This process may die before the instance has joined.
             parts_.instances.deposit(*process);
@@ -273,7 +273,7 @@ void InstanceStarter::watch(const ProcessPtr &process) {
         listener_.sent(*raw, frame);
     };
     try {
-        process->link().watch(parts_.context.loop, process->socket.concurrency, died, sent);
+        process->link().watch(parts_.context.loop, process->socket().concurrency, died, sent);
     } catch (const std::exception &error) {
         // Nothing would notice its end.
         Log::error("event=instance.unwatched app=\"{}\" pid={} error=\"{}\" action=kill", parts_.app, process->pid(),

@@ -100,7 +100,7 @@ private:
     ProcessPtr make(const SpawnTask &task, const std::string &restartFile) EXCLUDES(poolLock);
     void spawned(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
     void startCompanions(const SpawnTask &first, const Process &process) EXCLUDES(poolLock);
-    static unsigned concurrencyOf(const Process &process, const Options &options);
+    static unsigned concurrencyOf(const SpawnResult &result, const Options &options);
     static std::uint32_t cellsAtLeast(const Process &process, const Options &options);
     void putToWork(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
     void watch(const ProcessPtr &process) EXCLUDES(poolLock);

@@ -59,7 +59,7 @@ void Instances::deposit(const Process &process, bool restarts) {
     InstanceNote note = process.note(queue_.name());
     note.restartFile = restarts ? RestartFiles::ASKED : note.restartFile;
     std::vector<InstanceStore::Part> claims{
-        {queue_.cells().claims().memory().descriptor().get(), process.socket.cells}};
+        {queue_.cells().claims().memory().descriptor().get(), process.socket().cells}};
     for (const FormerClaims::Part *part :
          process.former() ? process.former()->inUse() : std::vector<const FormerClaims::Part *>()) {
         claims.push_back({part->claims.get(), part->cells});
@@ -78,7 +78,7 @@ void Instances::noteRestart() {
 
 void Instances::restartFailed(const std::string &seen) {
     for (const ProcessPtr &process : all_) {
-        process->restartFile = seen;
+        process->noteRestartFile(seen);
         if (isServing(process)) {
             deposit(*process);
         }
@@ -88,10 +88,10 @@ void Instances::restartFailed(const std::string &seen) {
 void Instances::remove(const ProcessPtr &process) {
     // One that was told to end drops no request. If something else kills it at that moment, the
     // sender of the request that it took finds the queue empty, and sends it again.
-    const bool swallows = queue_.isCurrent(process->socket.queue) && (process->endIsDeath() || process->killed());
+    const bool swallows = queue_.isCurrent(process->socket().queue) && (process->endIsDeath() || process->killed());
     process->lifecycle().end();
     const bool hadQueue = process->closeOwnQueue();
-    queue_.giveUp(process->socket.cells, process->killed(), swallows || hadQueue);
+    queue_.giveUp(process->socket().cells, process->killed(), swallows || hadQueue);
     if (process->former()) {
         process->former()->noteDeath(process->killed());
     }
@@ -194,8 +194,8 @@ unsigned Instances::busy() const {
 InstanceCounts Instances::counts() const {
     InstanceCounts sum;
     for (const ProcessPtr &process : all_) {
-        const unsigned places = process->socket.concurrency;
-        const unsigned abandoned = std::min(places, queue_.abandoned().count(process->socket.cells));
+        const unsigned places = process->socket().concurrency;
+        const unsigned abandoned = std::min(places, queue_.abandoned().count(process->socket().cells));
         sum.places += places;
         sum.abandoned += abandoned;
         if (isServing(process)) {
@@ -209,15 +209,16 @@ InstanceCounts Instances::counts() const {
 unsigned Instances::freeThreads() const {
     unsigned sum = 0;
     for (const ProcessPtr &process : all_) {
-        sum += isServing(process) ? process->socket.concurrency - std::min(process->socket.concurrency, taken(*process))
-                                  : 0;
+        sum += isServing(process)
+                   ? process->socket().concurrency - std::min(process->socket().concurrency, taken(*process))
+                   : 0;
     }
     return sum;
 }
 
 /** How many requests it works at. */
 unsigned Instances::taken(const Process &process) const {
-    return queue_.cells().taken(process.socket.cells) + (process.former() ? process.former()->taken() : 0);
+    return queue_.cells().taken(process.socket().cells) + (process.former() ? process.former()->taken() : 0);
 }
 
 bool Instances::anyStays() const noexcept {
@@ -231,21 +232,22 @@ ProcessPtr Instances::find(InstanceId id) const {
 }
 
 ProcessPtr Instances::holder(ChannelId channel, Ticket ticket) const {
-    return firstOf(
-        all_, [&](const ProcessPtr &process) { return queue_.cells().holds(process->socket.cells, channel, ticket); });
+    return firstOf(all_, [&](const ProcessPtr &process) {
+        return queue_.cells().holds(process->socket().cells, channel, ticket);
+    });
 }
 
 FileDescriptor Instances::ownQueue(std::uint32_t stickyId) const {
     const ProcessPtr found = firstOf(all_, [stickyId](const ProcessPtr &process) {
-        return process->stickyId() == stickyId && isServing(process) && process->ownQueue &&
-               !RequestQueue::closed(process->ownQueue->sendingEnd().get());
+        return process->stickyId() == stickyId && isServing(process) && process->ownQueue() &&
+               !RequestQueue::closed(process->ownQueue()->sendingEnd().get());
     });
-    return found ? found->ownQueue->sendingEnd().duplicate() : FileDescriptor();
+    return found ? found->ownQueue()->sendingEnd().duplicate() : FileDescriptor();
 }
 
 bool Instances::isUnused(const Process &process, MonotonicTime now, std::chrono::nanoseconds time) const {
     return !isBusy(process) && now - process.since() >= time &&
-           timeSince(queue_.cells().answered(process.socket.cells)).value_or(time) >= time;
+           timeSince(queue_.cells().answered(process.socket().cells)).value_or(time) >= time;
 }
 
 /** Nothing: it says that it has answered none, or in the future. */
@@ -273,10 +275,7 @@ ProcessPtr Instances::leastNeeded() const {
 }
 
 bool Instances::onlyWaits(Process &process, MonotonicTime now) const {
-    if (process.cpuUse.isDue(now)) {
-        process.cpuUse.note(now, cpu_.usedBy(process.pid()));
-    }
-    return process.cpuUse.onlyWaits();
+    return process.onlyWaits(now, cpu_);
 }
 
 unsigned Instances::drainingThatOnlyWait(MonotonicTime now) const {
@@ -294,7 +293,7 @@ unsigned Instances::drainingWithStreamsOnly(MonotonicTime now) const {
 unsigned Instances::drainingTooLong(MonotonicTime now, std::chrono::nanoseconds time) const {
     return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(), [&](const ProcessPtr &process) {
         return process->state() == Process::State::DRAINING && now - process->lifecycle().drainsSince() >= time &&
-               !onlyWaits(*process, now) && process->cpuUse.judged();
+               !onlyWaits(*process, now) && process->cpuUse().judged();
     }));
 }
 
@@ -317,7 +316,7 @@ bool Instances::anyReplaced() const noexcept {
 std::vector<RequestSnapshot> Instances::requests(MonotonicTime now) const {
     std::map<std::pair<std::uint64_t, std::uint64_t>, pid_t> taken;
     for (const ProcessPtr &process : all_) {
-        for (const auto &[channel, ticket] : queue_.cells().claimed(process->socket.cells)) {
+        for (const auto &[channel, ticket] : queue_.cells().claimed(process->socket().cells)) {
             taken.emplace(std::pair(channel.value(), ticket.value()), process->pid());
         }
     }
@@ -363,13 +362,13 @@ ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) co
     snapshot.age = now - process.since();
     snapshot.adopted = process.former() != nullptr;
     snapshot.hasDescendants = process.parts().hasDescendants;
-    snapshot.memory = process.memory;
+    snapshot.memory = process.memory();
     snapshot.replacementReason = process.lifecycle().replacementReason();
-    snapshot.cells = process.socket.cells;
-    snapshot.concurrency = process.socket.concurrency;
+    snapshot.cells = process.socket().cells;
+    snapshot.concurrency = process.socket().concurrency;
     // An instance that is about to pause may take one more request before it learns of that.
     snapshot.sessions = std::max(taken(process), process.pause().mayStillTake() ? 1U : 0U);
-    const AnsweredRequests answered = queue_.cells().answered(process.socket.cells);
+    const AnsweredRequests answered = queue_.cells().answered(process.socket().cells);
     snapshot.answered = answered.count;
     snapshot.lastUsed = timeSince(answered);
     return snapshot;

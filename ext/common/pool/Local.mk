@@ -15,6 +15,7 @@ libpassenger_pool_la_SOURCES = \
     %D%/FormerClaims.cpp \
     %D%/Group.cpp \
     %D%/Groups.cpp \
+    %D%/Handshake.cpp \
     %D%/HangWatch.cpp \
     %D%/InstanceLink.cpp \
     %D%/InstanceNote.cpp \

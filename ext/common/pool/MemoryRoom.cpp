@@ -88,9 +88,9 @@ MemoryRoom::View MemoryRoom::look(MonotonicTime now) const {
             view.snapshot.instances.push_back(
                 {.app = view.snapshot.apps.size(),
                  .state = stateOf(*application, *process, now),
-                 .bytes = process->memory,
-                 .grown = process->growth.grown(),
-                 .growsOn = process->growth.goesOn(),
+                 .bytes = process->memory(),
+                 .grown = process->growth().grown(),
+                 .growsOn = process->growth().goesOn(),
                  .due = process->lifecycle().isDue(),
                  .since = process->stays() ? process->since() : process->lifecycle().drainsSince()});
             view.processes.push_back(process);
@@ -128,7 +128,7 @@ void MemoryRoom::act(const MemoryBudget &budget, const View &view, const MemoryB
     Scaler &application = *applications_[app];
     const std::string reason = why + explain(budget, view, app);
     if (action.kind == MemoryBudget::Action::Kind::REPLACE) {
-        application.replace(*process, fmt::format("it has grown to {} MB; {}", process->memory / MEGABYTE, reason));
+        application.replace(*process, fmt::format("it has grown to {} MB; {}", process->memory() / MEGABYTE, reason));
     } else {
         application.giveUp(process, reason, restored);
     }
@@ -259,12 +259,11 @@ bool MemoryRoom::isMeasured(const Scaler &application) const {
 /** The sizes of new instances differ, as does what they share. The last ones count most. */
 void MemoryRoom::noteMemory(const Scaler &application, Process &process, const ProcessMemory &memory,
                             MonotonicTime now) {
-    const bool isFresh = process.memory == 0 && !process.former() && now - process.since() < FRESH;
-    process.memory = memory.used();
-    process.growth.note(now - process.since(), memory.allocated());
+    const bool isFresh = process.memory() == 0 && !process.former() && now - process.since() < FRESH;
+    process.noteMemory(memory, now);
     if (isFresh) {
         std::uint64_t &fresh = known_[&application].fresh;
-        fresh = fresh == 0 ? process.memory : (fresh + process.memory) / 2;
+        fresh = fresh == 0 ? process.memory() : (fresh + process.memory()) / 2;
     }
 }
 

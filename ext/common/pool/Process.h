@@ -4,13 +4,12 @@
 
 #include <chrono>
 #include <cstdint>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "base/Clock.h"
-#include "base/FileDescriptor.h"
+#include "base/ProcessMemory.h"
 #include "base/StrongId.h"
 #include "exchange/Options.h"
 #include "io/RequestQueue.h"
@@ -18,6 +17,7 @@
 #include "policy/MemoryGrowth.h"
 #include "pool/BackgroundThreads.h"
 #include "pool/Backtraces.h"
+#include "pool/CpuLoad.h"
 #include "pool/FormerClaims.h"
 #include "pool/InstanceLink.h"
 #include "pool/InstanceNote.h"
@@ -31,7 +31,6 @@
 namespace Passenger {
 
 struct Orphan;
-struct Serve;
 
 /** The id of an instance in its pool; never used again. */
 using InstanceId = StrongId<struct InstanceIdTag>;
@@ -48,11 +47,24 @@ class Process {
 public:
     using State = Lifecycle::State;
 
+    /** What is known of its start. */
+    struct Start {
+        /** Requests that it can run at once, before give(). */
+        unsigned threads = 1;
+        /** As in Options, for PassengerHeartbeatTimeout and PassengerStopTimeout. */
+        std::chrono::seconds heartbeatTimeout{0};
+        std::chrono::seconds stopTimeout{0};
+        /** RestartFiles::seen() before it, or before another version that did not start. */
+        std::string restartFile = "-";
+        /** How long it took, up to the loaded application. */
+        std::chrono::nanoseconds spawnTime{0};
+    };
+
     /**
      * @param id unique in its pool
      * @param version of its application
      */
-    Process(SpawnResult result, InstanceId id, std::uint64_t version, MonotonicTime now);
+    Process(SpawnResult result, InstanceId id, std::uint64_t version, MonotonicTime now, Start start);
     /** An instance that an earlier pool process has started, and that serves. */
     Process(SpawnResult result, const Orphan &orphan, InstanceId id, std::uint64_t version, MonotonicTime now);
     ~Process();
@@ -71,17 +83,20 @@ public:
     const Secrets &secrets() const noexcept { return secrets_; }
     /** The claims that the instance has at earlier pool processes; null: no earlier one had it. */
     const std::shared_ptr<const FormerClaims> &former() const noexcept { return former_; }
-    /** As Options::heartbeatTimeout when it was started. */
-    std::chrono::seconds heartbeatTimeout() const noexcept { return heartbeatTimeout_; }
+    std::chrono::seconds heartbeatTimeout() const noexcept { return start_.heartbeatTimeout; }
+    std::chrono::nanoseconds spawnTime() const noexcept { return start_.spawnTime; }
+    const std::string &restartFile() const noexcept { return start_.restartFile; }
+    void noteRestartFile(const std::string &seen) { start_.restartFile = seen; }
     /** The instance's note for the next pool process, without its cells. */
     InstanceNote note(const std::string &app) const;
     /** Whether it may have watchers. It must not be destroyed under the pool's lock then. */
     bool watched() const noexcept { return parts_.pidFd || parts_.control || parts_.output; }
+    const Socket &socket() const noexcept { return socket_; }
+    /** It is to take requests from this queue. Before beginToServe(). */
+    void give(const Socket &socket) noexcept { socket_ = socket; }
     /**
-     * Tells the instance to take requests from the queue (SERVE), and waits until it says READY:
-     * not on the event loop, nor under a lock. Before InstanceLink::watch(). Otherwise it is
-     * killed. A new one answers the requests of PassengerWarmUp before. One that serves already has
-     * less time for that, since nothing has to be loaded.
+     * Runs the Handshake: not on the event loop, nor under a lock. An instance that does not serve
+     * then is killed, but for an adopted one that was told nothing.
      * @param cancel ends the wait
      * @throws SpawnException, with a report; SystemException
      */
@@ -90,6 +105,8 @@ public:
     /** Counts what the limits of its control group did, and logs how it ended. Once. In a thread:
      *  its parent tells its wait status, and may be slow. */
     void logExit(BackgroundThreads &threads, const std::string &app);
+    /** Sticky sessions: requests that are for this instance and no other. */
+    const std::optional<RequestQueue> &ownQueue() const noexcept { return ownQueue_; }
     /**
      * Closes its own queue for senders. The caller then sends RECHECK to those whose requests are
      * in it. False: it has none, or it is closed already.
@@ -107,7 +124,6 @@ public:
     InstancePause &pause() noexcept { return pause_; }
     const InstancePause &pause() const noexcept { return pause_; }
     Backtraces &backtraces() noexcept { return backtraces_; }
-    /** Instances changes the state of an instance that has joined. */
     Lifecycle &lifecycle() noexcept { return lifecycle_; }
     const Lifecycle &lifecycle() const noexcept { return lifecycle_; }
     State state() const noexcept { return lifecycle_.state(); }
@@ -118,40 +134,31 @@ public:
     /** As Lifecycle::stays(). */
     bool stays() const noexcept { return lifecycle_.stays(); }
 
-    Socket socket;
-    /** Sticky sessions: requests that are for this instance and no other. */
-    std::optional<RequestQueue> ownQueue;
-    /** RestartFiles::seen() before it was started, or when another version did not start; of an
-     *  adopted one what its note said. */
-    std::string restartFile = "-";
-    /** How long its start took, up to the loaded application. */
-    std::chrono::nanoseconds spawnTime{0};
-    /** Whether it only waits. Kept while other applications want room. */
-    CpuUse cpuUse;
     /** Bytes of memory (PSS) when it was last measured; 0: never. */
-    std::uint64_t memory = 0;
-    /** The growth of the instance's private memory. */
-    MemoryGrowth growth;
+    std::uint64_t memory() const noexcept { return memory_; }
+    const MemoryGrowth &growth() const noexcept { return growth_; }
+    void noteMemory(const ProcessMemory &memory, MonotonicTime now);
+    /** Whether it only waits: the last look at its CPU time, which is taken now if one is due. */
+    bool onlyWaits(MonotonicTime now, CpuLoad &cpu);
+    const CpuUse &cpuUse() const noexcept { return cpuUse_; }
 
 private:
-    bool warmUp(Serve serve, const Options &options, FrameSocket::Deadline deadline, SpawnReport &report);
-    void awaitReady(bool servesAlready, FrameSocket::Deadline deadline, SpawnReport &report);
-    static void checkReady(const Frame &answer, SpawnReport &report);
-    void explain(const std::exception &error, SpawnReport &report);
-
     SpawnResult parts_;
     InstancePause pause_;
     Backtraces backtraces_;
     Lifecycle lifecycle_;
-    Secrets secrets_{Secrets::Variables()};
+    const Secrets secrets_;
     InstanceId id_;
     std::uint32_t stickyId_;
     std::uint64_t version_;
     MonotonicTime since_;
     std::shared_ptr<const FormerClaims> former_;
-    std::chrono::seconds heartbeatTimeout_{0};
-    /** As Options::stopTimeout when it was started. */
-    std::chrono::seconds stopTimeout_{0};
+    Start start_;
+    Socket socket_;
+    std::optional<RequestQueue> ownQueue_;
+    std::uint64_t memory_ = 0;
+    MemoryGrowth growth_;
+    CpuUse cpuUse_;
     bool killed_ = false;
     bool silent_ = false;
     /** The last member: its watchers call back until they are destroyed. */

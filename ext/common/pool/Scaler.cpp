@@ -352,7 +352,7 @@ void Scaler::evict() {
 
 void Scaler::giveUp(const ProcessPtr &process, const std::string &why, bool restored) {
     Log::notice("event=instance.over_budget app=\"{}\" pid={} mb={} reason=\"{}\"", parts_.app, process->pid(),
-                process->memory / MEGABYTE, why);
+                process->memory() / MEGABYTE, why);
     if (!restored) {
         end(process);
         return;

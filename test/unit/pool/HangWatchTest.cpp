@@ -45,7 +45,7 @@ class HangWatchTest : public GroupParts {
         Orphan orphan;
         orphan.claims = former;
         auto process = std::make_shared<Process>(SpawnResult{}, orphan, InstanceId(++lastId_), 1, now());
-        process->socket.cells = cells;
+        process->give({1, Generation(), cells});
         claim(*process, channel_, Ticket(1));
         instances_->add(process);
         hangs_->add(*process, options_, now());
@@ -145,8 +145,9 @@ public:
         SpawnResult result;
         result.pid = 4711;
         result.pidFd = makePipe().first;
-        const auto process = std::make_shared<Process>(std::move(result), InstanceId(++lastId_), 1, now());
-        process->socket.cells = queue_->cells().allocate(1).value();
+        const auto process =
+            std::make_shared<Process>(std::move(result), InstanceId(++lastId_), 1, now(), Process::Start());
+        process->give({1, Generation(), queue_->cells().allocate(1).value()});
         process->lifecycle().drain(now());
         instances_->add(process);
         clock_.advance(DRAIN_LIMIT + options_.stopTimeout);

@@ -95,7 +95,7 @@ public:
             CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->joinedWanted == 1; }));
             {
                 const PoolGuard guard(*context_);
-                const Socket &socket = shop_->instances.all().front()->socket;
+                const Socket &socket = shop_->instances.all().front()->socket();
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(kind, options_.isAsync(), socket.concurrency == 3);
                 CPPUNIT_ASSERT_MESSAGE(kind, options_.isAsync() || socket.concurrency > 100);
                 CPPUNIT_ASSERT_EQUAL(socket.concurrency, socket.cells.count);

@@ -66,7 +66,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, instances_->capacity());
         CPPUNIT_ASSERT(queue_->abandoned().note({channel_}, now()));
         CPPUNIT_ASSERT((instances_->counts() == InstanceCounts{1, 2, 1, 2}));
-        CPPUNIT_ASSERT(queue_->takenSince().contains(process->socket.cells.first));
+        CPPUNIT_ASSERT(queue_->takenSince().contains(process->socket().cells.first));
         CPPUNIT_ASSERT(!queue_->abandoned().forgetEnded());
         finish(*process);
         CPPUNIT_ASSERT_EQUAL(2U, instances_->capacity());
@@ -88,7 +88,7 @@ public:
         instances_->remove(process);
         CPPUNIT_ASSERT(process->state() == Process::State::DEAD);
         CPPUNIT_ASSERT(!instances_->find(process->id()));
-        CPPUNIT_ASSERT_EQUAL(0U, make()->socket.cells.first);
+        CPPUNIT_ASSERT_EQUAL(0U, make()->socket().cells.first);
     }
 
     void testTheDeathOfAnInstanceIsToldToWaitingRequests() {
@@ -145,7 +145,7 @@ public:
     void testALastUseThatIsStillToComeIsNotBelieved() {
         const ProcessPtr process = serve();
         clock_.advance(std::chrono::minutes(1));
-        const auto at = ClaimsLayout::offset(process->socket.cells.first) + offsetof(ClaimCell, lastUsed);
+        const auto at = ClaimsLayout::offset(process->socket().cells.first) + offsetof(ClaimCell, lastUsed);
         for (const std::uint64_t invented : {toNanoseconds(now()) + 1, std::uint64_t{UINT64_MAX}}) {
             CPPUNIT_ASSERT(::pwrite(queue_->cells().claims().memory().descriptor().get(), &invented, sizeof(invented),
                                     static_cast<off_t>(at)) > 0);

@@ -38,7 +38,7 @@ class PreloaderCareTest : public GroupParts {
     static ProcessPtr instanceOf(const std::shared_ptr<const Origin> &origin, InstanceId id = InstanceId(1)) {
         SpawnResult result{};
         result.origin = origin;
-        return std::make_shared<Process>(std::move(result), id, 1, MonotonicTime());
+        return std::make_shared<Process>(std::move(result), id, 1, MonotonicTime(), Process::Start());
     }
     ProcessPtr serveFork(const std::shared_ptr<const Origin> &origin) {
         ProcessPtr process = instanceOf(origin, InstanceId(++lastId_));

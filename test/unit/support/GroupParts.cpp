@@ -50,9 +50,9 @@ void GroupParts::tearDown() {
 }
 
 ProcessPtr GroupParts::make(std::uint64_t version) {
-    auto process = std::make_shared<Process>(SpawnResult{}, InstanceId(++lastId_), version, now());
-    process->socket.cells = queue_->cells().allocate(1).value();
-    process->socket.queue = queue_->current() ? queue_->current()->number : Generation();
+    auto process = std::make_shared<Process>(SpawnResult{}, InstanceId(++lastId_), version, now(), Process::Start());
+    process->give(
+        {1, queue_->current() ? queue_->current()->number : Generation(), queue_->cells().allocate(1).value()});
     return process;
 }
 
@@ -73,12 +73,12 @@ InstanceClaim::Memory GroupParts::claimMemory() const {
 
 void GroupParts::claim(const Process &process, ChannelId channel, Ticket ticket) {
     const InstanceClaim::Memory memory = claimMemory();
-    CPPUNIT_ASSERT(InstanceClaim(memory, process.socket.cells.first).take(channel, ticket));
+    CPPUNIT_ASSERT(InstanceClaim(memory, process.socket().cells.first).take(channel, ticket));
 }
 
 void GroupParts::finish(const Process &process) {
     const InstanceClaim::Memory memory = claimMemory();
-    InstanceClaim(memory, process.socket.cells.first).complete(now());
+    InstanceClaim(memory, process.socket().cells.first).complete(now());
 }
 
 void GroupParts::send(Ticket ticket, const RequestLabel &label) {

@@ -48,9 +48,9 @@ void ScaledApplication::request() {
 }
 
 ProcessPtr ScaledApplication::serve() {
-    auto process =
-        std::make_shared<Process>(SpawnResult{}, context_.nextInstance(), versions.current(), context_.clock.now());
-    process->socket.cells = queue.cells().allocate(1).value();
+    auto process = std::make_shared<Process>(SpawnResult{}, context_.nextInstance(), versions.current(),
+                                             context_.clock.now(), Process::Start());
+    process->give({1, Generation(), queue.cells().allocate(1).value()});
     instances.add(process);
     demand.joined(context_.clock.now(), true, true);
     return process;
