@@ -24,6 +24,7 @@ module Transfers
             request.on("close", () => left++);
             response.on("close", () => listening.delete(response));
         },
+        "/listening": (request, response) => response.end(String(listening.size)),
         "/tell": (request, response) => {
             listening.forEach((one) => one.write("data: news\n\n"));
             response.end(String(listening.size));
@@ -83,8 +84,15 @@ module Transfers
     raw
   end
 
+  # The application learns of the end of an earlier test's streams after that test.
+  def wait_until_nobody_listens
+    eventually("the end of earlier streams") { client.get("/listening").body == "0" }
+  end
+
   # `/tell` sends all clients an event, and `/end` the last one.
-  def assert_streams_hold_no_thread(raws)
+  def assert_streams_hold_no_thread
+    wait_until_nobody_listens
+    raws = Array.new(MANY) { listening }
     assert_equal raws.size.to_s, client.get("/tell").body
     assert_equal(["data: news\n\n"], raws.map(&:read_chunk).uniq)
     client.get("/end")
