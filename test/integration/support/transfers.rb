@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "made_users"
+
 # What the tests of connections that httpd gives away share: an httpd with few threads, whose access
 # log tells which connections it has given away.
 module Transfers
@@ -111,8 +113,10 @@ module Transfers
   end
 
   # The application in `root` has a limit of 100 descriptors. The block opens a connection that it
-  # takes over.
+  # takes over. Its user is no other test's: the kernel refuses a process to send descriptors while
+  # more than its limit are on their way from all processes of the user (unix(7), ETOOMANYREFS).
   def assert_connections_beyond_half_of_the_descriptors_stay_with_httpd(root, directives = "")
+    TestEnvironment.hand_over(root, MadeUsers["few"].name) if TestEnvironment.root?
     made = configuration do |one|
       one.mpm = "event"
       one.main_directives << "LogFormat \"%{PASSENGER_TRANSFERRED}n\" transferred\n"
