@@ -6,7 +6,7 @@ require_relative "support/integration_test"
 # Ends httpd's children in each way, while requests are in work and in the queue.
 class EndingChildrenTest < IntegrationTest
   # Seconds. httpd kills children that have not ended after about ten seconds.
-  AT_ONCE = 4
+  AT_ONCE = 7
 
   def test_a_graceful_reload_lets_waiting_requests_be_answered
     with_server(one_instance) do |server|
