@@ -43,7 +43,7 @@ class WarmUpRunTest : public LeakCheck {
 
     using Limit = std::chrono::milliseconds;
     static constexpr Limit LONG{60'000};
-    /** Passes, after the instance has taken its request: a busy machine needs some of it for that. */
+    /** Passes after the instance has taken its request, for which a busy machine needs time. */
     static constexpr Limit SHORT{1000};
 
     struct Answer {
