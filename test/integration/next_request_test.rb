@@ -95,9 +95,12 @@ class NextRequestTest < IntegrationTest
 
   def test_an_explicit_on_rolls_in_development_too
     assert_equal "version 0", body("rolling.test")
-    File.write(file("rolling.test"), "sleep 1\n#{format(CONFIG_RU, 'rolled')}")
+    gate = File.join(root("rolling.test"), "gate")
+    File.write(file("rolling.test"),
+               "sleep 0.02 until File.exist?('#{gate}')\n#{format(CONFIG_RU, 'rolled')}")
     touch("rolling.test")
     assert_equal "version 0", body("rolling.test")
+    FileUtils.touch(gate)
     eventually("the new version") { body("rolling.test") == "rolled" }
   end
 

@@ -11,6 +11,8 @@ class NodeInstanceTest < IntegrationTest
   NODE = system("node --version >/dev/null 2>&1")
   NATIVE = File.join(TestEnvironment::PASSENGER_ROOT, "native/node/passenger_native.node")
   BOTH = %w[native.test bridge.test].freeze
+  # The same applications, for one test: what is told of clients that leave is told late.
+  LEFT = %w[left-native.test left-bridge.test].freeze
   SAME = %w[/text /latin /binary /pieces /chunked /trailers /none /unchanged /length /cookies /head
             /name /gzip /timeout /early /request?a=%20b&c].freeze
   BODY = Random.new(1).bytes(5_000_000).freeze
@@ -97,8 +99,8 @@ class NodeInstanceTest < IntegrationTest
 
   serve do |made|
     made.set("PassengerMaxPoolSize", 20)
-    BOTH.each do |site|
-      off = site == "bridge.test" ? "SetEnv PASSENGER_NATIVE off\n" : ""
+    [*BOTH, *LEFT].each do |site|
+      off = site.end_with?("bridge.test") ? "SetEnv PASSENGER_NATIVE off\n" : ""
       made.site(site, SampleApps.copy("node_app"), "PassengerMaxInstances 1\n#{off}")
     end
     FALLEN_BACK.each { |kind, text| made.site("#{kind}.test", SampleApps.written(text, "app.js")) }
@@ -203,7 +205,7 @@ class NodeInstanceTest < IntegrationTest
   end
 
   def test_the_application_learns_that_its_client_has_left
-    seen = BOTH.map do |site|
+    seen = LEFT.map do |site|
       events(site)
       raw = server.raw(site).request("GET", "/wait")
       eventually("the request") { (@events = events(site)).include?("wait") }

@@ -210,10 +210,10 @@ class SlowClientsTest < IntegrationTest
   end
 
   def test_the_time_of_a_slow_client_over_http2_is_not_the_time_of_the_application
-    with_http2("PassengerMaxRequestTime 1\nPassengerResponseBufferHighWatermark 131072\n") do |own|
+    with_http2("PassengerMaxRequestTime 3\nPassengerResponseBufferHighWatermark 131072\n") do |own|
       in_one_of(3) do
         pid = eventually("an instance") { own.client("rack.test").pid }
-        curl(own, "/download?bytes=30000000", "--limit-rate", "6M") do |output|
+        curl(own, "/download?bytes=30000000", "--limit-rate", "4M") do |output|
           assert_equal Pattern.digest(30_000_000), Digest::SHA256.hexdigest(output.read)
         end
         assert_equal pid, own.client("rack.test").pid

@@ -10,10 +10,11 @@ class SlowRequestsTest < IntegrationTest
 
   serve do |made|
     one = "PassengerMaxInstances 1\n"
-    # An instance is asked for backtraces once in ten seconds: one test has one of its own.
-    %w[traced.test slow.test].each do |site|
-      made.site(site, SampleApps.rack, "#{one}PassengerSlowRequestLog 300ms\n")
-    end
+    slow = "PassengerSlowRequestLog 300ms\n"
+    # An instance is asked for backtraces once in ten seconds: one test has one of its own, and its
+    # first request, which may be slow, does not ask.
+    made.site("traced.test", SampleApps.rack, "#{one}<Location /wait>\n#{slow}</Location>\n")
+    made.site("slow.test", SampleApps.rack, "#{one}#{slow}")
     made.site("calm.test", SampleApps.rack,
               "#{one}PassengerSlowRequestLog 1h\n<Location /status>\n" \
               "SetHandler passenger-status\nPassengerStatusDetails On\n</Location>\n")

@@ -52,8 +52,11 @@ bool ClientPace::takes(bool sent, std::uint64_t kept) noexcept {
 }
 
 bool ClientPace::streamTakes() noexcept {
-    return std::exchange(mayHavePiece_, false) ||
-           (credit_ > Clock::duration(0) && (carrier_ < 0 || hasRoom(carrier_, milliseconds(0))));
+    return std::exchange(mayHavePiece_, false) || (credit_ > Clock::duration(0) && carrierHasRoom());
+}
+
+bool ClientPace::carrierHasRoom() const noexcept {
+    return carrier_ < 0 || hasRoom(carrier_, milliseconds(0));
 }
 
 void ClientPace::note(nanoseconds inFilters) noexcept {
@@ -119,13 +122,14 @@ bool ClientPace::awaitReplyBeforePiece(MessageSession &session, bool full) {
 }
 
 /** The first wait tells whether the application pauses. Until the next reply, httpd then gets one
- *  piece after the other. */
+ *  piece after the other. Without room for it, a piece would wait for the client, and the
+ *  application after its pause, too. */
 bool ClientPace::awaitReplyOfStream(MessageSession &session, bool full) {
     if (full || session.replyWaiting()) {
         quiet_ = full;
         return !full;
     }
-    if (quiet_) {
+    if (quiet_ && carrierHasRoom()) {
         return false;
     }
     const bool mayHaveMore = credit_ > Clock::duration(0);
@@ -136,7 +140,7 @@ bool ClientPace::awaitReplyOfStream(MessageSession &session, bool full) {
         session.awaitReply(mayHaveMore ? carrier_ : -1, MessageSession::Awaited::ROOM, timeout);
     credit_ = std::min<Clock::duration>(credit_ + (Clock::now() - before), PATIENCE);
     roomCame_ = found.socket;
-    quiet_ = !found.reply && !found.socket;
+    quiet_ = !found.reply && !found.socket && carrierHasRoom();
     return found.reply;
 }
 

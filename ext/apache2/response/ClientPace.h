@@ -17,9 +17,9 @@ namespace Passenger {
  * of the time that the filter has waited, or until the application pauses.
  *
  * Over HTTP/2 the state of httpd's filters is unknown. So they get the first piece at once. While
- * more than LITTLE waits, they get pieces when the application has finished, or while it pauses.
- * Else they get pieces while the connection's socket has room, and have as much time with them as
- * the application has been silent. So it loses little by a slow client.
+ * more than LITTLE waits, they get pieces when the application has finished, or while the
+ * connection's socket has room: without a limit while the application pauses, and else for as much
+ * time as it has been silent. So it loses little by a slow client.
  *
  * A part of ResponseOutput, with its thread.
  */
@@ -69,6 +69,7 @@ private:
     bool awaitReplyOfStream(MessageSession &session, bool full);
     void lag() noexcept;
     bool streamTakes() noexcept;
+    bool carrierHasRoom() const noexcept;
     static bool hasRoom(int socket, std::chrono::milliseconds timeout) noexcept;
     void waitForClient(MessageSession &session, std::chrono::milliseconds timeout);
     std::chrono::milliseconds patienceLeft() const noexcept;

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "made_users"
+
 # What the tests of connections that httpd gives away share: an httpd with few threads, whose access
 # log tells which connections it has given away.
 module Transfers
@@ -24,6 +26,7 @@ module Transfers
             request.on("close", () => left++);
             response.on("close", () => listening.delete(response));
         },
+        "/listening": (request, response) => response.end(String(listening.size)),
         "/tell": (request, response) => {
             listening.forEach((one) => one.write("data: news\n\n"));
             response.end(String(listening.size));
@@ -83,8 +86,15 @@ module Transfers
     raw
   end
 
+  # The application learns of the end of an earlier test's streams after that test.
+  def wait_until_nobody_listens
+    eventually("the end of earlier streams") { client.get("/listening").body == "0" }
+  end
+
   # `/tell` sends all clients an event, and `/end` the last one.
-  def assert_streams_hold_no_thread(raws)
+  def assert_streams_hold_no_thread
+    wait_until_nobody_listens
+    raws = Array.new(MANY) { listening }
     assert_equal raws.size.to_s, client.get("/tell").body
     assert_equal(["data: news\n\n"], raws.map(&:read_chunk).uniq)
     client.get("/end")
@@ -103,8 +113,10 @@ module Transfers
   end
 
   # The application in `root` has a limit of 100 descriptors. The block opens a connection that it
-  # takes over.
+  # takes over. Its user is no other test's: the kernel refuses a process to send descriptors while
+  # more than its limit are on their way from all processes of the user (unix(7), ETOOMANYREFS).
   def assert_connections_beyond_half_of_the_descriptors_stay_with_httpd(root, directives = "")
+    TestEnvironment.hand_over(root, MadeUsers["few"].name) if TestEnvironment.root?
     made = configuration do |one|
       one.mpm = "event"
       one.main_directives << "LogFormat \"%{PASSENGER_TRANSFERRED}n\" transferred\n"

@@ -36,6 +36,7 @@ class ClientPaceTest : public LeakCheck {
     CPPUNIT_TEST(testAStreamTakesLittle);
     CPPUNIT_TEST(testAStreamTakesEverythingWhenTheApplicationHasFinished);
     CPPUNIT_TEST(testAStreamTakesAPieceATurnWhileTheApplicationPauses);
+    CPPUNIT_TEST(testAStreamTakesNoPieceInAPauseWhileTheConnectionHasNoRoom);
     CPPUNIT_TEST(testAReplyEndsThePause);
     CPPUNIT_TEST(testAStreamTakesPiecesForAsLongAsAnApplicationWithShortPausesIsSilent);
     CPPUNIT_TEST(testAStreamTakesNoMorePiecesWhileTheConnectionHasNoRoom);
@@ -275,6 +276,21 @@ public:
         CPPUNIT_ASSERT(!pace.awaitReply(application_, false, false));
         CPPUNIT_ASSERT(!pace.awaitReply(application_, true, false));
         CPPUNIT_ASSERT_EQUAL(1, application_.waits);
+    }
+
+    void testAStreamTakesNoPieceInAPauseWhileTheConnectionHasNoRoom() {
+        ClientPace pace(-1, LONG, client_.first.get());
+        takeFirst(pace);
+        fill();
+        for (int waits = 1; waits <= 2; waits++) {
+            CPPUNIT_ASSERT(!pace.awaitReply(application_, false, false));
+            CPPUNIT_ASSERT_EQUAL(waits, application_.waits);
+            pace.beginTurn(true);
+            CPPUNIT_ASSERT(!pace.takes(true, MUCH));
+        }
+        CPPUNIT_ASSERT(!pace.awaitReply(application_, true, false));
+        pace.beginTurn(true);
+        CPPUNIT_ASSERT(pace.takes(true, MUCH));
     }
 
     void testAReplyEndsThePause() {

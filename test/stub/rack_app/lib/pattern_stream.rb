@@ -4,9 +4,10 @@
 # repeated. The length is a prime, so a piece that is lost, doubled or swapped changes the digest.
 class PatternStream
   BLOCK = Random.new(42).bytes(65_521).freeze
-  PAUSE_AT = 1_000_000
+  # Beyond the second one, sockets hold nothing more of what a client does not read.
+  PAUSES_AT = [1_000_000, 16_000_000].freeze
 
-  # pause: seconds, before the second million bytes.
+  # pause: seconds, at these bytes.
   def initialize(bytes, piece, pause = 0)
     @pause = pause
     @bytes = bytes
@@ -21,7 +22,7 @@ class PatternStream
       offset = position % BLOCK.bytesize
       length = [@piece, @bytes - position, BLOCK.bytesize - offset].min
       yield BLOCK.byteslice(offset, length)
-      sleep @pause if position < PAUSE_AT && position + length >= PAUSE_AT
+      sleep @pause if PAUSES_AT.any? { |at| (position...(position + length)).cover?(at) }
       position += length
     end
   end
