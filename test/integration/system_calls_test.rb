@@ -49,6 +49,8 @@ class SystemCallsTest < IntegrationTest
   def made
     http = SampleApps.copy("http_app")
     configuration do |one|
+      # A pool process that strace follows may answer late.
+      one.set("PassengerAgentTimeout", 0)
       one.main_directives = "PassengerFileDescriptorLogFile #{File.join(scratch, "open")}\n" \
                             "PassengerOnEvent true\nPassengerLogLevel 6\nPassengerPoolIdleTime 1\n"
       one.set("PassengerMaxPoolSize", 12)
