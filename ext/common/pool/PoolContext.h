@@ -78,8 +78,8 @@ struct PoolContext {
     BackgroundThreads threads{};
 
     /**
-     * Lets a thread that waits for the lock have it first. Otherwise whoever gives it up and takes it
-     * again gets it each time, before the other thread wakes up.
+     * Lets a thread that waits for the lock have it first. Otherwise whoever gives it up and takes
+     * it again gets it, before the other thread wakes up.
      */
     void giveWay() const EXCLUDES(poolLock) {
         const unsigned before = taken;
