@@ -71,7 +71,7 @@ class InstanceDeathTest < IntegrationTest
   end
 
   def time_to_learn
-    # An instance that has answered: after five others have died in a row, the next would start late.
+    # An instance that has answered. After five deaths in a row, the next one would start late.
     client.pid
     raw = begin_request("POST", "some body")
     killed = Eventually.monotonic

@@ -80,7 +80,8 @@ class ProcessTree
   def line_of(pid)
     line = [ProcessInfo.read(pid)]
     line << ProcessInfo.read(line.last.ppid) until line.last.nil? || line.last.pid == @parent_pid
-    return if line.last.nil? || line.any? { |each| each.command_line.match?(/\A(Passenger boot|\z)/) }
+    passing = /\A(Passenger boot keeper|\z)/
+    return if line.last.nil? || line.any? { |each| each.command_line.match?(passing) }
 
     without_connections(line)
   end
