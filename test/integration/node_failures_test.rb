@@ -11,7 +11,6 @@ require_relative "support/missing_library"
 # cause, and the remedy is for Node.
 class NodeFailuresTest < IntegrationTest
   NODE = system("node --version >/dev/null 2>&1")
-  QUICK = "PassengerStartTimeout 4\n"
   FLAG = "--no-experimental-require-module"
   KNOWS_FLAG = system("node", FLAG, "--version", out: File::NULL, err: File::NULL)
 
@@ -65,13 +64,14 @@ class NodeFailuresTest < IntegrationTest
     "silent.test" => ["setInterval(() => {}, 1000);", /nothing listens/,
                       /did not listen on its port/, /See its output/]
   }.freeze
-  # Those that end by themselves have time.
   MORE = {
     "heap.test" => "SetEnv NODE_OPTIONS --max-old-space-size=20\n",
     "grammar.test" => "PassengerStartupFile broken.mjs\n",
     "grammar-behind.test" => "PassengerStartupFile broken.mjs\nSetEnv PASSENGER_NATIVE off\n",
     "esm.test" => KNOWS_FLAG ? "SetEnv NODE_OPTIONS #{FLAG}\n" : "",
-    "abort.test" => "", "handler.test" => "", "behind.test" => "SetEnv PASSENGER_NATIVE off\n"
+    "behind.test" => "SetEnv PASSENGER_NATIVE off\n",
+    # The only one that does not end by itself.
+    "silent.test" => "PassengerStartTimeout 10\n"
   }.freeze
   COMMANDS = {
     "unknown.test" => ["nosuch --port $PORT", /was not found.*status 127/],
@@ -107,17 +107,17 @@ class NodeFailuresTest < IntegrationTest
       File.write(File.join(folder, "esm/package.json"), '{"type": "module"}')
       File.write(File.join(folder, "esm/index.js"), "require('http');")
       TestEnvironment.hand_over(folder)
-      made.site(name, folder, "PassengerFriendlyErrorPages On\n#{MORE.fetch(name, QUICK)}")
+      made.site(name, folder, "PassengerFriendlyErrorPages On\n#{MORE[name]}")
     end
     listening = "require('http').createServer().listen(#{@port.addr[1]}, '127.0.0.1');"
     made.site("taken.test", SampleApps.written(listening, "app.js"),
-              "PassengerAppStartCommand \"node app.js\"\n#{QUICK}")
+              "PassengerAppStartCommand \"node app.js\"\n")
     made.site("nodeless.test",
               SampleApps.written('{"scripts": {"start": "true && node app.js"}}', "package.json"),
-              "PassengerNodejs /opt/missing/node\nPassengerFriendlyErrorPages On\n#{QUICK}")
+              "PassengerNodejs /opt/missing/node\nPassengerFriendlyErrorPages On\n")
     COMMANDS.each do |name, (command, *)|
       made.site(name, SampleApps.written("", "app.js"),
-                "PassengerAppStartCommand \"#{command}\"\nPassengerFriendlyErrorPages On\n#{QUICK}")
+                "PassengerAppStartCommand \"#{command}\"\nPassengerFriendlyErrorPages On\n")
     end
   end
 

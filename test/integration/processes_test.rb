@@ -13,14 +13,13 @@ class ProcessesTest < IntegrationTest
   end
 
   def test_the_agents_processes_are_httpds_descendants_in_the_order_of_their_duties
-    line = [ProcessInfo.read(@pid)]
-    line << ProcessInfo.read(line.last.ppid) until line.last.pid == server.pid
+    line = eventually("the end of the boot") { server.tree.line_of(@pid) }
     names = line.map(&:command_line)
     [/RubyApp/, /AppPreloader/, /spawn server/].zip(names) do |expected, name|
       assert_match expected, name
     end
-    # A process that served the pool process's connection has started the spawn server, and may
-    # have ended.
+    # A process that serves the pool process's connection has started the spawn server. When that
+    # ends, the watchdog is the spawn server's parent.
     starter = TestEnvironment.root? ? "rights" : "pool"
     names[3..-4].each { |name| assert_match(/passenger-agent\S* #{starter}/, name) }
     assert_match(/passenger-agent\S* watchdog/, names[-3])

@@ -21,9 +21,9 @@ class TroubleshootingStartsTest < TroubleshootingTest
     made.site("variable.test", SampleApps.written(needing("ENV.fetch('SECRET_OF_TEST')")))
     made.site("secret.test", SampleApps.written(needing("File.read('secret')")))
     made.site("slow.test", SampleApps.written("#{BUSY}#{needing('"served"')}"),
-              "PassengerStartTimeout 3\n")
+              "PassengerStartTimeout 10\n")
     made.site("silent.test", SampleApps.copy("http_app"),
-              "PassengerStartTimeout 3\nPassengerAppStartCommand \"sleep 4714\"\n")
+              "PassengerStartTimeout 10\nPassengerAppStartCommand \"sleep 4714\"\n")
     made.site("bundle.test", gem_app)
     made.site("unforkable.test", SampleApps.written("def Random.srand = exit!(4)\n" \
                                                     "#{SampleApps.saying('served')}"))

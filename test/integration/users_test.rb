@@ -169,6 +169,11 @@ class UsersTest < IntegrationTest
     client(site).json("/")
   end
 
+  # The instance, its preloader, the spawn server, and the agent's processes above it.
+  def line_of(site)
+    eventually("the end of the boot") { server.tree.line_of(seen(site)["pid"]) }
+  end
+
   # Nil if it has ended.
   def uid_of(process)
     File.stat("/proc/#{process.pid}").uid
@@ -371,10 +376,7 @@ class UsersTest < IntegrationTest
   end
 
   def test_an_application_can_do_nothing_to_another_users_processes
-    # The instance, its preloader, the spawn server, the pool process and the watchdog.
-    line = [ProcessInfo.read(seen("one.test")["pid"])]
-    line << ProcessInfo.read(line.last.ppid) until line.last.pid == server.pid
-    line.each do |process|
+    line_of("one.test").each do |process|
       outcome = client("other.test").json("/attack?#{process.pid}")
       assert_equal 7, outcome.size
       outcome.each do |what, how|
@@ -385,9 +387,7 @@ class UsersTest < IntegrationTest
 
   # Tries all numbers; the queue, the channels, the claims and the withdrawal marks are among them.
   def test_an_application_gets_no_descriptor_of_another_users_processes
-    line = [ProcessInfo.read(seen("one.test")["pid"])]
-    line << ProcessInfo.read(line.last.ppid) until line.last.pid == server.pid
-    line.each do |process|
+    line_of("one.test").each do |process|
       outcome = client("other.test").json("/steal?#{process.pid}")
       assert_equal ["unknown, opened", "unknown, taken"], outcome.keys.sort
       outcome.values.flat_map(&:keys).each do |how|

@@ -24,7 +24,7 @@ class WorkerServersTest < IntegrationTest
     site(made, "slow.test", "import time\ntime.sleep(2)\n#{saying('late')}", "main.py", GUNICORN)
     site(made, "unicorn.test", rackup("require 'rack'"), "config.ru", UNICORN)
     site(made, "broken_unicorn.test", rackup("require 'nosuch'"), "config.ru", UNICORN,
-         "PassengerFriendlyErrorPages On\nPassengerStartTimeout 5\n")
+         "PassengerFriendlyErrorPages On\nPassengerStartTimeout 15\n")
   end
 
   def self.site(made, name, text, file, command, directives = "")
@@ -99,7 +99,7 @@ class WorkerServersTest < IntegrationTest
     shown = CGI.unescapeHTML(page)
     assert_match(/does not find the library "nosuch"/, shown)
     assert_match(/has listened on 127\.0\.0\.1 port \d+, but has accepted no connection/, shown)
-    assert_match(/accepted no connection after .*, 5 seconds/, shown)
+    assert_match(/accepted no connection after .*, 15 seconds/, shown)
     assert_match(/why the workers did not load it/, shown)
   end
 

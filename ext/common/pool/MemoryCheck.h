@@ -36,6 +36,7 @@ public:
 
     /** Measures in a background thread if the date has come (MemoryRoom::isCheckDue()). */
     void startIfDue(MonotonicTime now) REQUIRES(poolLock);
+    bool isRunning() const REQUIRES(poolLock) { return running_; }
     /** Measures now. Blocks on the file system. */
     void check() EXCLUDES(poolLock);
 

@@ -219,6 +219,7 @@ PoolSnapshot Pool::inspect() const {
     }
     snapshot.groups.reserve(names.size());
     for (const std::string &name : names) {
+        context_.giveWay();
         const PoolGuard guard(context_);
         if (const Group *group = groups_.find(name)) {
             snapshot.groups.push_back(group->inspect(context_.clock.now()));

@@ -185,6 +185,11 @@ public:
     std::vector<Options> monitored() const;
     /** See MemoryCheck::check(). upkeep() has it done every few seconds. */
     void checkMemory() EXCLUDES(poolLock) { memory_.check(); }
+    /** Whether upkeep() has had a check begun that has not ended. */
+    bool checksMemory() const {
+        const PoolGuard guard(context_);
+        return memory_.isRunning();
+    }
     /** What senders tell, and their ends. */
     SenderEvents &senders() noexcept { return senderEvents_; }
 

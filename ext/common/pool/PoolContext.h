@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -64,6 +65,9 @@ struct PoolContext {
      * during a wait.
      */
     Mutex mutex{Locks::POOL};
+    /** How many threads wait for the lock, or are about to, and how often it was taken. */
+    std::atomic<unsigned> wanted{0};
+    std::atomic<unsigned> taken{0};
     PoolSettings settings GUARDED_BY(poolLock){};
     Generation lastGeneration GUARDED_BY(poolLock){};
     InstanceId lastInstance GUARDED_BY(poolLock){};
@@ -72,6 +76,16 @@ struct PoolContext {
     /** Waited for by the Pool's destructor; last, so that it is destroyed first. */
     BackgroundThreads threads{};
 
+    /**
+     * Lets a thread that waits for the lock have it first. Otherwise whoever gives it up and takes
+     * it again gets it, before the other thread wakes up.
+     */
+    void giveWay() const EXCLUDES(poolLock) {
+        const unsigned before = taken;
+        if (wanted > 0) {
+            taken.wait(before);
+        }
+    }
     InstanceId nextInstance() REQUIRES(poolLock) { return lastInstance = InstanceId(lastInstance.value() + 1); }
     /** A queue for the application's requests, with a generation of its own.
      *  @throws SystemException */
@@ -96,10 +110,20 @@ struct PoolContext {
 /** Holds the pool's lock for a scope. */
 class SCOPED_CAPABILITY PoolGuard {
 public:
-    explicit PoolGuard(PoolContext &context) ACQUIRE(poolLock) NO_THREAD_SAFETY_ANALYSIS : guard_(context.mutex) {}
+    explicit PoolGuard(PoolContext &context) ACQUIRE(poolLock) NO_THREAD_SAFETY_ANALYSIS : guard_(wantedIn(context)) {
+        // In this order: see giveWay().
+        context.wanted--;
+        context.taken++;
+        context.taken.notify_all();
+    }
     ~PoolGuard() RELEASE() NO_THREAD_SAFETY_ANALYSIS {}
 
 private:
+    static Mutex &wantedIn(PoolContext &context) noexcept {
+        context.wanted++;
+        return context.mutex;
+    }
+
     LockGuard guard_;
 };
 

@@ -74,6 +74,18 @@ class ProcessTree
     processes.select { |process| process.command_line.match?(pattern) }
   end
 
+  # The process and its ancestors up to httpd's parent that last: a process behind a connection of
+  # the rights process may end. Nil while there is a boot keeper, which ends a moment after the
+  # boot, or if one has just ended.
+  def line_of(pid)
+    line = [ProcessInfo.read(pid)]
+    line << ProcessInfo.read(line.last.ppid) until line.last.nil? || line.last.pid == @parent_pid
+    passing = /\A(Passenger boot keeper|\z)/
+    return if line.last.nil? || line.any? { |each| each.command_line.match?(passing) }
+
+    without_connections(line)
+  end
+
   # The number of each process's descriptors by pid, to compare before and after.
   def descriptor_counts
     processes.to_h { |process| [process.pid, process.descriptors.size] }

@@ -6,6 +6,7 @@ class SystemCallTrace
   # One call: who made it (a word of the command line), its name, arguments and result, as text.
   Call = Struct.new(:who, :name, :arguments, :result)
   LINE = /\A(\d+) +(?:<\.\.\. (\w+) resumed>|(\w+)\()(.*)\n?\z/.freeze
+  END_OF_THREAD = /\A(\d+) +\+\+\+ (?:exited|killed) /.freeze
   # The words by which a process of the agent is known.
   ROLES = /"(pool|rights|bridge|--limits)"/.freeze
 
@@ -50,6 +51,8 @@ class SystemCallTrace
 
   # Nil: no call, or one of a process without a filter.
   def call_in(line)
+    return forget(line[END_OF_THREAD, 1]) if line.match?(END_OF_THREAD)
+
     thread, resumed, name, rest = LINE.match(line)&.captures
     return unless thread
     return keep(thread, rest) if rest.end_with?(" <unfinished ...>")
@@ -57,6 +60,12 @@ class SystemCallTrace
     text = resumed ? "#{@unfinished.delete(thread)}#{rest}" : rest
     arguments, _, result = text.rpartition(" = ")
     note(thread, resumed || name, arguments, result)
+  end
+
+  # Another process may get its number.
+  def forget(thread)
+    [@roles, @limited, @unfinished].each { |all| all.delete(thread) }
+    nil
   end
 
   def keep(thread, text)

@@ -14,7 +14,6 @@
 
 #include "control/ServerStatus.h"
 #include "control/StatusPage.h"
-#include "support/Eventually.h"
 #include "support/PoolFixture.h"
 #include "support/SampleStatus.h"
 #include "support/Sanitizer.h"
@@ -38,14 +37,24 @@ nanoseconds cpuTime() {
  *  it sees what comes between. */
 class PieceClock final : public Clock {
 public:
-    /** Counts what other threads do with the pool's lock. */
-    std::atomic<unsigned> turns{0};
+    /** Whether another thread is to want the pool's lock in the first piece of each snapshot. */
+    bool withOther = false;
+    mutable std::atomic<bool> asked{false};
+    std::atomic<bool> wants{false};
 
     MonotonicTime now() const override {
         if (measured_ == std::this_thread::get_id()) {
+            if (withOther && calls_ == 0) {
+                asked = true;
+                while (!wants) {
+                    std::this_thread::yield();
+                }
+            }
             note();
-            lastTurns_ = turns;
+            lastTurns_ = turns_;
             firstTurns_ = calls_++ == 0 ? lastTurns_ : firstTurns_;
+        } else {
+            turns_++;
         }
         return MonotonicTime(std::chrono::hours(1));
     }
@@ -62,7 +71,7 @@ public:
     }
     /** The most CPU time between two calls, from begin() to end(). */
     nanoseconds longest() const { return longest_; }
-    /** The turns between the first call and the last one. */
+    /** How often other threads called between the first call and the last one. */
     unsigned turnsBetween() const { return lastTurns_ - firstTurns_; }
 
 private:
@@ -73,6 +82,7 @@ private:
     }
 
     std::atomic<std::thread::id> measured_{};
+    mutable std::atomic<unsigned> turns_{0};
     mutable unsigned calls_ = 0;
     mutable unsigned firstTurns_ = 0;
     mutable unsigned lastTurns_ = 0;
@@ -92,6 +102,7 @@ class SnapshotCostTest : public PoolFixture {
     /** Times under sanitizers say nothing. */
     static constexpr unsigned APPS = SANITIZED ? 100 : 1000;
     static constexpr unsigned ROUNDS = SANITIZED ? 1 : 7;
+    static constexpr unsigned SNAPSHOTS = 20;
     /** What a queue, its memory files and a dummy instance have open. */
     static constexpr unsigned DESCRIPTORS = 16;
 
@@ -148,21 +159,32 @@ public:
     // The event loop goes on between two applications.
     void testOthersGetTheLockWithinASnapshot() {
         serve(20);
+        const std::string name = app("/srv/www/customers/app0/current").groupName();
         std::atomic<bool> over{false};
         std::thread other([&] {
             while (!over) {
-                pool_->getCount();
-                pieces_.turns++;
+                if (pieces_.asked) {
+                    pieces_.wants = true;
+                    pieces_.asked = false;
+                    pool_->requests(name, 1);
+                    pieces_.wants = false;
+                }
+                std::this_thread::yield();
             }
         });
-        const bool got = eventually([&] {
+        pieces_.withOther = true;
+        unsigned got = 0;
+        for (unsigned i = 0; i < SNAPSHOTS; i++) {
             inspect();
-            // One may have had the lock before, and counts late.
-            return pieces_.turnsBetween() > 1;
-        });
+            got += pieces_.turnsBetween() > 0 ? 1 : 0;
+            while (pieces_.asked || pieces_.wants) {
+                std::this_thread::yield();
+            }
+        }
         over = true;
         other.join();
-        CPPUNIT_ASSERT(got);
+        // The other thread may stand still just before it waits.
+        CPPUNIT_ASSERT_MESSAGE(std::to_string(got), got > SNAPSHOTS / 2);
     }
 
     void testNoPieceOfASnapshotTakesLong() {

@@ -51,6 +51,8 @@ void PoolContract::tearDown() {
 }
 
 void PoolContract::setMemory(InstanceId instance, std::uint64_t bytes, std::optional<std::uint64_t> allocated) {
+    // A check that upkeep() has begun would judge by what the instance used before.
+    CPPUNIT_ASSERT(eventually([this] { return !pool_->checksMemory(); }));
     const std::lock_guard guard(measuring_);
     memory_[instance] = {bytes, allocated.value_or(bytes)};
 }
