@@ -15,6 +15,6 @@ if HAVE_NODE_HEADERS
 node_native = root/native/node/passenger_native.node
 all-local: $(node_native)
 $(node_native): $(node_native_sources) ext/claims/claim_memory.h
-	$(AM_V_CC)$(MKDIR_P) $(@D) && $(CC) -std=gnu11 -fPIC -shared -fvisibility=hidden -Wall -Wextra $(NODE_CPPFLAGS) \
-	    $(CPPFLAGS) $(CFLAGS) -o $@.new $(filter %.c,$^) $(LDFLAGS) && mv $@.new $@
+	$(AM_V_CC)$(MKDIR_P) $(@D) && $(CC) -std=gnu11 -fPIC -shared -fvisibility=hidden -Wall -Wextra $(LARGE_FILES) \
+	    $(NODE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) -o $@.new $(filter %.c,$^) $(LDFLAGS) && mv $@.new $@
 endif

@@ -12,6 +12,6 @@ if HAVE_PYTHON_HEADERS
 python_native = root/native/python/passenger_native.abi3.so
 all-local: $(python_native)
 $(python_native): $(python_native_sources) ext/claims/claim_memory.h
-	$(AM_V_CC)$(MKDIR_P) $(@D) && $(CC) -std=gnu11 -fPIC -shared -fvisibility=hidden -Wall -Wextra $(PYTHON_CPPFLAGS) \
-	    $(CPPFLAGS) $(CFLAGS) -o $@.new $(filter %.c,$^) $(LDFLAGS) && mv $@.new $@
+	$(AM_V_CC)$(MKDIR_P) $(@D) && $(CC) -std=gnu11 -fPIC -shared -fvisibility=hidden -Wall -Wextra $(LARGE_FILES) \
+	    $(PYTHON_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) -o $@.new $(filter %.c,$^) $(LDFLAGS) && mv $@.new $@
 endif

@@ -110,6 +110,7 @@ endif
     %D%/commands/SystemMetricsTest.cpp \
     %D%/commands/TerminalTest.cpp \
     %D%/confinement/ConfinementTest.cpp \
+    %D%/confinement/SystemCallFilterTest.cpp \
     %D%/control/HealthCheckTest.cpp \
     %D%/control/PublicStatusTest.cpp \
     %D%/control/ServerStatusTest.cpp \

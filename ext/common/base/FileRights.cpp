@@ -22,6 +22,13 @@ namespace {
 
 constexpr int FIRST_GROUPS = 32;
 
+#ifdef SYS_setgroups32
+// SYS_setgroups takes ids of 16 bits on such a processor.
+constexpr long SETGROUPS = SYS_setgroups32;
+#else
+constexpr long SETGROUPS = SYS_setgroups;
+#endif
+
 }  // namespace
 
 FileRights FileRights::ofUser(const std::string &name, uid_t uid, gid_t gid) {
@@ -47,7 +54,7 @@ AsUser::AsUser(const FileRights &rights) {
     }
     ::prctl(PR_GET_PDEATHSIG, &deathSignal_);
     parent_ = ::getppid();
-    if (::syscall(SYS_setgroups, rights.groups.size(), rights.groups.data()) != 0) {
+    if (::syscall(SETGROUPS, rights.groups.size(), rights.groups.data()) != 0) {
         throw SystemException("setgroups", errno);
     }
     group_ = static_cast<gid_t>(::setfsgid(rights.gid));
@@ -72,7 +79,7 @@ AsUser::~AsUser() {
 void AsUser::restore() const noexcept {
     ::setfsuid(user_);
     ::setfsgid(group_);
-    static_cast<void>(::syscall(SYS_setgroups, groups_.size(), groups_.data()));
+    static_cast<void>(::syscall(SETGROUPS, groups_.size(), groups_.data()));
     capabilities_.restore();
     if (deathSignal_ != 0) {
         ::prctl(PR_SET_PDEATHSIG, deathSignal_);

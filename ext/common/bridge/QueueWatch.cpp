@@ -133,7 +133,7 @@ bool QueueWatch::yield(std::size_t busy) {
         }
     }
     const std::chrono::nanoseconds time = std::min(EACH * static_cast<std::int64_t>(busy), LONGEST);
-    const itimerspec once{{0, 0}, {0, time.count()}};
+    const itimerspec once{{0, 0}, {0, static_cast<long>(time.count())}};
     yielding_ = timerfd_settime(timer_.get(), 0, &once, nullptr) == 0;
     return yielding_;
 }

@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 #include <linux/sockios.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -42,9 +43,14 @@ constexpr scmp_datum_t LOW_HALF = 0xFFFFFFFFU;
 /** Collects the rules, and gives them to the kernel. */
 class Rules {
 public:
-    explicit Rules(std::uint32_t otherwise) : context_(::seccomp_init(otherwise), ::seccomp_release) {
+    Rules(std::uint32_t otherwise, std::uint32_t architecture)
+        : architecture_(architecture), context_(::seccomp_init(otherwise), ::seccomp_release) {
         if (context_ == nullptr) {
             throw SystemException("seccomp_init", ENOMEM);
+        }
+        if (architecture != ::seccomp_arch_native()) {
+            check("seccomp_arch_add", ::seccomp_arch_add(context_.get(), architecture));
+            check("seccomp_arch_remove", ::seccomp_arch_remove(context_.get(), SCMP_ARCH_NATIVE));
         }
         set(SCMP_FLTATR_CTL_TSYNC, 1);
         // A decision by halves: the list is long.
@@ -67,20 +73,25 @@ public:
     }
 
     void set(scmp_filter_attr attribute, std::uint32_t value) const {
-        const int result = ::seccomp_attr_set(context_.get(), attribute, value);
-        if (result < 0) {
-            throw SystemException("seccomp_attr_set", -result);
-        }
+        check("seccomp_attr_set", ::seccomp_attr_set(context_.get(), attribute, value));
     }
 
-    void load() const {
-        const int result = ::seccomp_load(context_.get());
-        if (result < 0) {
-            throw SystemException("seccomp_load", -result);
-        }
-    }
+    /** Older calls of some processors give socket and others one number, with a number of the
+     *  function as first argument. */
+    bool seeFamilies() const { return ::seccomp_syscall_resolve_name_arch(architecture_, "socket") >= 0; }
+
+    void load() const { check("seccomp_load", ::seccomp_load(context_.get())); }
+
+    void writeAsText(int file) const { check("seccomp_export_pfc", ::seccomp_export_pfc(context_.get(), file)); }
 
 private:
+    static void check(const char *function, int result) {
+        if (result < 0) {
+            throw SystemException(function, -result);
+        }
+    }
+
+    std::uint32_t architecture_;
     std::unique_ptr<void, decltype(&::seccomp_release)> context_;
 };
 
@@ -132,15 +143,24 @@ void allowOfArguments(const Rules &rules) {
                              PR_CAPBSET_READ, PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP}) {
         rules.add(SCMP_ACT_ALLOW, "prctl", {is(0, static_cast<scmp_datum_t>(option))});
     }
-    for (const unsigned long request : std::initializer_list<unsigned long>{TCGETS, TCGETS2, TIOCGWINSZ, FIONREAD,
-                                                                            FIONBIO, FIOCLEX, FIONCLEX, SIOCOUTQ}) {
+    for (const unsigned long request :
+         std::initializer_list<unsigned long>{TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX, SIOCOUTQ}) {
         rules.add(SCMP_ACT_ALLOW, "ioctl", {lowHalfIs(1, request)});
     }
+#ifdef TCGETS2
+    // Not on POWER
+    rules.add(SCMP_ACT_ALLOW, "ioctl", {lowHalfIs(1, TCGETS2)});
+#endif
     // Its own limits only.
     rules.add(SCMP_ACT_ALLOW, "prlimit64", {is(0, 0)});
 }
 
 void allowSockets(const Rules &rules, std::uint32_t refusal, For purpose) {
+    rules.add(SCMP_ACT_ALLOW, "socketpair", {is(0, AF_UNIX)});
+    if (!rules.seeFamilies()) {
+        rules.add(SCMP_ACT_ALLOW, "socket");
+        return;
+    }
     const bool program = purpose == For::PROGRAM;
     const bool tcp = program || purpose == For::SERVING_TCP;
     for (int family = 0; family < FAMILIES; family++) {
@@ -155,19 +175,13 @@ void allowSockets(const Rules &rules, std::uint32_t refusal, For purpose) {
         rules.add(refusal, "socket", {is(0, AF_NETLINK), {2, SCMP_CMP_NE, protocol, 0}});
     }
     rules.add(refusal, "socket", {{0, SCMP_CMP_GE, FAMILIES, 0}});
-    rules.add(SCMP_ACT_ALLOW, "socketpair", {is(0, AF_UNIX)});
 }
 
-}  // namespace
-
-bool apply(SeccompMode mode, For purpose) {
-    if (mode == SeccompMode::OFF || ::seccomp_api_get() == 0) {
-        return false;
-    }
+Rules rulesOf(std::uint32_t architecture, SeccompMode mode, For purpose) {
     const bool enforces = mode == SeccompMode::ON;
     // In place of a refusal, a call is logged.
     const auto refusal = [enforces](std::uint32_t action) { return enforces ? action : SCMP_ACT_LOG; };
-    const Rules rules(refusal(SCMP_ACT_ERRNO(ENOSYS)));
+    Rules rules(refusal(SCMP_ACT_ERRNO(ENOSYS)), architecture);
     rules.set(SCMP_FLTATR_ACT_BADARCH, refusal(SCMP_ACT_KILL_PROCESS));
     for (const auto names : {SystemCalls::observed(), SystemCalls::usedElsewhere()}) {
         for (const char *name : names) {
@@ -196,8 +210,21 @@ bool apply(SeccompMode mode, For purpose) {
     allowOwnSignals(rules);
     allowOfArguments(rules);
     allowSockets(rules, refusal(SCMP_ACT_ERRNO(EAFNOSUPPORT)), purpose);
-    rules.load();
+    return rules;
+}
+
+}  // namespace
+
+bool apply(SeccompMode mode, For purpose) {
+    if (mode == SeccompMode::OFF || ::seccomp_api_get() == 0) {
+        return false;
+    }
+    rulesOf(::seccomp_arch_native(), mode, purpose).load();
     return true;
+}
+
+void writeAsText(std::uint32_t architecture, For purpose, int file) {
+    rulesOf(architecture, SeccompMode::ON, purpose).writeAsText(file);
 }
 
 }  // namespace Passenger::SystemCallFilter

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "base/SeccompMode.h"
 
 namespace Passenger {
@@ -31,6 +33,15 @@ enum class For {
  * @throws SystemException
  */
 bool apply(SeccompMode mode, For purpose);
+
+/**
+ * Writes what `apply` would give the kernel, as text. So a test sees the filters of other
+ * processors.
+ *
+ * @param architecture the processor, as a number of libseccomp
+ * @throws SystemException
+ */
+void writeAsText(std::uint32_t architecture, For purpose, int file);
 
 }  // namespace SystemCallFilter
 

@@ -64,19 +64,14 @@ constexpr std::array DEADLY{
 
 constexpr std::array DEADLY_BESIDE_PROGRAMS{"execve", "execveat"};
 
-// Seen of Ruby, bash and what they start. Ruby before 3.3 has a timer.
-constexpr std::array OF_PROGRAMS{"execve",        "fork",
-                                 "vfork",         "wait4",
-                                 "waitpid",       "rt_sigsuspend",
-                                 "getpgrp",       "getgroups",
-                                 "getgroups32",   "getrusage",
-                                 "umask",         "chdir",
-                                 "getcwd",        "dup",
-                                 "pipe",          "open",
-                                 "readv",         "sendmmsg",
-                                 "eventfd",       "timer_create",
-                                 "timer_settime", "timer_settime64",
-                                 "timer_delete"};
+// Seen of Ruby, bash and what they start. Ruby before 3.3 has a timer. ARM sets a thread's area and
+// flushes the cache of code by calls of its own.
+constexpr std::array OF_PROGRAMS{"execve",        "fork",          "vfork",           "wait4",        "waitpid",
+                                 "rt_sigsuspend", "getpgrp",       "getpgid",         "getgroups",    "getgroups32",
+                                 "getrusage",     "umask",         "chdir",           "getcwd",       "dup",
+                                 "pipe",          "open",          "readv",           "sendmmsg",     "eventfd",
+                                 "timer_create",  "timer_settime", "timer_settime64", "timer_delete", "set_tls",
+                                 "cacheflush"};
 
 }  // namespace
 

@@ -13,13 +13,12 @@ using StatusWords::counted;
 using StatusWords::duration;
 using StatusWords::Weight;
 
-/** A limit is near from this part of it on. */
-constexpr double NEAR = 0.8;
 /** Seconds of waiting that people notice. */
 constexpr double LONG_WAIT = 5;
 
+/** From four fifths of the limit on. */
 bool isNear(double value, double limit) {
-    return limit > 0 && value >= NEAR * limit;
+    return limit > 0 && 5 * value >= 4 * limit;
 }
 
 std::string failureOf(const AppStatus &app) {

@@ -41,7 +41,9 @@ bool readsAtOnce(int file) noexcept {
     if (!isLocal(file) || fstatfs(file, &facts) != 0) {
         return false;
     }
-    return facts.f_type == EXT4_SUPER_MAGIC || facts.f_type == BTRFS_SUPER_MAGIC || facts.f_type == TMPFS_MAGIC;
+    // int on 32-bit processors
+    const auto type = static_cast<std::uint32_t>(facts.f_type);
+    return type == EXT4_SUPER_MAGIC || type == BTRFS_SUPER_MAGIC || type == TMPFS_MAGIC;
 }
 
 }  // namespace

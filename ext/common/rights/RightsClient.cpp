@@ -48,7 +48,9 @@ Frame modifiedRequest(const std::string &folder, RestartFile file, const RunAs &
 }
 
 std::optional<timespec> timeIn(const std::vector<std::string> &fields) {
-    return fields.size() < 2 ? std::nullopt : std::optional(timespec{std::stoll(fields[0]), std::stol(fields[1])});
+    return fields.size() < 2
+               ? std::nullopt
+               : std::optional(timespec{static_cast<std::time_t>(std::stoll(fields[0])), std::stol(fields[1])});
 }
 
 Frame watchRequest(const std::vector<std::string> &folders, FolderEvents events, const RunAs &user) {

@@ -10,6 +10,17 @@
 
 namespace Passenger {
 
+namespace {
+
+#ifdef SYS_futex_time64
+// Where long has 32 bits, SYS_futex takes a time of 32 bits.
+constexpr long FUTEX = sizeof(std::time_t) > sizeof(long) ? SYS_futex_time64 : SYS_futex;
+#else
+constexpr long FUTEX = SYS_futex;
+#endif
+
+}  // namespace
+
 GenerationTableView::GenerationTableView(const FileDescriptor &fd)
     : mapping_(fd, GenerationLayout::SIZE, Mapping::Access::READ_ONLY), firstShortages_(shortages()) {}
 
@@ -43,8 +54,8 @@ std::uint32_t GenerationTableView::shortages() const noexcept {
 
 void GenerationTableView::awaitShortage(std::uint32_t seen, std::chrono::nanoseconds time) const noexcept {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time);
-    const timespec limit{seconds.count(), (time - seconds).count()};
-    if (::syscall(SYS_futex, mapping_.at<std::uint32_t>(GenerationLayout::SHORTAGES), FUTEX_WAIT, seen, &limit, nullptr,
+    const timespec limit{static_cast<std::time_t>(seconds.count()), static_cast<long>((time - seconds).count())};
+    if (::syscall(FUTEX, mapping_.at<std::uint32_t>(GenerationLayout::SHORTAGES), FUTEX_WAIT, seen, &limit, nullptr,
                   0) != 0 &&
         errno != EAGAIN && errno != EINTR && errno != ETIMEDOUT) {
         // A kernel or a sandbox without futexes. The caller looks again after the time.
@@ -53,8 +64,7 @@ void GenerationTableView::awaitShortage(std::uint32_t seen, std::chrono::nanosec
 }
 
 void GenerationTableView::endWaits() const noexcept {
-    ::syscall(SYS_futex, mapping_.at<std::uint32_t>(GenerationLayout::SHORTAGES), FUTEX_WAKE, INT_MAX, nullptr, nullptr,
-              0);
+    ::syscall(FUTEX, mapping_.at<std::uint32_t>(GenerationLayout::SHORTAGES), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
 }  // namespace Passenger

@@ -19,7 +19,8 @@ InstanceClaim::InstanceClaim(const Memory &memory, std::uint32_t cell) noexcept
 
 /** The channel is written before the ticket: a reader never sees the ticket with no channel. */
 bool InstanceClaim::take(ChannelId channel, Ticket ticket) noexcept {
-    store(cell_.channel, channel.value());
+    // In one order with the ticket and the mark: a child looks at the channel first.
+    __atomic_store_n(&cell_.channel, channel.value(), __ATOMIC_SEQ_CST);
     // Not a store and a fence, because ThreadSanitizer does not support fences.
     __atomic_exchange_n(&cell_.ticket, ticket.value(), __ATOMIC_SEQ_CST);
     const auto *mark = memory_.senders.at<std::uint64_t>(SenderMemoryLayout::mark(channel.value()));

@@ -8,7 +8,7 @@ namespace Passenger {
 namespace {
 
 void increment(std::uint64_t &counter) {
-    __atomic_add_fetch(&counter, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&counter, 1, __ATOMIC_SEQ_CST);
 }
 
 void count(LogHistogram &histogram, std::uint64_t &microseconds, std::chrono::nanoseconds time) {
@@ -29,7 +29,7 @@ void SenderMemoryView::withdraw(ChannelId channel, Ticket ticket) noexcept {
 }
 
 unsigned SenderMemoryView::add(std::uint32_t childSlot, std::uint32_t childSlots) noexcept {
-    __atomic_add_fetch(mapping_.at<std::uint32_t>(SenderMemoryLayout::count(childSlot)), 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(mapping_.at<std::uint32_t>(SenderMemoryLayout::count(childSlot)), 1, __ATOMIC_SEQ_CST);
     const unsigned sum = inFlight(childSlots);
     auto *peak = mapping_.at<std::uint32_t>(SenderMemoryLayout::PEAK);
     std::uint32_t seen = __atomic_load_n(peak, __ATOMIC_RELAXED);
@@ -135,9 +135,11 @@ void SenderMemoryView::left(std::uint32_t childSlot, std::chrono::nanoseconds qu
     count(mine.queueTime, mine.queueMicroseconds, queued);
 }
 
+/** The agent clears `wanted`, then looks at the counts. This process has counted, then looks at
+ *  `wanted`. With one order of all (SEQ_CST) one of the two sees the other. */
 bool SenderMemoryView::askForMore() noexcept {
     auto *wanted = mapping_.at<std::uint32_t>(SenderMemoryLayout::WANTED);
-    return __atomic_load_n(wanted, __ATOMIC_RELAXED) == 0 && __atomic_exchange_n(wanted, 1, __ATOMIC_SEQ_CST) == 0;
+    return __atomic_load_n(wanted, __ATOMIC_SEQ_CST) == 0 && __atomic_exchange_n(wanted, 1, __ATOMIC_SEQ_CST) == 0;
 }
 
 }  // namespace Passenger

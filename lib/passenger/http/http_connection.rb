@@ -17,7 +17,8 @@ module PhusionPassenger
     # answer for the whole.
     RESET = [1, 0].pack("ii").freeze
     # SIOCOUTQ of linux/sockios.h: the number of bytes that the kernel holds for the client.
-    QUEUED = 0x5411
+    # POWER has a number of its own.
+    QUEUED = RUBY_PLATFORM.start_with?("powerpc") ? 0x40047473 : 0x5411
     private_constant :GONE, :CLIENT_GONE, :RESET, :QUEUED
 
     attr_reader :socket, :reader, :peer

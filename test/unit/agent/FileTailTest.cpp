@@ -5,6 +5,7 @@
 #include <sys/fsuid.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -24,6 +25,7 @@ using Lines = std::vector<std::string>;
 class FileTailTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(FileTailTest);
     CPPUNIT_TEST(testReadingBeginsAtThePresentEnd);
+    CPPUNIT_TEST(testAFileOf3GiBIsRead);
     CPPUNIT_TEST(testAFileThatComesLaterIsReadFromItsBeginning);
     CPPUNIT_TEST(testALineInPiecesIsOneLine);
     CPPUNIT_TEST(testAfterARenameTheRestOfTheOldFileIsReadFirst);
@@ -79,6 +81,15 @@ public:
         append(path_, "new\n");
         CPPUNIT_ASSERT(read() == Lines{"new"});
         CPPUNIT_ASSERT(read().empty());
+    }
+
+    /** On 32-bit processors, too. */
+    void testAFileOf3GiBIsRead() {
+        append(path_, "");
+        fs::resize_file(path_, std::uintmax_t{3} << 30);
+        begin();
+        append(path_, "new\n");
+        CPPUNIT_ASSERT(read() == Lines{"new"});
     }
 
     void testAFileThatComesLaterIsReadFromItsBeginning() {

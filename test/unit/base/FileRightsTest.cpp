@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "base/FileDescriptor.h"
 #include "support/LeakCheck.h"
@@ -23,6 +24,7 @@ namespace fs = std::filesystem;
 class FileRightsTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(FileRightsTest);
     CPPUNIT_TEST(testAFolderOfProcLeadsIntoNoClosedFolder);
+    CPPUNIT_TEST(testTheThreadHasTheUsersGroups);
     CPPUNIT_TEST(testRootsRightsAreThereAgain);
     CPPUNIT_TEST(testTheParentDeathSignalIsThereAgain);
     CPPUNIT_TEST_SUITE_END();
@@ -41,6 +43,13 @@ class FileRightsTest : public LeakCheck {
     static int openedAs(uid_t user, const std::string &path) {
         const AsUser scope(rightsOf(user));
         return opened(path);
+    }
+
+    static std::vector<gid_t> groups() {
+        std::vector<gid_t> result(static_cast<std::size_t>(::getgroups(0, nullptr)));
+        CPPUNIT_ASSERT_EQUAL(static_cast<int>(result.size()),
+                             ::getgroups(static_cast<int>(result.size()), result.data()));
+        return result;
     }
 
     /** The line of the thread's effective capabilities (proc(5)). */
@@ -98,6 +107,19 @@ public:
         CPPUNIT_ASSERT_EQUAL(EACCES, direct);
         CPPUNIT_ASSERT_EQUAL(EACCES, throughProc);
         CPPUNIT_ASSERT_EQUAL(0, owners);
+    }
+
+    void testTheThreadHasTheUsersGroups() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        const std::vector<gid_t> before = groups();
+        const std::vector<gid_t> users{OWNER, OTHER, OTHER + 65536};
+        {
+            const AsUser scope(FileRights{OWNER, OWNER, users});
+            CPPUNIT_ASSERT(groups() == users);
+        }
+        CPPUNIT_ASSERT(groups() == before);
     }
 
     void testRootsRightsAreThereAgain() {

@@ -26,6 +26,7 @@
 #include "shm/SenderMemory.h"
 #include "support/Eventually.h"
 #include "support/LeakCheck.h"
+#include "support/NoThreads.h"
 
 namespace Passenger {
 
@@ -53,10 +54,9 @@ class BridgeInstanceTest : public LeakCheck {
 
     /** Of later threads: no machine has memory for their stacks. */
     static void forbidThreads() {
-        constexpr std::size_t STACK = std::size_t{1} << 60;
         pthread_attr_t attributes;
         pthread_attr_init(&attributes);
-        pthread_attr_setstacksize(&attributes, STACK);
+        pthread_attr_setstacksize(&attributes, NoThreads::STACK);
         pthread_setattr_default_np(&attributes);
         pthread_attr_destroy(&attributes);
     }

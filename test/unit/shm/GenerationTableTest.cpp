@@ -22,6 +22,7 @@ class GenerationTableTest : public LeakCheck {
     CPPUNIT_TEST(testChildrenCannotWriteTheTable);
     CPPUNIT_TEST(testAChildThatWaitsForAShortageIsWoken);
     CPPUNIT_TEST(testAShortageBeforeTheWaitEndsItAtOnce);
+    CPPUNIT_TEST(testAWaitOfLessThanASecondLasts);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -93,6 +94,14 @@ public:
         const auto begin = std::chrono::steady_clock::now();
         view.awaitShortage(0, std::chrono::minutes(10));
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() - begin < std::chrono::minutes(5));
+    }
+
+    void testAWaitOfLessThanASecondLasts() {
+        const GenerationTable table;
+        const GenerationTableView view(table.memory().readOnlyDescriptor());
+        const auto begin = std::chrono::steady_clock::now();
+        view.awaitShortage(0, std::chrono::milliseconds(50));
+        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(50));
     }
 };
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <thread>
 #include <utility>
@@ -41,7 +42,7 @@ public:
         page_ = ::mmap(nullptr, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         CPPUNIT_ASSERT(page_ != MAP_FAILED);
         uffdio_register all{};
-        all.range = {reinterpret_cast<__u64>(page_), SIZE};
+        all.range = {reinterpret_cast<std::uintptr_t>(page_), SIZE};
         all.mode = UFFDIO_REGISTER_MODE_MISSING;
         CPPUNIT_ASSERT_EQUAL(0, ::ioctl(faults_.get(), UFFDIO_REGISTER, &all));
         thread_ = std::thread([call = std::move(call), this] { call(static_cast<char *>(page_)); });

@@ -11,12 +11,14 @@ namespace Passenger {
  *  would be larger than the address space. */
 class NoThreads {
 public:
+    static constexpr auto STACK = static_cast<std::size_t>(sizeof(std::size_t) > 4 ? 1ULL << 60 : 3ULL << 30);
+
     NoThreads() {
         CPPUNIT_ASSERT_EQUAL(0, ::pthread_attr_init(&before_));
         CPPUNIT_ASSERT_EQUAL(0, ::pthread_getattr_default_np(&before_));
         pthread_attr_t large;
         CPPUNIT_ASSERT_EQUAL(0, ::pthread_attr_init(&large));
-        CPPUNIT_ASSERT_EQUAL(0, ::pthread_attr_setstacksize(&large, std::size_t{1} << 60));
+        CPPUNIT_ASSERT_EQUAL(0, ::pthread_attr_setstacksize(&large, STACK));
         CPPUNIT_ASSERT_EQUAL(0, ::pthread_setattr_default_np(&large));
         ::pthread_attr_destroy(&large);
     }
