@@ -43,6 +43,7 @@ class SmartSpawnerTest : public SpawningFixture {
     CPPUNIT_TEST(testADeadPreloaderIsReplacedDuringTheNextSpawn);
     CPPUNIT_TEST(testOtherVariablesNeedAnotherPreloader);
     CPPUNIT_TEST(testAnotherUserOrGroupNeedsAnotherPreloader);
+    CPPUNIT_TEST(testOtherGroupsOfTheUserNeedAnotherPreloader);
     CPPUNIT_TEST(testThePreloaderEndsWithItsSpawner);
     CPPUNIT_TEST(testAnApplicationWhosePreloaderCannotForkIsStartedDirectly);
     CPPUNIT_TEST(testAPreloaderThatAnswersThatItCannotForkStays);
@@ -265,6 +266,20 @@ public:
         CPPUNIT_ASSERT(eventually([&] { return !exists(first); }));
         options.group = "games";
         expectAs(daemon.uid, games.gid);
+    }
+
+    void testOtherGroupsOfTheUserNeedAnotherPreloader() {
+        std::optional<ServerAccount> account{std::in_place};
+        spawner_ = std::make_unique<SmartSpawner>(
+            *resources_, [&account](const std::string &, const std::string &) { return account; });
+        spawnAndEnd(options());
+        account->groups = {44};
+        spawnAndEnd(options());
+        CPPUNIT_ASSERT(eventuallyLoaded(2));
+        account.reset();
+        spawnAndEnd(options());
+        CPPUNIT_ASSERT(eventuallyLoaded(2));
+        spawner_.reset();
     }
 
     void testThePreloaderEndsWithItsSpawner() {
