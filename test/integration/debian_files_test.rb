@@ -93,6 +93,17 @@ class DebianFilesTest < Minitest::Test
     assert_equal ["httpd reload"], calls_of_scripts("true", "0.0.9")
   end
 
+  # httpd has the C library of the earlier release, and could not load the module.
+  def test_a_package_of_the_next_debian_restarts_httpd
+    query = "printf '#!/bin/sh\\necho 0.1.0+deb13\\n' >/usr/local/sbin/dpkg-query; " \
+            "chmod 755 /usr/local/sbin/dpkg-query; mkdir -p /run/systemd/system"
+    calls = { "12" => ["httpd restart", "systemctl try-restart apache2@*.service"],
+              "13" => ["httpd reload", "systemctl try-reload-or-restart apache2@*.service"] }
+    calls.each do |release, made|
+      assert_equal made, calls_of_scripts(query, "0.0.9+deb#{release}")[1, 2]
+    end
+  end
+
   # dpkg-reconfigure, and a second `dpkg --configure`, have the version that is there already.
   def test_native_code_that_was_built_here_is_removed_by_another_version_only
     kept, removed = ["0.1.0", "0.0.9"].map do |former|
@@ -122,8 +133,9 @@ class DebianFilesTest < Minitest::Test
     machine.file("/root/postinst", script("postinst"))
     machine.file("/usr/local/sbin/dpkg-query",
                  "#!/bin/sh\n[ \"$1\" = --show ] && echo 0.1.0\n")
+    action = reloads ? "kill $(cat /run/apache2/apache2.pid)" : ":"
     machine.file("/usr/share/apache2/apache2-maintscript-helper",
-                 "apache2_invoke() { #{reloads ? 'kill $(cat /run/apache2/apache2.pid)' : ':'}; }\n")
+                 "apache2_invoke() { #{action}; }\n")
     ["rm -f /usr/sbin/policy-rc.d; chmod 755 /usr/local/sbin/dpkg-query && #{prepare}",
      "sh -eu /root/postinst #{words} 2>&1", look].each { |command| machine.command(command) }
     results, text = machine.run
