@@ -24,8 +24,8 @@ module PhusionPassenger
       @target = File.join(folder, Native.folder_name, "#{Native::NAME}.so")
     end
 
-    # The built file has it. Dates do not tell: a package brings files that are older than a build of
-    # the version before.
+    # The built file has it. Dates do not tell: a package brings files that are older than a build
+    # of the version before.
     def self.sources_digest
       Digest::SHA256.hexdigest([__FILE__, *SOURCES].map { |file| File.binread(file) }.join("\0"))
     end

@@ -152,8 +152,8 @@ module PhusionPassenger
         FileUtils.cp_r(File.join(LIBRARY, "base"), folder)
         File.write(library, File.read(library).sub(/VERSION = \d+/, "VERSION = 999"))
         NativeBuilder.new(folder).build
-        text, = Open3.capture2e({ "PASSENGER_NATIVE" => folder }, RbConfig.ruby, "-e",
-                                "print require(#{library.dump}) && PhusionPassenger::Native::LOADED")
+        program = "require #{library.dump}; print PhusionPassenger::Native::LOADED"
+        text, = Open3.capture2e({ "PASSENGER_NATIVE" => folder }, RbConfig.ruby, "-e", program)
         assert_match(/\Aevent=native.other_version file="#{folder}.*" version=5 wanted=999\n/, text)
         assert text.end_with?("false"), text
       end

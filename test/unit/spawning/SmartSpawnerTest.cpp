@@ -41,9 +41,8 @@ class SmartSpawnerTest : public SpawningFixture {
     CPPUNIT_TEST(testForSeveralSpawnsAtOnceTheApplicationIsLoadedOnce);
     CPPUNIT_TEST(testSpawnsThatWaitForThePreloaderFailWithIt);
     CPPUNIT_TEST(testADeadPreloaderIsReplacedDuringTheNextSpawn);
-    CPPUNIT_TEST(testOtherVariablesNeedAnotherPreloader);
+    CPPUNIT_TEST(testOtherVariablesOrGroupsNeedAnotherPreloader);
     CPPUNIT_TEST(testAnotherUserOrGroupNeedsAnotherPreloader);
-    CPPUNIT_TEST(testOtherGroupsOfTheUserNeedAnotherPreloader);
     CPPUNIT_TEST(testThePreloaderEndsWithItsSpawner);
     CPPUNIT_TEST(testAnApplicationWhosePreloaderCannotForkIsStartedDirectly);
     CPPUNIT_TEST(testAPreloaderThatAnswersThatItCannotForkStays);
@@ -229,7 +228,9 @@ public:
         CPPUNIT_ASSERT(eventuallyLoaded(1));
     }
 
-    void testOtherVariablesNeedAnotherPreloader() {
+    void testOtherVariablesOrGroupsNeedAnotherPreloader() {
+        ServerAccount account;
+        spawner_ = std::make_unique<SmartSpawner>(*resources_, [&](const auto &...) { return std::optional(account); });
         spawnAndEnd(options());
         auto greeted = options();
         greeted.variables = [] { return Options::Variables{{"GREETING", "hello"}}; };
@@ -237,6 +238,9 @@ public:
         spawnAndEnd(greeted);
         CPPUNIT_ASSERT(eventuallyLoaded(2));
         CPPUNIT_ASSERT(log_->contains("GREETING=hello"));
+        account.groups = {44};
+        spawnAndEnd(greeted);
+        CPPUNIT_ASSERT(eventuallyLoaded(3));
     }
 
     // Only root can run an application as other users.
@@ -266,20 +270,6 @@ public:
         CPPUNIT_ASSERT(eventually([&] { return !exists(first); }));
         options.group = "games";
         expectAs(daemon.uid, games.gid);
-    }
-
-    void testOtherGroupsOfTheUserNeedAnotherPreloader() {
-        std::optional<ServerAccount> account{std::in_place};
-        spawner_ = std::make_unique<SmartSpawner>(
-            *resources_, [&account](const std::string &, const std::string &) { return account; });
-        spawnAndEnd(options());
-        account->groups = {44};
-        spawnAndEnd(options());
-        CPPUNIT_ASSERT(eventuallyLoaded(2));
-        account.reset();
-        spawnAndEnd(options());
-        CPPUNIT_ASSERT(eventuallyLoaded(2));
-        spawner_.reset();
     }
 
     void testThePreloaderEndsWithItsSpawner() {

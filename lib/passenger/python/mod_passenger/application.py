@@ -108,7 +108,7 @@ class Application:
         return _misfit_of(self._function, self.form)
 
     def import_service(self):
-        """Imports what service() needs: an upgrade may replace the files before a preloader forks."""
+        """Imports what service() needs: an upgrade may replace the files before a fork."""
         if self._is_async:
             _async_service()
 
