@@ -47,6 +47,21 @@ class MixedVersionsTest < IntegrationTest
     end
   end
 
+  def test_processes_of_an_agent_whose_program_was_replaced_keep_their_name
+    root = File.join(SampleApps.new_folder, "root")
+    Open3.capture2e("cp", "-rL", TestEnvironment::PASSENGER_ROOT, root)
+    with_server(configuration { |one| one.passenger_root = root }) do |server|
+      agent = File.join(root, "passenger-agent")
+      FileUtils.cp(agent, "#{agent}.new")
+      File.rename("#{agent}.new", agent)
+      pools = -> { server.tree.matching(/passenger-agent pool/).map(&:pid) }
+      former = pools.call.first
+      Process.kill(:KILL, former)
+      pid = eventually("another pool process", within: 20) { (pools.call - [former]).first }
+      assert_equal "passenger-agent\n", File.read("/proc/#{pid}/comm")
+    end
+  end
+
   private
 
   # As packages do: by a rename.
