@@ -186,6 +186,8 @@ static VALUE transmit(VALUE self, VALUE io, VALUE header, VALUE head, VALUE byte
 RUBY_FUNC_EXPORTED void Init_passenger_native(void) {
     VALUE module = rb_define_module_under(rb_define_module("PhusionPassenger"), "Native");
     rb_define_const(module, "INTERFACE", INT2FIX(5));
+    /* native_builder.rb finds it in the file. */
+    rb_define_const(module, "SOURCES", rb_str_new_cstr(PASSENGER_SOURCES));
     rb_define_singleton_method(module, "environment", environment, 2);
     rb_define_singleton_method(module, "head", head, 2);
     rb_define_singleton_method(module, "receive", receive, 3);

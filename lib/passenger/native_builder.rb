@@ -8,6 +8,7 @@
 # code cannot be built, one line says why, and applications run without it. CPPFLAGS, CFLAGS and
 # LDFLAGS in the environment are the compiler's further flags.
 
+require "digest"
 require "fileutils"
 require "shellwords"
 require_relative "base/native"
@@ -23,7 +24,13 @@ module PhusionPassenger
       @target = File.join(folder, Native.folder_name, "#{Native::NAME}.so")
     end
 
-    # Returns the line to print, or nil if the file is newer than its sources.
+    # The built file has it. Dates do not tell: a package brings files that are older than a build
+    # of the version before.
+    def self.sources_digest
+      Digest::SHA256.hexdigest([__FILE__, *SOURCES].map { |file| File.binread(file) }.join("\0"))
+    end
+
+    # Returns the line to print, or nil if the file was built from these sources.
     def build
       return if current?
 
@@ -46,9 +53,7 @@ module PhusionPassenger
     private
 
     def current?
-      File.file?(@target) && [__FILE__, *SOURCES].all? do |source|
-        File.mtime(source) <= File.mtime(@target)
-      end
+      File.file?(@target) && File.binread(@target).include?(self.class.sources_digest)
     end
 
     def missing
@@ -68,7 +73,7 @@ module PhusionPassenger
     # or without a libruby.
     def command(made)
       [*compiler, "-std=gnu11", "-O2", "-g", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall",
-       "-Wextra", "-Wno-unused-parameter",
+       "-Wextra", "-Wno-unused-parameter", "-DPASSENGER_SOURCES=\"#{self.class.sources_digest}\"",
        *flags("CPPFLAGS"), *flags("CFLAGS"), *headers.map { |folder| "-I#{folder}" }, "-o", made,
        *SOURCES.grep(/\.c\z/), *flags("LDFLAGS")]
     end

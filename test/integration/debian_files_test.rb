@@ -12,6 +12,7 @@ class DebianFilesTest < Minitest::Test
   SERVICE = %w[/lib /usr/lib].map { |folder| "#{folder}/systemd/system/apache2.service" }
     .find { |file| File.exist?(file) }
   CALLS = "/run/calls"
+  ROOT = "/usr/lib/any/mod_passenger"
 
   # In place of systemd, and of httpd's reloads and restarts.
   SYSTEMCTL = "#!/bin/sh\necho \"systemctl $*\" >>#{CALLS}\n"
@@ -92,7 +93,55 @@ class DebianFilesTest < Minitest::Test
     assert_equal ["httpd reload"], calls_of_scripts("true", "0.0.9")
   end
 
+  # httpd has the C library of the earlier release, and could not load the module.
+  def test_a_package_of_the_next_debian_restarts_httpd
+    query = "printf '#!/bin/sh\\necho 0.1.0+deb13\\n' >/usr/local/sbin/dpkg-query; " \
+            "chmod 755 /usr/local/sbin/dpkg-query; mkdir -p /run/systemd/system"
+    calls = { "12" => ["httpd restart", "systemctl try-restart apache2@*.service"],
+              "13" => ["httpd reload", "systemctl try-reload-or-restart apache2@*.service"] }
+    calls.each do |release, made|
+      assert_equal made, calls_of_scripts(query, "0.0.9+deb#{release}")[1, 2]
+    end
+  end
+
+  # dpkg-reconfigure, and a second `dpkg --configure`, have the version that is there already.
+  def test_native_code_that_was_built_here_is_removed_by_another_version_only
+    kept, removed = ["0.1.0", "0.0.9"].map do |former|
+      run_script("configure '#{former}'", "mkdir -p #{ROOT}/native/ruby-9 && touch " \
+                                          "#{ROOT}/passenger-agent", "ls #{ROOT}/native")
+    end
+    assert_equal ["ruby-9\n", ""], [kept, removed].map { |results| results.last.output }
+    assert_match(/Removed the native code for ruby-9/, removed[-2].output)
+  end
+
+  # Debian's helper reloads nothing where the configuration has an error, and does not fail.
+  def test_the_package_says_that_httpd_was_not_reloaded
+    old = "cd /root && cp /bin/sleep mod_passenger.so && mkdir -p /run/apache2 && " \
+          "{ ./mod_passenger.so 600 >/dev/null 2>&1 & } && echo $! >/run/apache2/apache2.pid && " \
+          "sleep 1 && rm mod_passenger.so"
+    warning = /^httpd still has the module of before/
+    assert_match warning, run_script("configure 0.0.9", old, "true")[-2].output
+    refute_match warning, run_script("configure 0.0.9", old, "true", reloads: true)[-2].output
+  end
+
   private
+
+  # The results of the preparation, of postinst and of what comes then.
+  def run_script(words, prepare, look, reloads: false)
+    skip DisposableMachine.obstacle if DisposableMachine.obstacle
+    machine = DisposableMachine.new
+    machine.file("/root/postinst", script("postinst"))
+    machine.file("/usr/local/sbin/dpkg-query",
+                 "#!/bin/sh\n[ \"$1\" = --show ] && echo 0.1.0\n")
+    action = reloads ? "kill $(cat /run/apache2/apache2.pid)" : ":"
+    machine.file("/usr/share/apache2/apache2-maintscript-helper",
+                 "apache2_invoke() { #{action}; }\n")
+    ["rm -f /usr/sbin/policy-rc.d; chmod 755 /usr/local/sbin/dpkg-query && #{prepare}",
+     "sh -eu /root/postinst #{words} 2>&1", look].each { |command| machine.command(command) }
+    results, text = machine.run
+    assert_equal [0] * 3, results.map(&:status), text
+    results
+  end
 
   # What systemd says of this file. It checks units that the service needs, too.
   def complaints_of_systemd(lines)

@@ -217,6 +217,27 @@ class SettingsReloadTest < IntegrationTest
     end
   end
 
+  # The slow request keeps its child of before, and so the agent of before.
+  def test_an_agent_that_is_replaced_ends_the_applications_that_have_no_request
+    log = File.join(scratch, "passenger.log")
+    made = configuration do |one|
+      one.set("PassengerLogFile", log)
+      one.site("slow.test", SampleApps.rack)
+      one.site("other.test", SampleApps.written("run proc { [200, {}, [Process.pid.to_s]] }"))
+    end
+    with_server(made) do |server|
+      old = server.client("other.test").pid
+      slow = Thread.new { server.client("slow.test").get("/slow?seconds=55") }
+      eventually("the slow request") { instances(server) > 1 }
+      server.graceful { |one| one.set("PassengerSeccomp", "log") }
+      refute_equal old, server.client("other.test").pid
+      assert_logs_reopened(server, log)
+      eventually("the old instance's end", within: 50) { !File.exist?("/proc/#{old}") }
+      assert_equal 2, agents(server).size
+      assert_equal "200", slow.value.code
+    end
+  end
+
   # mod_cgid's daemon is forked without exec, so it has each descriptor of httpd's parent.
   def test_an_agent_that_is_replaced_ends_beside_a_module_that_forks_a_daemon
     made = configuration do |one|
@@ -279,6 +300,17 @@ class SettingsReloadTest < IntegrationTest
 
   def instances(server)
     server.tree.matching(/\APassenger RubyApp/).size
+  end
+
+  def assert_logs_reopened(server, log)
+    return unless TestEnvironment.root?
+
+    File.rename(log, "#{log}.1")
+    succeed(CONFIG, "reopen-logs")
+    pools = server.tree.matching(/passenger-agent\S* pool/).map(&:pid)
+    eventually("the new file in both agents") do
+      pools.map { |pid| File.readlink("/proc/#{pid}/fd/2") } == [log, log]
+    end
   end
 
   def burst(server)

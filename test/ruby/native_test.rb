@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "open3"
 require_relative "test_helper"
 
 module PhusionPassenger
@@ -125,6 +126,39 @@ module PhusionPassenger
 
   # Building it.
   class NativeBuilderTest < TestCase
+    PROGRAM = "require #{File.join(LIBRARY, 'base/native').dump}; print " \
+              "PhusionPassenger::Native::LOADED"
+    private_constant :PROGRAM
+
+    # dpkg gives files the dates of the archive, which may be older than a build of the version
+    # before.
+    def test_code_of_other_sources_is_built_again_whatever_their_dates
+      skip "there is no native code" unless Native::LOADED
+      Dir.mktmpdir do |folder|
+        build = -> { NativeBuilder.new(folder).build.to_s[/\w+/] }
+        assert_equal ["Built", nil], [build.call, build.call]
+        built = Dir["#{folder}/*/*.so"].first
+        bytes = File.binread(built)
+        File.binwrite(built, bytes.sub(NativeBuilder.sources_digest, "0" * 64))
+        assert_equal ["Built", nil], [build.call, build.call]
+        assert_equal bytes.size, File.size(built)
+      end
+    end
+
+    def test_code_of_another_version_is_not_used_and_the_log_says_so
+      skip "there is no native code" unless Native::LOADED
+      Dir.mktmpdir do |folder|
+        library = File.join(folder, "base/native.rb")
+        FileUtils.cp_r(File.join(LIBRARY, "base"), folder)
+        File.write(library, File.read(library).sub(/VERSION = \d+/, "VERSION = 999"))
+        NativeBuilder.new(folder).build
+        program = "require #{library.dump}; print PhusionPassenger::Native::LOADED"
+        text, = Open3.capture2e({ "PASSENGER_NATIVE" => folder }, RbConfig.ruby, "-e", program)
+        assert_match(/\Aevent=native.other_version file="#{folder}.*" version=5 wanted=999\n/, text)
+        assert text.end_with?("false"), text
+      end
+    end
+
     def test_a_failed_build_gives_its_reason_in_one_line
       before = ENV.fetch("CC", nil)
       ENV["CC"] = "/nonexistent/cc"
@@ -141,10 +175,8 @@ module PhusionPassenger
       Dir.mktmpdir do |folder|
         FileUtils.mkdir_p(File.join(folder, Native.folder_name))
         File.write(File.join(folder, Native.folder_name, "passenger_native.so"), "no library")
-        program = "require #{File.join(LIBRARY, 'base/native').dump}; print " \
-                  "PhusionPassenger::Native::LOADED"
         assert_equal "false", IO.popen([{ "PASSENGER_NATIVE" => folder }, RbConfig.ruby, "-e",
-                                        program], &:read)
+                                        PROGRAM], &:read)
       end
     end
   end

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "open3"
 require_relative "test_helper"
 require "passenger/http/prefork_report"
 
@@ -21,6 +22,18 @@ module PhusionPassenger
         bytes = parts.join.gsub(/\\x(\h\h)/) { $1.hex.chr }.b
         assert_equal bytes, word
       end
+    end
+
+    def test_a_worker_of_another_version_than_its_monitor_ends_and_says_so
+      source = File.read(File.expand_path("../../ext/common/standalone/RackPreFork.cpp", __dir__))
+      own = Integer(source[/ PROTOCOL = (\d+);/, 1])
+      worker = File.join(LIBRARY, "http/prefork_worker.rb")
+      other, same = [own + 1, own].map do |protocol|
+        Open3.capture2e(RbConfig.ruby, worker, "protocol=#{protocol}", stdin_data: "").first
+      end
+      reason = /\Aevent=worker.failed reason="the files are of another version .*restart it/
+      assert_match reason, other
+      refute_match reason, same
     end
 
     def test_signs_of_life_come_at_their_interval

@@ -52,6 +52,8 @@ public:
 
     void logReopened(const std::string & /*number*/, const std::string & /*error*/) override {}
 
+    void release() override {}
+
     void ping(std::function<void()> answer) override { answer(); }
 
     pid_t spawnServerPid() const override { return instancePid_; }

@@ -9,8 +9,7 @@
 namespace Passenger {
 
 /** The settings that a running agent cannot take over, and the state of the installed files: the
- *  module, passenger-agent, lib/passenger and the native code. If either changes, another agent is
- *  started. */
+ *  module, passenger-agent and lib/passenger. If either changes, another agent is started. */
 struct AgentIdentity {
     char text[1024] = "";
 

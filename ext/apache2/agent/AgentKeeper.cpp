@@ -40,7 +40,8 @@ struct LeftAgent {
     unsigned failures;
 };
 
-// A change of the layout needs a new name.
+// A change of the layout needs a new name. The upgrade that brings it counts as httpd's start:
+// drains and pauses are lost, and health checks wait for PassengerPreStart.
 constexpr const char *RETAINED_NAME = "mod_passenger/agent/7";
 constexpr apr_time_t SHORT_LIFE = 60 * APR_USEC_PER_SEC;
 constexpr apr_time_t FIRST_PAUSE = 5 * APR_USEC_PER_SEC;

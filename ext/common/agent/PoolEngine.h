@@ -36,6 +36,8 @@ public:
     /** The answer to PoolEngineParts::reopenLog with this number. @param error empty: the log is
      *  open anew */
     virtual void logReopened(const std::string &number, const std::string &error) = 0;
+    /** httpd has another agent, or needs none, but children of before may still send requests. */
+    virtual void release() = 0;
     /** Called after begin(). 0: the spawn server does not run (yet). */
     virtual pid_t spawnServerPid() const = 0;
     /** Called after begin(). A warning about the start for httpd's log, mostly empty. */

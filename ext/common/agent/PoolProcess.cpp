@@ -155,6 +155,10 @@ void PoolProcess::receive() {
                 useRights(frame->takeDescriptor(0));
                 continue;
             }
+            if (frame->type == FrameType::FINISH) {
+                engine_->release();
+                continue;
+            }
             if (frame->type == FrameType::LOG_REOPENED) {
                 useReopened(std::move(*frame));
                 continue;

@@ -49,6 +49,8 @@ void raiseDescriptorLimit() {
 }  // namespace
 
 void setUpProcess() {
+    // A process of /proc/self/exe would have the name "exe".
+    ::prctl(PR_SET_NAME, program_invocation_short_name);
     ::syscall(SYS_close_range, static_cast<unsigned>(INHERITED_SOCKET + 1), UINT_MAX, 0U);
     openStandardDescriptors();
     // A write() to a closed connection returns an error instead. A hang-up of a terminal does not

@@ -32,6 +32,8 @@ constexpr const char *DRAINS = "drains";
 constexpr std::chrono::seconds STOP_TIME{3};
 /** The time for the last lines of applications. */
 constexpr std::chrono::seconds OUTPUT_TIME{1};
+/** The time for httpd's children to end that httpd told so when it released the agent. */
+constexpr std::chrono::seconds RELEASE_TIME{30};
 
 PoolSettings poolSettings(const AgentSettings &settings) {
     PoolSettings result;
@@ -275,6 +277,7 @@ void StandardPoolEngine::beginControl() {
         .control = {[this](const Asker &asker, const Frame &order) { return orders_->answer(asker, order); },
                     [this] {
                         orders_->tick();
+                        endUnused();
                         Rights::ofThisProcess().tidy();
                     },
                     RequestHistory::INTERVAL},
@@ -308,6 +311,29 @@ void StandardPoolEngine::ping(std::function<void()> answer) {
 
 void StandardPoolEngine::logReopened(const std::string &number, const std::string &error) {
     logReopening_.ended(number, error);
+}
+
+void StandardPoolEngine::release() {
+    endsUnusedFrom_ = SystemClock::instance().now() + RELEASE_TIME;
+}
+
+bool StandardPoolEngine::endsUnused() const {
+    return SystemClock::instance().now() >= endsUnusedFrom_.load();
+}
+
+/** One connection keeps an old child, and so the released agent, for days. Applications without a
+ *  request need not run in both agents meanwhile. */
+void StandardPoolEngine::endUnused() {
+    if (!endsUnused()) {
+        return;
+    }
+    for (const GroupSnapshot &group : pool_->inspect().groups) {
+        const bool works = std::any_of(group.processes.begin(), group.processes.end(),
+                                       [](const ProcessSnapshot &process) { return process.sessions > 0; });
+        if (!works && group.starting == 0 && group.queue.waiting == 0) {
+            pool_->abandon(group.name);
+        }
+    }
 }
 
 pid_t StandardPoolEngine::spawnServerPid() const {
@@ -350,7 +376,7 @@ void StandardPoolEngine::fillIn(Options &options) {
 }
 
 bool StandardPoolEngine::isRemoved(const Options &options) const {
-    return resources_->grants.isRemoved(options, std::chrono::steady_clock::now());
+    return endsUnused() || resources_->grants.isRemoved(options, std::chrono::steady_clock::now());
 }
 
 std::vector<InstanceFacts::Instance> StandardPoolEngine::livingInstances() const {

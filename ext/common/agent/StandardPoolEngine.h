@@ -54,6 +54,7 @@ public:
     void ping(std::function<void()> answer) override;
     void update(const AgentSettings &settings) override;
     void logReopened(const std::string &number, const std::string &error) override;
+    void release() override;
     pid_t spawnServerPid() const override;
     std::string warning() const override;
     void stop() override;
@@ -73,6 +74,8 @@ private:
     std::optional<std::string> complete(Options &options);
     void fillIn(Options &options);
     bool isRemoved(const Options &options) const;
+    bool endsUnused() const;
+    void endUnused();
     std::vector<InstanceFacts::Instance> livingInstances() const;
     EventCommand::Refusals refusals() const;
     ServerStatus serverStatus();
@@ -86,6 +89,8 @@ private:
     std::uint64_t agentKills_ = 0;
     /** Set until all URLs of PassengerPreStart have been requested once. */
     std::atomic<bool> warmingUp_{false};
+    /** From then on applications without a request end: httpd has released the agent. */
+    std::atomic<MonotonicTime> endsUnusedFrom_{MonotonicTime::max()};
     Mutex mutex_{Locks::POOL_ENGINE};
     AgentSettings settings_ GUARDED_BY(mutex_);
     std::string warning_;

@@ -72,7 +72,8 @@ ChildSetup::ChildSetup(const ChildProcess::Command &command, int nullDevice)
     std::sort(kept_.begin(), kept_.end());
     kept_.erase(std::unique(kept_.begin(), kept_.end()), kept_.end());
 
-    arguments_.push_back(command.program.c_str());
+    // This program once more, whatever its file is now: ps shows its name.
+    arguments_.push_back(command.program == "/proc/self/exe" ? program_invocation_name : command.program.c_str());
     for (const auto &argument : command.arguments) {
         arguments_.push_back(argument.c_str());
     }

@@ -148,7 +148,7 @@ std::optional<Frame> expect(ControlSocket &control, FrameType type) {
     return frame;
 }
 
-/** During an upgrade an agent of another version may start this program. */
+/** During an upgrade an agent, or a Node, of another version may start this program. */
 void checkVersion(const Application::Options &options) {
     const auto agents = options.find("layout_version");
     const auto own = std::to_string(unsigned{LAYOUT_VERSION});
@@ -226,8 +226,10 @@ int runAgain(FileDescriptor descriptor, const std::string &program, const Applic
     constexpr auto KILL_LIMIT = 5s;
     killDescendants(KILL_LIMIT);
     enter(options.at("app_root"));
-    return runWith(std::move(descriptor),
-                   [&](ControlSocket &control) { return serve(control, options, libraryOf(program)); });
+    return runWith(std::move(descriptor), [&](ControlSocket &control) {
+        checkVersion(options);
+        return serve(control, options, libraryOf(program));
+    });
 }
 
 }  // namespace Passenger::Bridge

@@ -371,12 +371,33 @@ int listAgents(const Arguments &arguments) {
     return ExitStatus::DONE;
 }
 
+namespace {
+
+/** Agents of before a reload write on while a child of before has a connection. */
+void reopenLogsOfEarlier(const RunningAgent &newest, const AgentFinder &finder) {
+    for (const RunningAgent &agent : finder.list()) {
+        if (agent.httpdPid != newest.httpdPid || agent.watchdogPid == newest.watchdogPid) {
+            continue;
+        }
+        try {
+            agent.connect().order({ControlVerb::REOPEN_LOGS});
+        } catch (const AbsentAgentException &) {
+            // It has ended meanwhile.
+        }
+    }
+}
+
+}  // namespace
+
 int reopenLogs(const Arguments &arguments) {
     if (needsNoAgent(arguments)) {
         return finish(arguments, Json::object());
     }
     AgentConnection agent(arguments);
     agent.order({ControlVerb::REOPEN_LOGS});
+    if (arguments.value("instance").empty()) {
+        reopenLogsOfEarlier(agent.agent(), AgentFinder(arguments));
+    }
     return finish(arguments, Json::object(), "All done\n");
 }
 

@@ -23,6 +23,7 @@
 #include "base/Exceptions.h"
 #include "base/FolderTrust.h"
 #include "base/Json.h"
+#include "base/ProcessStat.h"
 #include "base/ProcessTree.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
@@ -214,6 +215,15 @@ FileDescriptor lockIn(const std::string &path, pid_t anchor) {
     return lock;
 }
 
+/** In seconds since 1970, and the same for each pool process of the anchor. */
+std::time_t startOf(pid_t anchor) {
+    const auto stat = ProcessStat::of(anchor);
+    timespec sinceBoot{};
+    ::clock_gettime(CLOCK_BOOTTIME, &sinceBoot);
+    const auto age = stat ? sinceBoot.tv_sec - static_cast<std::time_t>(stat->startTime) / ::sysconf(_SC_CLK_TCK) : 0;
+    return std::time(nullptr) - age;
+}
+
 /** Locks the folder, and makes its files, perhaps in place of those of a dead process. */
 RegistryFolder fill(const std::string &path, unsigned backlog, pid_t anchor, pid_t pool) {
     RegistryFolder folder;
@@ -231,7 +241,7 @@ RegistryFolder fill(const std::string &path, unsigned backlog, pid_t anchor, pid
         const std::string properties = path + "/" + NEW_PROPERTIES;
         write(properties, fmt::format(R"({}"pool_pid":{},"httpd_pid":{},"started_at":{},"control":{}}})"
                                       "\n",
-                                      propertiesFor(anchor), pool, parentOf(anchor), std::time(nullptr),
+                                      propertiesFor(anchor), pool, parentOf(anchor), startOf(anchor),
                                       jsonString(path + "/" + CONTROL)));
         if (::rename(properties.c_str(), (path + "/" + PROPERTIES).c_str()) != 0) {
             throw SystemException(properties, errno);

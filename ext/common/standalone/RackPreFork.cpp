@@ -23,6 +23,8 @@ namespace {
 constexpr std::chrono::milliseconds BOOT_TIMEOUT = std::chrono::minutes(2);
 /** Each worker reads all places many times a second. */
 constexpr std::size_t MOST_PLACES = 1024;
+/** A change of the workers' arguments, words or shared memory changes it, also in WORKER. */
+constexpr int PROTOCOL = 1;
 constexpr const char *WORKER = "lib/passenger/http/prefork_worker.rb";
 
 double secondsSince(MonotonicTime time) {
@@ -47,6 +49,7 @@ ProgramLauncher::CommandMaker commandMaker(const StandaloneOptions &options, con
         command.descriptors.emplace_back(shared, shared);
         const auto acknowledge = inSeconds(sockets.ackInterval());
         command.arguments = {program,
+                             fmt::format("protocol={}", PROTOCOL),
                              fmt::format("listeners={}", fmt::join(numbers, ",")),
                              fmt::format("queue={}", fmt::join(queue, ",")),
                              fmt::format("loads={}", shared),

@@ -52,6 +52,13 @@ void PoolSupervisor::setSettings(std::vector<std::string> fields) {
     }
 }
 
+void PoolSupervisor::release() {
+    released_ = true;
+    if (socket_) {
+        send(Frame(FrameType::FINISH), {});
+    }
+}
+
 void PoolSupervisor::logReopened(const std::string &number, const std::string &error) {
     if (socket_) {
         send(Frame(FrameType::LOG_REOPENED, {number, error}), {STDERR_FILENO});
@@ -107,7 +114,9 @@ void PoolSupervisor::begin() {
     }
     std::vector<std::string> settings = settings_;
     settings.insert(settings.end(), {AgentSettings::AGENT_KILLS, std::to_string(kills_)});
-    send(Frame(FrameType::BEGIN, std::move(settings)), {STDERR_FILENO, serverSocket_.get()});
+    if (send(Frame(FrameType::BEGIN, std::move(settings)), {STDERR_FILENO, serverSocket_.get()}) && released_) {
+        send(Frame(FrameType::FINISH), {});
+    }
 }
 
 /** @return false if the process does not receive the frame: it is then being killed */

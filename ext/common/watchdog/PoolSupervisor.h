@@ -79,6 +79,8 @@ public:
      */
     void setSettings(std::vector<std::string> fields);
     const std::vector<std::string> &settings() const noexcept { return settings_; }
+    /** The running pool process and all later ones end the applications that no request needs. */
+    void release();
     /** Answers Events::reopenLog. Empty: descriptor 2 is the log now. */
     void logReopened(const std::string &number, const std::string &error);
     /** An entry that an earlier pool process has stored with another watchdog. */
@@ -127,6 +129,7 @@ private:
     const Clock &clock_;
     const Events events_;
     std::vector<std::string> settings_;
+    bool released_ = false;
     /** AgentSettings::update of the settings. */
     std::string update_;
     /** See AgentSettings::stopTimeout. */

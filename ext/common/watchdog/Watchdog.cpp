@@ -247,6 +247,7 @@ void Watchdog::ownerLetGo() {
         return;
     }
     draining_ = true;
+    pool_.release();
     Log::notice("event=agent.draining reason=\"the owner released the agent\"");
 }
 

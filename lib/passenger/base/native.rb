@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "rbconfig"
+require_relative "log"
 
 module PhusionPassenger
   # The parts of a request that cost most, in C (ext/ruby). Native code changes only the speed. Ruby
@@ -32,7 +33,10 @@ module PhusionPassenger
       return false unless file
 
       require file
-      INTERFACE == VERSION
+      return true if INTERFACE == VERSION
+
+      Log.event("native.other_version", file: file, version: INTERFACE, wanted: VERSION)
+      false
     rescue LoadError
       false
     end

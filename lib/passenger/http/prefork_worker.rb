@@ -28,12 +28,16 @@ module PhusionPassenger
       end
     end
 
+    # Of what the monitor and its workers tell each other: RackPreFork.cpp has it, too.
+    PROTOCOL = "1"
+
     def initialize(arguments)
       @options = arguments.to_h { |argument| argument.split("=", 2) }
     end
 
     # Returns when the worker is to end.
     def run
+      check_protocol
       # Until the server runs, a signal ends the process at once.
       Signals.on_end { exit!(0) }
       Signals.leave_to_monitor
@@ -55,6 +59,13 @@ module PhusionPassenger
     end
 
     private
+
+    # An upgrade replaces this file while the monitor runs on. The first release told none.
+    def check_protocol
+      return if @options.fetch("protocol", PROTOCOL) == PROTOCOL
+
+      raise LoadError, "the files are of another version than passenger-prefork: restart it (USR2)"
+    end
 
     # The end of the monitor closes the standard input. The kernel sends a signal, too
     # (PR_SET_PDEATHSIG), but a process can disable that.

@@ -13,6 +13,7 @@ const { MOST_TOLD } = require("./failures");
 const frames = require("./frames");
 const { CONTROL } = frames;
 const { Instance, listenToSignals } = require("./instance");
+const layout = require("./layout");
 const log = require("./log");
 const native = require("./native");
 const poller = require("./poller");
@@ -41,6 +42,16 @@ function options() {
     return frames.mapOf(bytes.subarray(8));
 }
 
+// During an upgrade a bridge of another version may start these files.
+function checkVersion(agents) {
+    if (agents !== undefined && agents !== String(layout.VERSION)) {
+        const reason = `the agent has version ${agents} of the layouts, the installed files have ${layout.VERSION}: ` +
+            "reload httpd";
+        log.event("control.broken", { reason });
+        process.exit(1);
+    }
+}
+
 // Whether a process of this user listens on the port. Any user can take it, as long as the
 // application has not.
 function isOwn(port) {
@@ -61,11 +72,12 @@ class Start {
     // `api`: the application's PhusionPassenger.
     constructor(api) {
         this._options = options();
+        log.app = this._options.app_group_name;
+        checkVersion(this._options.layout_version);
         this._environment = { ...process.env };
         native.load(this._options.native_code);
         [CONTROL, OPTIONS].forEach((descriptor) => native.addon.closeOnExec(descriptor, true));
         poller.open();
-        log.app = this._options.app_group_name;
         this._control = new frames.FrameSocket(CONTROL);
         this._instance = new Instance(this._control, api, {
             stopTimeout: Number(this._options.stop_timeout || 5) * 1000,

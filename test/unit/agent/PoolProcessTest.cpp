@@ -29,6 +29,7 @@ public:
     void restore(StoreEntry /*entry*/) override {}
     void update(const AgentSettings & /*settings*/) override {}
     void logReopened(const std::string & /*number*/, const std::string & /*error*/) override {}
+    void release() override {}
     pid_t spawnServerPid() const override { return 0; }
     std::string warning() const override { return {}; }
     void ping(std::function<void()> answer) override { answer(); }
@@ -55,6 +56,14 @@ public:
     void stop() override { ::_exit(STOPPED); }
 };
 
+class ReleasedEngine final : public IdleEngine {
+public:
+    static constexpr int RELEASED = 8;
+
+    void begin(const AgentSettings & /*settings*/, FileDescriptor /*serverSocket*/) override {}
+    void release() override { ::_exit(RELEASED); }
+};
+
 }  // namespace
 
 /** This test is the watchdog. */
@@ -62,6 +71,7 @@ class PoolProcessTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(PoolProcessTest);
     CPPUNIT_TEST(testAProcessThatHasNoDescriptorForSettingsLogsThatBeforeItEnds);
     CPPUNIT_TEST(testAProcessThatDoesNotComeToServeEndsNoInstance);
+    CPPUNIT_TEST(testAReleasedProcessTellsItsEngine);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr std::chrono::minutes LIMIT{1};
@@ -114,6 +124,13 @@ public:
         CPPUNIT_ASSERT(answer == FrameType::POOL_READY);
         CPPUNIT_ASSERT_EQUAL(EXIT_FAILURE, status);
         CPPUNIT_ASSERT_EQUAL(1U, log.count("event=pool.cannot_receive"));
+    }
+
+    void testAReleasedProcessTellsItsEngine() {
+        FrameSocket socket = begun<ReleasedEngine>();
+        CPPUNIT_ASSERT(socket.receive(FrameSocket::in(LIMIT)).type == FrameType::POOL_READY);
+        socket.send(Frame(FrameType::FINISH), {}, FrameSocket::in(LIMIT));
+        CPPUNIT_ASSERT_EQUAL(ReleasedEngine::RELEASED, exitStatus());
     }
 };
 

@@ -7,8 +7,12 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <csignal>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -31,6 +35,7 @@ class RegistryFolderTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAFolderStandsUntilAFileIsGone);
     CPPUNIT_TEST(testTheNamedSocketTakesNoDescriptorsBeforeAConnectionIsAccepted);
     CPPUNIT_TEST(testTheNextPoolProcessOfAnAnchorHasItsFolder);
+    CPPUNIT_TEST(testTheAgentIsAsOldAsItsAnchor);
     CPPUNIT_TEST(testAFolderWhoseLockIsHeldIsLeft);
     CPPUNIT_TEST(testOnlyTheFolderOfThisAnchorIsRemoved);
     CPPUNIT_TEST(testAFolderWithoutItsPidIsRemovedToo);
@@ -72,6 +77,27 @@ public:
         const std::string path = folder.path;
         folder = RegistryFolder();
         CPPUNIT_ASSERT(!isLocked(path));
+    }
+
+    // Commands choose the newest agent. A pool process that takes another one's place is no newer.
+    void testTheAgentIsAsOldAsItsAnchor() {
+        const auto startedAt = [](const RegistryFolder &folder) {
+            std::ifstream file(folder.path + "/properties.json");
+            const std::string text(std::istreambuf_iterator<char>(file), {});
+            const std::string key = "\"started_at\":";
+            return std::stol(text.substr(text.find(key) + key.size()));
+        };
+        const pid_t anchor = ::fork();
+        if (anchor == 0) {
+            ::sleep(60);
+            ::_exit(0);
+        }
+        ::sleep(3);
+        const auto started = startedAt(make(anchor));
+        ::kill(anchor, SIGKILL);
+        ::waitpid(anchor, nullptr, 0);
+        CPPUNIT_ASSERT(started <= std::time(nullptr) - 2);
+        CPPUNIT_ASSERT(started > std::time(nullptr) - 60);
     }
 
     void testAFolderStandsUntilAFileIsGone() {

@@ -18,6 +18,7 @@
 #include <iterator>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -50,6 +51,7 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAPoolProcessWhoseDescriptorsWaitToBeClosedIsEnded);
     CPPUNIT_TEST(testAfterStartsThatFailThePausesGrow);
     CPPUNIT_TEST(testALogThatIsReopenedForADeadPoolProcessConcernsNoOther);
+    CPPUNIT_TEST(testEachPoolProcessOfAReleasedAgentIsTold);
     CPPUNIT_TEST_SUITE_END();
 
     /** Seconds. */
@@ -186,6 +188,30 @@ public:
             supervisor_->receive();
             return failed_;
         }));
+    }
+
+    void testEachPoolProcessOfAReleasedAgentIsTold() {
+        // A read ends behind a frame with descriptors, as BEGIN.
+        start(0s, "dd bs=1M count=2 <&3 2>/dev/null | tail -c 8 >>'" + folder_ + "/told'\n");
+        const auto told = [this](std::uintmax_t frames) {
+            const auto size = [this] {
+                std::error_code none;
+                const auto bytes = std::filesystem::file_size(folder_ + "/told", none);
+                return none ? 0 : bytes;
+            };
+            const std::string finish = Frame(FrameType::FINISH).encode();
+            std::string expected;
+            for (std::uintmax_t i = 0; i < frames; ++i) {
+                expected += finish;
+            }
+            CPPUNIT_ASSERT(eventually([&] { return size() == expected.size(); }));
+            std::ifstream file(folder_ + "/told");
+            CPPUNIT_ASSERT_EQUAL(expected, std::string(std::istreambuf_iterator<char>(file), {}));
+        };
+        supervisor_->release();
+        told(1);
+        supervisor_->start();
+        told(2);
     }
 
     void testWithoutATimeoutAPoolProcessThatDoesNotBeginToServeStays() {

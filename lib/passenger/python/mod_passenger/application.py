@@ -78,6 +78,13 @@ def _is_asgi(function):
         return False
 
 
+def _async_service():
+    # Imported here: asyncio takes memory and time.
+    from .async_service import AsyncService
+
+    return AsyncService
+
+
 class Application:
     """WSGI or ASGI, which its kind or its parameters say."""
 
@@ -100,11 +107,13 @@ class Application:
         """Why no request can call it, or None."""
         return _misfit_of(self._function, self.form)
 
+    def import_service(self):
+        """Imports what service() needs: an upgrade may replace the files before a fork."""
+        if self._is_async:
+            _async_service()
+
     def service(self, handover, channels, events):
         """The service of a new instance."""
         if self._is_async:
-            # Imported here: asyncio takes memory and time.
-            from .async_service import AsyncService
-
-            return AsyncService(self._function, handover, channels, events, self._takes_all)
+            return _async_service()(self._function, handover, channels, events, self._takes_all)
         return ThreadedService(self._function, handover, channels, events)

@@ -33,6 +33,7 @@ class Preloader:
         """Returns at the end of the control socket; in a new instance, at that instance's end."""
         app_process.exit_on_signals()
         shared.close_databases()
+        self._application.import_service()
         prepare_memory()
         shared.tell()
         # A handler of the application would wait for the instances.
