@@ -69,6 +69,7 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/SetHandler.cpp \
     %D%/request/SpoolMemory.cpp \
     %D%/request/UnknownApplication.cpp \
+    %D%/request/UploadBody.cpp \
     %D%/request/VerifiedUser.cpp \
     %D%/response/AnswerBuffer.cpp \
     %D%/response/BreakMark.cpp \
