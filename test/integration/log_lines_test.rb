@@ -27,6 +27,10 @@ class LogLinesTest < IntegrationTest
     made.main_directives << "MaxKeepAliveRequests 0\nKeepAliveTimeout 60\n"
     %w[long short].each { |name| made.site("#{name}.test", SampleApps.written(APP)) }
     made.site("late.test", SampleApps.written(APP), "PassengerMaxRequestTime 1\n")
+    made.site("failing.test", SampleApps.written(<<~'RUBY'), "PassengerMaxRequestQueueTime 1\n")
+      sleep 5 if File.exist?(File.join(__dir__, "slow"))
+      raise "as asked"
+    RUBY
     made.site("garbled.test", SampleApps.written(APP), "PassengerBufferUpload on\n")
     made.site("filtered.test", SampleApps.written(APP), "PassengerBufferResponse on\n" \
                                                         "SetOutputFilter SUBSTITUTE\n" \
@@ -70,6 +74,19 @@ class LogLinesTest < IntegrationTest
     server.log.wait_for(/event=request\.failed .*status=504/, from: @position)
   ensure
     raw&.close
+  end
+
+  # Requests find a start that fails, and then one that takes too long.
+  def test_refusals_of_an_application_that_does_not_start_hide_no_request_that_waited_too_long
+    children = server.tree.httpd_children.size
+    few(/event=request\.refused .*status=500/, children) do
+      (MANY * children).times { assert_status [500, 504], client("failing.test").get("/") }
+    end
+    File.write(File.join(root("failing.test"), "slow"), "")
+    position = server.log.position
+    eventually("a request that waits too long") { client("failing.test").get("/").code == "504" }
+    app = Regexp.escape(root("failing.test"))
+    server.log.wait_for(/event=request\.refused app="#{app}.*status=504/, from: position)
   end
 
   # httpd closes each of these connections.
