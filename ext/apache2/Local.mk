@@ -22,6 +22,7 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/response/ClientPace.cpp \
     %D%/response/ClientsInFlight.cpp \
     %D%/response/ErrorPage.cpp \
+    %D%/response/LineLimits.cpp \
     %D%/response/ResponseCache.cpp \
     %D%/response/ResponseHead.cpp \
     %D%/response/SpoolRing.cpp \
@@ -69,6 +70,7 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/SetHandler.cpp \
     %D%/request/SpoolMemory.cpp \
     %D%/request/UnknownApplication.cpp \
+    %D%/request/UploadBody.cpp \
     %D%/request/VerifiedUser.cpp \
     %D%/response/AnswerBuffer.cpp \
     %D%/response/BreakMark.cpp \
@@ -77,7 +79,6 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/response/HijackedConnection.cpp \
     %D%/response/InterimAnswers.cpp \
     %D%/response/Refusal.cpp \
-    %D%/response/RefusalLog.cpp \
     %D%/response/ResponseOutput.cpp \
     %D%/response/ResponseSender.cpp \
     %D%/response/ResponseTrailers.cpp \

@@ -16,7 +16,6 @@
 #include "apache2/response/HijackedConnection.h"
 #include "apache2/response/ResponseTrailers.h"
 #include "base/DescriptorLimit.h"
-#include "shm/Layouts.h"
 
 namespace Passenger {
 
@@ -85,13 +84,13 @@ int RequestHandler::run() {
     // may still read the body.
     ConnectionTakeover &takeover = sender.takeover();
     if (!takeover.awaitsRelay()) {
-        buffered_.reset();
+        body_.dropBuffered();
     }
     if (takeover.transferred()) {
         HijackedConnection::leaveHttp(r_);
         return sender.result();
     }
-    if (body_.present() && !buffered_ && !body_.ended()) {
+    if (body_.leftUnread()) {
         sender.leaveBodyUnread();
     }
     sender.deliver();
@@ -101,16 +100,10 @@ int RequestHandler::run() {
     return sender.result();
 }
 
-/** Reads the body into a buffer, unless the body is streamed. @return false: the body cannot be
- *  read, and the request is answered */
+/** @return false: the body cannot be read, and the request is answered */
 bool RequestHandler::bufferBody(ResponseSender &sender) {
-    const Settings &settings = Settings::of(r_);
-    if (!body_.present() || !(settings.bufferUpload || body_.isSmall() || body_.headMayChange())) {
-        return true;
-    }
     try {
-        buffered_.emplace(SpoolCharge(child_.limits().spool, route_.appName));
-        if (int failure = body_.readWhole(*buffered_)) {
+        if (int failure = body_.buffer()) {
             sender.giveUp(failure, body_.cause());
             return false;
         }
@@ -163,12 +156,6 @@ void RequestHandler::noticeRestart() {
     }
 }
 
-/** The length that the application sees. Null: the length is not known before the body's end. */
-const char *RequestHandler::contentLength() const {
-    return buffered_ ? apr_psprintf(r_->pool, "%" APR_UINT64_T_FMT, static_cast<apr_uint64_t>(buffered_->size()))
-                     : body_.contentLength();
-}
-
 void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     sender.beginExchange();
     MessageSession::Request request;
@@ -180,9 +167,9 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     request.takesFile = !request.headRequest && settings.answerFiles;
     // A Node application, or one behind a bridge, decides whether to request a body that the client
     // holds back. For a body that has begun to arrive, it is not asked.
-    const bool asks = body_.present() && !buffered_ && body_.isAwaitingConsent();
-    RequestEnvironment::build(r_, route_, {body_.present(), contentLength(), asks || !options.startsByBridge()},
-                              context.environment(), context.path());
+    RequestEnvironment::build(
+        r_, route_, {body_.present(), body_.contentLength(), body_.awaitsConsent() || !options.startsByBridge()},
+        context.environment(), context.path());
     if (context.environment().size() > MAX_ENVIRONMENT) {
         sender.fail(HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's head is longer than 1 MiB");
         return;
@@ -198,15 +185,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
         request.transferable && !request.headRequest && ConnectionTransfer::bodyFilter(r_) == nullptr;
     request.fairnessHash = fairnessHash(r_);
     request.threads = [&sender] { return sender.threads(); };
-    request.bodyFollows = body_.present() && !fitsInline(request.environment.size());
-    if (!request.bodyFollows && buffered_) {
-        request.body = *buffered_->whole();
-    }
-    const FileDescriptor file = buffered_ ? buffered_->file() : FileDescriptor();
-    request.bodyFile = file.get();
-    request.bodyFileSize = buffered_ ? buffered_->size() : 0;
-    request.bodyFileGiven = [this](DescriptorSender application) { buffered_->given(application); };
-    request.bodyInPieces = [&quota = child_.limits().spool] { quota.count(UsageLedger::Effect::BODY_IN_PIECES); };
+    const FileDescriptor file = body_.describe(request);
     if (options.stickySessions) {
         sender.setSticky(options.request.queue.number());
     }
@@ -234,8 +213,8 @@ void RequestHandler::noteRefusal(const Reply &refusal) {
 }
 
 void RequestHandler::sendBody(MessageSession &session, ResponseSender &sender) {
-    if (buffered_) {
-        sendBuffered(session, sender);
+    if (BufferedBody *body = body_.buffered()) {
+        sendBuffered(session, sender, *body);
     } else if (bodyIsWanted(session, sender)) {
         sendStreamed(session, sender);
     }
@@ -256,28 +235,19 @@ std::optional<Reply> RequestHandler::start(MessageSession &session, const Messag
     return refusal;
 }
 
-/** @return whether the request's own message has room for the whole body */
-bool RequestHandler::fitsInline(std::size_t environment) const noexcept {
-    const std::optional<std::string_view> whole = buffered_ ? buffered_->whole() : std::nullopt;
-    return whole && sizeof(RequestHeader) + environment + whole->size() <= MAX_INLINE_MESSAGE;
-}
-
-void RequestHandler::sendBuffered(MessageSession &session, ResponseSender &sender) {
-    std::uint64_t left = buffered_->size();
-    do {
-        const std::string_view block = buffered_->next();
-        left -= block.size();
-        if (!sendBlock(session, sender, block, left == 0)) {
-            return;
-        }
-    } while (left > 0);
+void RequestHandler::sendBuffered(MessageSession &session, ResponseSender &sender, BufferedBody &body) {
+    bool more = true;
+    while (more) {
+        const std::string_view block = body.next();
+        more = sendBlock(session, sender, block, body.ended()) && !body.ended();
+    }
 }
 
 /** With `Expect: 100-continue`, httpd tells the client to send at the first read of the body. So
  *  the first read waits until the application reads. @return false: the application has answered
  *  without reading */
 bool RequestHandler::bodyIsWanted(MessageSession &session, ResponseSender &sender) {
-    while (body_.isAwaitingConsent() && !bodyAskedFor_ && !answerBegun_ && !sender.over()) {
+    while (body_.awaitsConsent() && !bodyAskedFor_ && !answerBegun_ && !sender.over()) {
         takeReply(session, sender);
     }
     if (answerBegun_) {
@@ -299,7 +269,7 @@ void RequestHandler::sendStreamed(MessageSession &session, ResponseSender &sende
             continue;
         }
         // httpd asks the client for the body only in a read that waits.
-        if (int failure = readBlock(session, block, socket < 0 || body_.isAwaitingConsent())) {
+        if (int failure = readBlock(session, block, socket < 0 || body_.awaitsConsent())) {
             // The session ends without the body's last block, so the application sees that the body
             // is incomplete.
             turbocache_.noteBreak();

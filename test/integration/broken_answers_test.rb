@@ -70,14 +70,17 @@ class BrokenAnswersTest < IntegrationTest
     end)
   RUBY
 
+  KINDS = %w[array pieces file].freeze
   CUTS = %w[raise kill].product(%w[yes no]).map { |way, length| "/cut/#{way}?length=#{length}" }
 
   serve do |made|
-    made.set("PassengerMaxPoolSize", 2)
+    made.set("PassengerMaxPoolSize", 2 + KINDS.size)
     made.set("PassengerMaxInstances", 1)
     # Tests wait for the log between two requests on a connection.
     made.main_directives << "KeepAliveTimeout 60\n"
     made.site("app.test", SampleApps.written(APP))
+    # For each application the log has only ten lines of a kind in ten seconds.
+    KINDS.each { |kind| made.site("#{kind}.test", SampleApps.written(APP)) }
     cached_site(made)
   end
 
@@ -104,8 +107,6 @@ class BrokenAnswersTest < IntegrationTest
     CONF
   end
 
-  KINDS = %w[array pieces file].freeze
-
   def setup
     @pid = pid
     @position = server.log.position
@@ -118,6 +119,7 @@ class BrokenAnswersTest < IntegrationTest
 
   KINDS.each do |kind|
     define_method("test_#{kind}_longer_than_the_length_are_cut_there_and_the_log_says_so") do
+      use("#{kind}.test")
       # Sizes beyond one message and beyond the memory buffer, and pieces that end at the length.
       [[30, 15], [30, 10], [30, 0], [100_000, 5], [500_000, 250_001]].each do |size, length|
         position = server.log.position
@@ -129,9 +131,10 @@ class BrokenAnswersTest < IntegrationTest
     end
 
     define_method("test_#{kind}_shorter_than_the_length_do_not_look_whole") do
+      use("#{kind}.test")
       [[10, 11], [0, 5], [100_000, 100_001], [500_000, 1_000_000]].each do |size, length|
-        assert_not_whole { |raw| raw.get("/#{kind}/#{size}/#{length}") }
-        assert_equal @pid, pid
+        assert_not_whole("#{kind}.test") { |raw| raw.get("/#{kind}/#{size}/#{length}") }
+        assert_equal @pid, pid("#{kind}.test")
       end
       assert server.log.wait_for(/request\.failed.*shorter than its Content-Length/,
                                  from: @position)
@@ -212,8 +215,14 @@ class BrokenAnswersTest < IntegrationTest
     assert_equal "x", client.get("/array/1/1?#{SecureRandom.hex}").body
   end
 
-  def pid
-    server.client.get("/pid").body
+  def pid(site = "app.test")
+    server.client(site).get("/pid").body
+  end
+
+  def use(site)
+    @raw.close
+    @raw = server.raw(site)
+    @pid = pid(site)
   end
 
   # Each way, with and without a length, each with a FIFO. An instance runs at the end.

@@ -29,6 +29,7 @@ endif
     %D%/apache2/ClientsInFlightTest.cpp \
     %D%/apache2/ErrorPageTest.cpp \
     %D%/apache2/FairnessSourceTest.cpp \
+    %D%/apache2/LineLimitsTest.cpp \
     %D%/apache2/RefusalPauseTest.cpp \
     %D%/apache2/RequestIdTest.cpp \
     %D%/apache2/RequestUriTest.cpp \

@@ -38,6 +38,10 @@ std::optional<std::string_view> BufferedBody::whole() const noexcept {
     return file_ ? std::nullopt : std::optional<std::string_view>(memory_);
 }
 
+bool BufferedBody::fitsInline(std::size_t environment) const noexcept {
+    return !file_ && sizeof(RequestHeader) + environment + memory_.size() <= MAX_INLINE_MESSAGE;
+}
+
 FileDescriptor BufferedBody::file() const noexcept {
     return file_ ? file_->reopen() : FileDescriptor();
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -37,6 +38,9 @@ public:
     std::uint64_t size() const noexcept { return size_; }
     /** The whole body if it is in memory; else nothing. */
     std::optional<std::string_view> whole() const noexcept;
+    /** Whether the request's own message has room for the whole body. @param environment the bytes
+     *  of the request's environment */
+    bool fitsInline(std::size_t environment) const noexcept;
     /** The file of the body, for reading only and from its start. Nothing: the body is in memory,
      *  or the file cannot be opened again. */
     FileDescriptor file() const noexcept;
@@ -45,6 +49,8 @@ public:
     /** The next bytes, at most as many as a message holds; valid until the next call. Empty: the
      *  body has ended. @throws SystemException */
     std::string_view next();
+    /** Whether next() has returned all bytes. */
+    bool ended() const noexcept { return position_ == size_; }
 
 private:
     /** Fills a message on the reply channel. */

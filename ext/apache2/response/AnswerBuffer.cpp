@@ -28,11 +28,11 @@ apr_status_t closeFile(void *file) {
 
 }  // namespace
 
-AnswerBuffer::AnswerBuffer(request_rec *r, const char *app, SpoolQuota &quota, RefusalLog &log)
+AnswerBuffer::AnswerBuffer(request_rec *r, const char *app, SpoolQuota &quota, LineLimits &lines)
     : r_(r),
       app_(app),
       quota_(quota),
-      log_(log),
+      lines_(lines),
       limit_(static_cast<std::uint64_t>(Settings::of(ap_server_conf).responseBufferHighWatermark)) {}
 
 AnswerBuffer::~AnswerBuffer() {
@@ -108,11 +108,9 @@ void AnswerBuffer::makeRing() {
     }
 }
 
-/** A full quota stops many answers at once, so not each of them is logged. */
 void AnswerBuffer::logNotBuffered(const std::exception &problem, const char *consequence) noexcept {
     const auto *quota = dynamic_cast<const SpoolQuotaExceeded *>(&problem);
-    const std::optional<unsigned> leftOut = quota != nullptr ? log_.mayLog() : std::optional(0U);
-    if (leftOut) {
+    if (const std::optional<unsigned> leftOut = lines_.mayLog(app_, "response.not_buffered")) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r_,
                       "event=response.not_buffered %s directive=%s reason=\"%s\" consequence=\"%s\" left_out=%u",
                       RequestNotes::subject(r_), quota != nullptr ? quota->directive() : "PassengerDataBufferDir",

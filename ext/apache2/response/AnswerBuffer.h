@@ -7,7 +7,7 @@
 
 #include "apache2/httpd/Httpd.h"
 #include "apache2/request/SpoolQuota.h"
-#include "apache2/response/RefusalLog.h"
+#include "apache2/response/LineLimits.h"
 #include "apache2/response/SpoolRing.h"
 
 namespace Passenger {
@@ -25,9 +25,9 @@ public:
     static constexpr std::size_t PIECE = 48 * 1024;
 
     /** @param app the name in the log
-     *  @param quota of the file @param log for entries about answers that the quota keeps from the
-     *  file. Both outlive the request's pool. */
-    AnswerBuffer(request_rec *r, const char *app, SpoolQuota &quota, RefusalLog &log);
+     *  @param quota of the file @param lines limits those about answers that the quota keeps from
+     *  the file. Both outlive the request's pool. */
+    AnswerBuffer(request_rec *r, const char *app, SpoolQuota &quota, LineLimits &lines);
     ~AnswerBuffer();
     AnswerBuffer(const AnswerBuffer &) = delete;
     AnswerBuffer &operator=(const AnswerBuffer &) = delete;
@@ -75,7 +75,7 @@ private:
     request_rec *r_;
     const char *app_;
     SpoolQuota &quota_;
-    RefusalLog &log_;
+    LineLimits &lines_;
     /** PassengerResponseBufferHighWatermark. */
     const std::uint64_t limit_;
     /** The memory that forReply() gives. */

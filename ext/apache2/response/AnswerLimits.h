@@ -2,9 +2,10 @@
 
 #include "apache2/request/SpoolQuota.h"
 #include "apache2/response/ClientsInFlight.h"
-#include "apache2/response/RefusalLog.h"
+#include "apache2/response/LineLimits.h"
 #include "apache2/response/ThreadLimit.h"
 #include "apache2/response/ThreadUse.h"
+#include "base/SystemClock.h"
 
 namespace Passenger {
 
@@ -17,14 +18,7 @@ struct AnswerLimits {
     SpoolQuota spool;
     ThreadUse threads;
     ClientsInFlight clients{};
-    /** Log entries about requests that are refused with 503 or 504, and with another status: starts
-     *  that fail hide no overload. */
-    RefusalLog busyLog{};
-    RefusalLog failureLog{};
-    /** Log entries about the pages of refusals. */
-    RefusalLog pageLog{};
-    /** Log entries about the refusals of `spool`. */
-    RefusalLog spoolLog{};
+    LineLimits lines{SystemClock::instance()};
 };
 
 }  // namespace Passenger

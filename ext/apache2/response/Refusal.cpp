@@ -19,7 +19,7 @@ constexpr std::size_t LARGEST_CUSTOM_PAGE = 1024 * 1024;
 /** The report from the agent, which keeps each for a limited time. The agent gives only reports of
  *  this application, since the application itself may have chosen the id. Without a report, the
  *  summary is shown. */
-Report reportFor(request_rec *r, const Reply &reply, ApplicationPool *pool, const char *app, RefusalLog &log) {
+Report reportFor(request_rec *r, const Reply &reply, ApplicationPool *pool, const char *app, LineLimits &lines) {
     try {
         if (pool != nullptr && !reply.reportId.empty()) {
             if (std::optional<Report> report = pool->report(reply.reportId, app)) {
@@ -27,7 +27,7 @@ Report reportFor(request_rec *r, const Reply &reply, ApplicationPool *pool, cons
             }
         }
     } catch (const std::exception &problem) {
-        if (const std::optional<unsigned> leftOut = log.mayLog()) {
+        if (const std::optional<unsigned> leftOut = lines.mayLog(app, "report.missing")) {
             ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                           "event=report.missing %s report=\"%s\" reason=\"%s\" left_out=%u", RequestNotes::subject(r),
                           reply.reportId.c_str(), problem.what(), *leftOut);
@@ -39,12 +39,12 @@ Report reportFor(request_rec *r, const Reply &reply, ApplicationPool *pool, cons
 }
 
 /** The administrator's page. Empty: it cannot be read, which is logged. */
-std::string customPage(request_rec *r, const char *path, RefusalLog &log) {
+std::string customPage(request_rec *r, const char *path, const char *app, LineLimits &lines) {
     tl::expected<std::string, std::string> page = ownersFileContent(path, LARGEST_CUSTOM_PAGE);
     if (page && !page->empty()) {
         return *std::move(page);
     }
-    if (const std::optional<unsigned> leftOut = log.mayLog()) {
+    if (const std::optional<unsigned> leftOut = lines.mayLog(app, "error_page.unreadable")) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       "event=error_page.unreadable %s file=\"%s\" reason=\"%s\" left_out=%u", RequestNotes::subject(r),
                       path, page ? "it is empty" : page.error().c_str(), *leftOut);
@@ -62,17 +62,17 @@ ErrorPage::Cause causeOf(const Reply &reply, int status) {
 }  // namespace
 
 Refusal Refusal::of(request_rec *r, const Reply &reply, int status, ApplicationPool *pool, const char *app,
-                    RefusalLog &log) {
+                    LineLimits &lines) {
     const Settings &settings = Settings::of(r);
     const char *accept = apr_table_get(r->headers_in, "Accept");
     const ErrorPage::Format format = ErrorPage::formatFor(accept != nullptr ? accept : "");
     const ErrorPage::Cause cause = causeOf(reply, status);
     if (settings.showsFriendlyErrorPages()) {
-        const Report report = reportFor(r, reply, pool, app, log);
+        const Report report = reportFor(r, reply, pool, app, lines);
         return {ErrorPage::render(format, cause, status, reply.reportId, &report), ErrorPage::contentTypeOf(format)};
     }
     if (settings.customErrorPage != nullptr) {
-        if (std::string page = customPage(r, settings.customErrorPage, log); !page.empty()) {
+        if (std::string page = customPage(r, settings.customErrorPage, app, lines); !page.empty()) {
             return {std::move(page), "text/html; charset=utf-8", false};
         }
     }

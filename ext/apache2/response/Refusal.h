@@ -3,7 +3,7 @@
 #include <string>
 
 #include "apache2/httpd/Httpd.h"
-#include "apache2/response/RefusalLog.h"
+#include "apache2/response/LineLimits.h"
 #include "exchange/ApplicationPool.h"
 #include "exchange/MessageSession.h"
 
@@ -21,9 +21,9 @@ struct Refusal {
     bool selfContained = true;
 
     /** @param pool gives the report, if the page shows it
-     *  @param log for entries about a page that is not as the configuration has it */
+     *  @param lines limits those about a page that is not as the configuration has it */
     static Refusal of(request_rec *r, const Reply &reply, int status, ApplicationPool *pool, const char *app,
-                      RefusalLog &log);
+                      LineLimits &lines);
     void setHeaders(request_rec *r) const;
 };
 

@@ -83,7 +83,7 @@ ResponseOutput::ResponseOutput(request_rec *r, const char *app, AnswerLimits &li
     : r_(r),
       app_(app),
       limits_(limits),
-      buffer_(r, app, limits.spool, limits.spoolLog),
+      buffer_(r, app, limits.spool, limits.lines),
       pace_(clientSocket(r), std::chrono::milliseconds(apr_time_as_msec(r->server->timeout)), carrierSocket(r)),
       held_(Settings::of(r).bufferResponse) {}
 
@@ -193,8 +193,7 @@ void ResponseOutput::pass() {
 
 /** A filter cannot go on, as mod_substitute with a line that is too long. The client is there. */
 void ResponseOutput::filterFailed(apr_status_t status) {
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, status, r_, "event=response.lost %s reason=\"a filter of httpd has failed\"",
-                  RequestNotes::subject(r_));
+    logLost(status, "a filter of httpd has failed");
     r_->connection->keepalive = AP_CONN_CLOSE;
     if (sentNoHead(r_)) {
         // httpd makes an error page of this.
@@ -209,6 +208,13 @@ void ResponseOutput::filterFailed(apr_status_t status) {
     }
     r_->connection->aborted = 1;
     lost_ = OK;
+}
+
+void ResponseOutput::logLost(apr_status_t status, const char *reason) {
+    if (const std::optional<unsigned> leftOut = limits_.lines.mayLog(app_, "response.lost")) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, status, r_, "event=response.lost %s reason=\"%s\" left_out=%u",
+                      RequestNotes::subject(r_), reason, *leftOut);
+    }
 }
 
 /** Without an end, a stream of HTTP/2 stays open. The filter that has failed would drop it. */
@@ -262,7 +268,7 @@ bool ResponseOutput::mayWait() {
         return true;
     }
     limits_.spool.count(UsageLedger::Effect::CLIENT_CUT);
-    if (const std::optional<unsigned> leftOut = limits_.spoolLog.mayLog()) {
+    if (const std::optional<unsigned> leftOut = limits_.lines.mayLog(app_, "response.client_cut")) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r_,
                       "event=response.client_cut %s directive=PassengerMaxSlowClients reason=\"threads of this httpd "
                       "process wait for %lu slow clients of the application, the most that may\" "
@@ -289,8 +295,7 @@ void ResponseOutput::deliver() {
             forward(false);
         }
     } catch (const SystemException &problem) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_, "event=response.lost %s reason=\"%s\"", RequestNotes::subject(r_),
-                      problem.what());
+        logLost(APR_SUCCESS, problem.what());
         clear();
         breakOff();
     }

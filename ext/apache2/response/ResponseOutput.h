@@ -86,6 +86,7 @@ private:
     void passPiece();
     void pass();
     void filterFailed(apr_status_t status);
+    void logLost(apr_status_t status, const char *reason);
     void breakStream();
     void flush();
     void giveUp(const char *reason);

@@ -246,8 +246,11 @@ void ResponseSender::addBody(std::span<char> body) {
     }
     bool surplus = missing_ && body.size() > *missing_;
     if (surplus) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r_,
-                      "event=response.cut %s reason=\"longer than its Content-Length\"", RequestNotes::subject(r_));
+        if (const std::optional<unsigned> leftOut = limits_.lines.mayLog(app_, "response.cut")) {
+            ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r_,
+                          "event=response.cut %s reason=\"longer than its Content-Length\" left_out=%u",
+                          RequestNotes::subject(r_), *leftOut);
+        }
         body = body.first(*missing_);
     }
     if (missing_) {
@@ -276,12 +279,10 @@ void ResponseSender::takeInterim(const Reply &reply) {
 
 void ResponseSender::refuse(const Reply &reply) {
     int status = reply.status >= 400 && reply.status <= 599 ? reply.status : HTTP_INTERNAL_SERVER_ERROR;
-    const bool busy = status == HTTP_SERVICE_UNAVAILABLE || status == HTTP_GATEWAY_TIME_OUT;
-    RefusalLog &log = busy ? limits_.busyLog : limits_.failureLog;
     if (reply.queueFull) {
         status = Settings::of(r_).requestQueueOverflowStatusCode;
     }
-    if (const std::optional<unsigned> leftOut = log.mayLog()) {
+    if (const std::optional<unsigned> leftOut = limits_.lines.mayLog(app_, "request.refused", status)) {
         std::string firstLine = reply.text.substr(0, reply.text.find('\n'));
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_,
                       "event=request.refused %s status=%d report=\"%s\" reason=\"%s\" uri=\"%s\" left_out=%u",
@@ -310,7 +311,7 @@ void ResponseSender::showRefusal(const Reply &reply, int status) {
     }
     hasHead_ = true;
     output_.begin();
-    const Refusal refusal = Refusal::of(r_, reply, status, pool_, app_, limits_.pageLog);
+    const Refusal refusal = Refusal::of(r_, reply, status, pool_, app_, limits_.lines);
     setStatus(status);
     refusal.setHeaders(r_);
     apr_table_setn(r_->headers_out, "Status", r_->status_line);
@@ -330,14 +331,17 @@ void ResponseSender::finish() {
 
 void ResponseSender::fail(int status, const char *reason) {
     end_ = MessageSession::End::MALFORMED;
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_, "event=request.failed %s status=%d reason=\"%s\" uri=\"%s\"%s",
-                  RequestNotes::subject(r_), status, reason, r_->uri,
-                  output_.passed() ? " consequence=\"response cut short, connection closed\"" : "");
+    if (const std::optional<unsigned> leftOut = limits_.lines.mayLog(app_, "request.failed", status)) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_,
+                      "event=request.failed %s status=%d reason=\"%s\" uri=\"%s\"%s left_out=%u",
+                      RequestNotes::subject(r_), status, reason, r_->uri,
+                      output_.passed() ? " consequence=\"response cut short, connection closed\"" : "", *leftOut);
+    }
     breakOff(status);
 }
 
 void ResponseSender::refuseBody(const SpoolQuotaExceeded &quota) {
-    if (const std::optional<unsigned> leftOut = limits_.spoolLog.mayLog()) {
+    if (const std::optional<unsigned> leftOut = limits_.lines.mayLog(app_, "upload.refused")) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_,
                       "event=upload.refused %s status=%d directive=%s reason=\"%s\" uri=\"%s\" left_out=%u",
                       RequestNotes::subject(r_), HTTP_INSUFFICIENT_STORAGE, quota.directive(), quota.what(), r_->uri,
@@ -354,11 +358,17 @@ void ResponseSender::giveUp(int status, apr_status_t cause) {
                 APR_STATUS_IS_ECONNRESET(cause) || APR_STATUS_IS_ECONNABORTED(cause);
     // A filter has sent the answer by itself: LimitRequestBody's 413.
     const bool answered = status == AP_FILTER_ERROR;
-    ap_log_rerror(APLOG_MARK, left ? APLOG_INFO : APLOG_WARNING, answered ? APR_SUCCESS : cause, r_,
-                  "event=request.given_up %s status=%d reason=\"%s\" uri=\"%s\"", RequestNotes::subject(r_),
-                  answered ? r_->status : status,
-                  left ? "the client left before the end of the request's body" : "the request's body cannot be read",
-                  r_->uri);
+    const int shown = answered ? r_->status : status;
+    // An informative line is there only for who asks for it.
+    const std::optional<unsigned> leftOut =
+        left ? std::optional(0U) : limits_.lines.mayLog(app_, "request.given_up", shown);
+    if (leftOut) {
+        ap_log_rerror(
+            APLOG_MARK, left ? APLOG_INFO : APLOG_WARNING, answered ? APR_SUCCESS : cause, r_,
+            "event=request.given_up %s status=%d reason=\"%s\" uri=\"%s\" left_out=%u", RequestNotes::subject(r_),
+            shown, left ? "the client left before the end of the request's body" : "the request's body cannot be read",
+            r_->uri, *leftOut);
+    }
     breakOff(status);
 }
 

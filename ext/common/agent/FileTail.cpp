@@ -23,8 +23,8 @@ constexpr off_t LEFT_OF_IT = off_t(1024) * 1024;
 
 }  // namespace
 
-FileTail::FileTail(std::string path, RunAs owner, AppFile::NamedBy namedBy)
-    : path_(std::move(path)), owner_(std::move(owner)), namedBy_(namedBy) {
+FileTail::FileTail(std::string path, std::vector<RunAs> owners, AppFile::NamedBy namedBy)
+    : path_(std::move(path)), owners_(std::move(owners)), namedBy_(namedBy) {
     open(true);
 }
 
@@ -37,18 +37,24 @@ void FileTail::open(bool atEnd) {
 /** Opens the file that has the path now; none: no file that can be read. There is no look at the
  *  file before: only AppFile knows whose rights to use. */
 FileDescriptor FileTail::named() {
-    try {
-        FileDescriptor file = Rights::ofThisProcess().openForReading(path_, owner_, namedBy_);
-        complained_ = false;
-        return file;
-    } catch (const std::exception &error) {
-        const auto *system = dynamic_cast<const SystemException *>(&error);
-        const bool gone = system != nullptr && system->error() == ENOENT;
-        if (!gone && !std::exchange(complained_, true)) {
-            Log::error("event=monitor.failed error=\"{}\" directive=PassengerMonitorLogFile", error.what());
+    std::string problem;
+    for (const RunAs &owner : owners_) {
+        try {
+            FileDescriptor file = Rights::ofThisProcess().openForReading(path_, owner, namedBy_);
+            complained_ = false;
+            return file;
+        } catch (const std::exception &error) {
+            const auto *system = dynamic_cast<const SystemException *>(&error);
+            if (system != nullptr && system->error() == ENOENT) {
+                return FileDescriptor();
+            }
+            problem = error.what();
         }
-        return FileDescriptor();
     }
+    if (!std::exchange(complained_, true)) {
+        Log::error("event=monitor.failed error=\"{}\" directive=PassengerMonitorLogFile", problem);
+    }
+    return FileDescriptor();
 }
 
 /** @return whether another file has the path now */

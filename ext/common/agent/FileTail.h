@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "base/FileDescriptor.h"
 #include "io/LineReader.h"
@@ -24,8 +25,10 @@ class FileTail {
 public:
     using LineCallback = LineReader::LineCallback;
 
-    /** @param owner the user whose rights open the file; see AppFile @param namedBy see AppFile */
-    FileTail(std::string path, RunAs owner, AppFile::NamedBy namedBy);
+    /** @param owners the user whose rights open the file (see AppFile), once for each application
+     *  that names the file: the rights process may refuse the options of one of them
+     *  @param namedBy see AppFile */
+    FileTail(std::string path, std::vector<RunAs> owners, AppFile::NamedBy namedBy);
 
     /** Calls back for new lines, up to `most` bytes. @return whether more has been written
      *  already */
@@ -34,7 +37,7 @@ public:
      *  follows. */
     void finish(const LineCallback &line);
     /** The same user, by newer options. */
-    void use(const RunAs &owner) { owner_ = owner; }
+    void use(const std::vector<RunAs> &owners) { owners_ = owners; }
     const std::string &path() const noexcept { return path_; }
 
 private:
@@ -44,7 +47,7 @@ private:
     void skipMuch(off_t size);
 
     const std::string path_;
-    RunAs owner_;
+    std::vector<RunAs> owners_;
     const AppFile::NamedBy namedBy_;
     FileDescriptor file_;
     off_t position_ = 0;

@@ -4,9 +4,13 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <exception>
 #include <future>
+#include <iterator>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -40,6 +44,10 @@ struct Reads {
         }
     }
 };
+
+std::uint64_t mostOf(const LogMonitor::File &file) {
+    return file.limit ? file.limit->most() : std::numeric_limits<std::uint64_t>::max();
+}
 
 std::string folderOf(const std::string &path) {
     return path.substr(0, path.rfind('/') + 1);
@@ -103,22 +111,24 @@ void LogMonitor::run() {
 }
 
 void LogMonitor::list() {
+    std::map<std::string, std::vector<File>> files;
+    for (File &file : parts_.files()) {
+        files[fmt::format("{}:{}:{}:{}", file.owner.uid, file.owner.gid, static_cast<int>(file.namedBy), file.path)]
+            .push_back(std::move(file));
+    }
     std::map<std::string, Followed> now;
-    for (const File &file : parts_.files()) {
-        // Applications of one user may name the same file.
-        const std::string key =
-            fmt::format("{}:{}:{}:{}", file.owner.uid, file.owner.gid, static_cast<int>(file.namedBy), file.path);
-        if (now.contains(key)) {
-            continue;
-        }
+    for (const auto &[key, same] : files) {
+        std::vector<RunAs> owners;
+        std::ranges::transform(same, std::back_inserter(owners), &File::owner);
         const auto known = tails_.extract(key);
-        now[key] = known ? known.mapped()
-                         : Followed{std::make_shared<FileTail>(file.path, file.owner, file.namedBy),
+        Followed &followed = now[key];
+        followed = known ? known.mapped()
+                         : Followed{std::make_shared<FileTail>(same.front().path, owners, same.front().namedBy),
                                     std::make_shared<std::atomic<bool>>(false),
                                     {},
                                     {}};
-        now[key].owner = file.owner;
-        now[key].limit = file.limit;
+        followed.owners = std::move(owners);
+        followed.limit = std::ranges::max_element(same, {}, mostOf)->limit;
     }
     tails_.swap(now);
     copy(now, Until::END);
@@ -135,7 +145,7 @@ void LogMonitor::watchFolders() {
     }
     std::map<std::string, RunAs> folders;
     for (const auto &[key, followed] : tails_) {
-        folders.try_emplace(folderOf(followed.tail->path()), followed.owner);
+        folders.try_emplace(folderOf(followed.tail->path()), followed.owners.front());
     }
     std::map<std::string, int> watches;
     std::set<int> numbers;
@@ -162,10 +172,10 @@ bool LogMonitor::copy(const std::map<std::string, Followed> &files, Until until)
             continue;
         }
         reads->left++;
-        const auto read = [reads, until, tail = followed.tail, busy = followed.busy, owner = followed.owner,
+        const auto read = [reads, until, tail = followed.tail, busy = followed.busy, owners = followed.owners,
                            sink = sinkFor(followed)] {
             try {
-                tail->use(owner);
+                tail->use(owners);
                 if (until == Until::END) {
                     tail->finish(sink);
                 } else if (tail->read(MOST_AT_ONCE, sink)) {
@@ -177,7 +187,7 @@ bool LogMonitor::copy(const std::map<std::string, Followed> &files, Until until)
             *busy = false;
             reads->end();
         };
-        const uid_t user = followed.owner.uid;
+        const uid_t user = followed.owners.front().uid;
         // The next turn reads again, but not a file that has left the list.
         if (!(until == Until::END ? readers_.run(user, 1, read) : readers_.tryRun(user, 1, read))) {
             *followed.busy = false;

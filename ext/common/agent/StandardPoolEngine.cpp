@@ -55,19 +55,8 @@ SpawnManager::Settings spawnSettings(const AgentSettings &settings) {
         settings.spawnDir,           settings.defaultUser, settings.seccomp};
 }
 
-/** One thread at a time. */
 std::optional<ProcessMemory> memoryOf(const Process &process) {
-    static MonotonicTime quietUntil;
-    try {
-        return Rights::ofThisProcess().memoryOf(process.pid(), process.parts().hasDescendants);
-    } catch (const std::exception &error) {
-        const MonotonicTime now = SystemClock::instance().now();
-        if (now >= quietUntil) {
-            quietUntil = now + std::chrono::minutes(10);
-            Log::warn("event=memory.unknown pid={} error=\"{}\"", process.pid(), error.what());
-        }
-        return std::nullopt;
-    }
+    return Rights::ofThisProcess().memoryOf(process.pid(), process.parts().hasDescendants);
 }
 
 std::optional<ProcessMemory> memoryOfInstance(const InstanceFacts::Instance &instance) {

@@ -31,7 +31,7 @@ inline constexpr LockRank POOL_CLIENT{2, "PoolClient::mutex_"};
 inline constexpr LockRank QUEUE_CACHE{3, "QueueCache::mutex_"};
 inline constexpr LockRank QUEUE_DELAY{2, "QueueDelay::mutex_"};
 inline constexpr LockRank CHILD{2, "Child::mutex_"};
-inline constexpr LockRank REFUSAL_LOG{2, "RefusalLog::mutex_"};
+inline constexpr LockRank LINE_LIMITS{2, "LineLimits::mutex_"};
 inline constexpr LockRank CLIENTS_IN_FLIGHT{2, "ClientsInFlight::mutex_"};
 inline constexpr LockRank THREAD_LIMIT{2, "ThreadLimit::mutex_"};
 inline constexpr LockRank THREAD_USE{2, "ThreadUse::mutex_"};

@@ -17,7 +17,7 @@ public:
 
     /** Whether the caller may write one more line. */
     bool allows(MonotonicTime now) noexcept {
-        if (now - since_ >= INTERVAL) {
+        if (isOver(now)) {
             since_ = now;
             lines_ = 0;
         }
@@ -27,6 +27,8 @@ public:
         lines_++;
         return true;
     }
+    /** Whether no line of before counts any more. */
+    bool isOver(MonotonicTime now) const noexcept { return now - since_ >= INTERVAL; }
 
 private:
     MonotonicTime since_{};

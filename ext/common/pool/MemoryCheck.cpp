@@ -19,6 +19,8 @@ constexpr std::chrono::seconds INTERVAL{5};
 constexpr std::chrono::seconds SHORT_INTERVAL{1};
 /** The kernel reads all page tables of an instance. Measuring takes one part of the time then. */
 constexpr int PARTS_OF_THE_TIME = 20;
+/** Between two lines about instances that cannot be measured. */
+constexpr std::chrono::minutes LINE_INTERVAL{10};
 
 }  // namespace
 
@@ -77,7 +79,7 @@ void MemoryCheck::check() {
         }
     }
     for (auto &[group, process] : processes) {
-        const std::optional<ProcessMemory> memory = measure_(*process);
+        const std::optional<ProcessMemory> memory = measure(*process);
         const PoolGuard guard(context_);
         // It may have ended meanwhile, and its application may be forgotten.
         const bool isGone = group->isShutDown() || process->state() == Process::State::DEAD;
@@ -91,6 +93,19 @@ void MemoryCheck::check() {
     took_ = now - begin;
     if (!context_.shuttingDown) {
         room_.relieve(now);
+    }
+}
+
+std::optional<ProcessMemory> MemoryCheck::measure(const Process &process) {
+    try {
+        return measure_(process);
+    } catch (const std::exception &error) {
+        const MonotonicTime now = context_.clock.now();
+        if (now >= quietUntil_) {
+            quietUntil_ = now + LINE_INTERVAL;
+            Log::warn("event=memory.unknown pid={} error=\"{}\"", process.pid(), error.what());
+        }
+        return std::nullopt;
     }
 }
 

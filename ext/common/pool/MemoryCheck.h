@@ -23,7 +23,7 @@ namespace Passenger {
  */
 class MemoryCheck {
 public:
-    /** The memory of an instance, if it can be measured. May block. */
+    /** The memory of an instance; nothing: it has ended. May block, and throw. */
     using Measure = std::function<std::optional<ProcessMemory>(const Process &)>;
 
     /** How much of the time all processes waited for memory, in percent (MemoryPressure.h). May
@@ -41,6 +41,7 @@ public:
     void check() EXCLUDES(poolLock);
 
 private:
+    std::optional<ProcessMemory> measure(const Process &process);
     void measurePressure() EXCLUDES(poolLock);
     void judge(Group &group, Process &process, const ProcessMemory &memory) REQUIRES(poolLock);
 
@@ -49,6 +50,8 @@ private:
     MemoryRoom &room_;
     const Measure measure_;
     const Pressure pressure_;
+    /** Until then no failure is logged. For check() alone, which one thread at a time runs. */
+    MonotonicTime quietUntil_;
     std::chrono::nanoseconds took_ GUARDED_BY(poolLock){0};
     bool running_ GUARDED_BY(poolLock) = false;
 };

@@ -1,5 +1,6 @@
 #include "spawning/OutputLimit.h"
 
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -32,6 +33,11 @@ OutputLimit::~OutputLimit() {
 void OutputLimit::set(unsigned linesPerSecond) {
     const LockGuard guard(mutex_);
     most_ = linesPerSecond * SECONDS;
+}
+
+std::uint64_t OutputLimit::most() {
+    const LockGuard guard(mutex_);
+    return most_ == 0 ? std::numeric_limits<std::uint64_t>::max() : most_;
 }
 
 void OutputLimit::write(pid_t pid, const std::string &line, const OutputSink &sink) {

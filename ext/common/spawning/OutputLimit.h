@@ -42,6 +42,8 @@ public:
 
     /** @param linesPerSecond on average over INTERVAL; 0: no limit */
     void set(unsigned linesPerSecond) EXCLUDES(mutex_);
+    /** The lines in an INTERVAL; the largest number: no limit. */
+    std::uint64_t most() EXCLUDES(mutex_);
     /** Gives the line to the sink, or keeps it as the last one. */
     void write(pid_t pid, const std::string &line, const OutputSink &sink) EXCLUDES(mutex_);
     /** Counts lines that come before the next write(), and were not looked at. */

@@ -175,10 +175,7 @@ void Anchor::handle(Frame frame) {
                 // The pool process has sent them, and is killed with the watchdog.
                 throw ProtocolException("too many descriptors that it has sent wait to be closed");
             }
-            const auto key = frame.field(0);
-            if (!store_.put({key, frame.field(1), std::move(frame.descriptors)})) {
-                Log::error("event=store.full key=\"{}\" deposits={}", key, store_.size());
-            }
+            store_.put({frame.field(0), frame.field(1), std::move(frame.descriptors)});
             return;
         }
         case FrameType::REMOVE: store_.remove(frame.field(0)); return;

@@ -168,10 +168,7 @@ void PoolSupervisor::handle(Frame frame) {
                 throw ProtocolException("a descriptor of a kind that is not stored");
             }
             events_.stored(frame);
-            const auto key = frame.field(0);
-            if (!store_.put({key, frame.field(1), std::move(frame.descriptors)})) {
-                Log::error("event=store.full key=\"{}\" deposits={}", key, store_.size());
-            }
+            store_.put({frame.field(0), frame.field(1), std::move(frame.descriptors)});
             return;
         }
         case FrameType::REMOVE:

@@ -5,8 +5,12 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/DescriptorCloser.h"
 #include "base/PidFd.h"
+#include "base/SystemClock.h"
+#include "log/Log.h"
 
 namespace Passenger {
 
@@ -44,6 +48,18 @@ bool holdsTooMany(DescriptorSender sender) noexcept {
     return closer != nullptr && closer->heldUp(sender, most) > most;
 }
 
+/** @return the limit that the sums exceed; empty: none */
+std::string StoredDescriptors::excess(std::size_t descriptors, std::size_t bytes, std::size_t entries) const {
+    if (descriptors > limits_.descriptors) {
+        return fmt::format("half of the process's descriptors are stored, {}: {}", descriptors_,
+                           explainDescriptorLimit());
+    }
+    if (bytes > limits_.bytes) {
+        return fmt::format("{} bytes of keys and notes", bytes);
+    }
+    return entries > limits_.entries ? fmt::format("{} entries", entries) : "";
+}
+
 bool StoredDescriptors::put(StoreEntry entry) {
     const auto found = byKey_.find(entry.key);
     const StoreEntry none;
@@ -51,7 +67,10 @@ bool StoredDescriptors::put(StoreEntry entry) {
     const std::size_t descriptors = descriptors_ - former.descriptors.size() + entry.descriptors.size();
     const std::size_t bytes = bytes_ - bytesOf(former) + bytesOf(entry);
     const std::size_t entries = entries_.size() + (found == byKey_.end() ? 1 : 0);
-    if (descriptors > limits_.descriptors || bytes > limits_.bytes || entries > limits_.entries) {
+    if (const std::string reason = excess(descriptors, bytes, entries); !reason.empty()) {
+        if (lines_.allows(SystemClock::instance().now())) {
+            Log::error("event=store.full key=\"{}\" deposits={} reason=\"{}\"", entry.key, size(), reason);
+        }
         return false;
     }
     descriptors_ = descriptors;

@@ -7,6 +7,7 @@
 
 #include "base/DescriptorLimit.h"
 #include "base/DescriptorSender.h"
+#include "base/LogLimit.h"
 #include "watchdog/StoreEntry.h"
 
 namespace Passenger {
@@ -34,10 +35,12 @@ public:
 
     /**
      * Stores an entry. It takes the place of an entry with the same key.
-     * @return false if the store is full: the new entry's descriptors are then closed, and an
-     *     earlier one with the same key stays
+     * @return false if the store is full, which is logged: the new entry's descriptors are then
+     *     closed, and an earlier one with the same key stays
      */
     bool put(StoreEntry entry);
+    /** How many descriptors a process may have to open that stores those of so many instances. */
+    static constexpr std::size_t wantedFor(std::size_t instances) noexcept { return 2 * FOR_EACH_INSTANCE * instances; }
     /** @return false if there is no such entry */
     bool remove(const std::string &key);
     void clear();
@@ -46,9 +49,15 @@ public:
     std::size_t size() const noexcept { return entries_.size(); }
 
 private:
+    /** Its pidfd, control socket, output and claims, and one for the queues and earlier claims. */
+    static constexpr std::size_t FOR_EACH_INSTANCE = 5;
+
+    std::string excess(std::size_t descriptors, std::size_t bytes, std::size_t entries) const;
+
     const Limits limits_;
     std::size_t descriptors_ = 0;
     std::size_t bytes_ = 0;
+    LogLimit lines_;
     std::list<StoreEntry> entries_;
     std::unordered_map<std::string, std::list<StoreEntry>::iterator> byKey_;
 };

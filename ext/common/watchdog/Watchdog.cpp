@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/Clock.h"
+#include "base/DescriptorLimit.h"
 #include "base/DynamicUser.h"
 #include "base/Exceptions.h"
 #include "base/ProcessTree.h"
@@ -24,6 +25,7 @@
 #include "io/AgentFailure.h"
 #include "io/AgentSettings.h"
 #include "log/Log.h"
+#include "watchdog/StoredDescriptors.h"
 
 namespace Passenger {
 
@@ -42,12 +44,28 @@ constexpr milliseconds REPORT_TIMEOUT{10000};
 /** The anchor sends at once, but may have many store entries. */
 constexpr milliseconds BEGIN_TIMEOUT{30000};
 
+/** The pool process has the same limit, and needs as many beside the requests' channels.
+ *  @param instances PassengerMaxPoolSize */
+void tellOfFewDescriptors(std::size_t instances) {
+    const std::size_t wanted = StoredDescriptors::wantedFor(instances);
+    if (descriptorLimit() < wanted) {
+        Log::warn(
+            "event=descriptors.few limit={} wanted={} directive=PassengerMaxPoolSize instances={} "
+            "consequence=\"of more than about {} instances some may not outlive a crash of the agent's pool process, "
+            "and "
+            "under load requests may get 503\" reason=\"{}\"",
+            descriptorLimit(), wanted, instances, descriptorLimit() / StoredDescriptors::wantedFor(1),
+            explainDescriptorLimit());
+    }
+}
+
 /** @param frame the settings, with the log's descriptor */
 void useLog(Frame &frame, std::size_t descriptor = 0) {
     useAsOutput(frame.takeDescriptor(descriptor));
     const auto settings = AgentSettings::fromMap(frame.map(0));
     Log::setFormat(logFormatIn(settings.logFormat));
     Log::setTarget(settings.logTarget());
+    tellOfFewDescriptors(settings.maxPoolSize);
 }
 
 }  // namespace

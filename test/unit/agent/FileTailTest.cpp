@@ -50,7 +50,7 @@ class FileTailTest : public LeakCheck {
 
     static void append(const std::string &path, const std::string &text) { std::ofstream(path, std::ios::app) << text; }
 
-    void begin() { tail_ = std::make_unique<FileTail>(path_, RunAs(), AppFile::NamedBy::CONFIGURATION); }
+    void begin() { tail_ = std::make_unique<FileTail>(path_, std::vector{RunAs()}, AppFile::NamedBy::CONFIGURATION); }
 
     Lines read(std::size_t most = MUCH) {
         Lines lines;
@@ -202,7 +202,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0, ::chown(folder_.c_str(), owner.uid, owner.gid));
         // Changes only this thread.
         ::setfsuid(54'322);
-        tail_ = std::make_unique<FileTail>(path_, owner, AppFile::NamedBy::CONFIGURATION);
+        tail_ = std::make_unique<FileTail>(path_, std::vector{owner}, AppFile::NamedBy::CONFIGURATION);
         ::setfsuid(0);
         append(path_, "new\n");
         ::setfsuid(54'322);

@@ -9,13 +9,17 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "base/Exceptions.h"
+#include "base/SystemClock.h"
+#include "loop/EventLoop.h"
 #include "rights/OwnRights.h"
-
+#include "spawning/OutputLimit.h"
+#include "support/CapturedLog.h"
 #include "support/Eventually.h"
 #include "support/LeakCheck.h"
 #include "support/NoThreads.h"
@@ -26,6 +30,8 @@ class LogMonitorTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(LogMonitorTest);
     CPPUNIT_TEST(testTheLastLinesOfAFileThatLeavesTheListAreCopied);
     CPPUNIT_TEST(testApplicationsOfOneUserShareAFile);
+    CPPUNIT_TEST(testASharedFileIsReadThoughTheOptionsOfOneApplicationAreRefused);
+    CPPUNIT_TEST(testTheLinesOfASharedFileCountForTheApplicationWithTheHighestLimit);
     CPPUNIT_TEST(testAFileThatHoldsItsReaderDoesNotStopTheCopyingOfAnotherUsersFile);
     CPPUNIT_TEST(testAfterAShortageOfThreadsAFileIsCopied);
     CPPUNIT_TEST_SUITE_END();
@@ -122,6 +128,40 @@ public:
         CPPUNIT_ASSERT((lines == std::vector<std::string>{"first", "broken", "last"}));
     }
 
+    /** As after a reload without the directive for the first of them, which has instances still. */
+    void testASharedFileIsReadThoughTheOptionsOfOneApplicationAreRefused() {
+        class FakeRights final : public OwnRights {
+        public:
+            FileDescriptor openForReading(const std::string &path, const RunAs &owner,
+                                          AppFile::NamedBy namedBy) override {
+                if (owner.options.at("startup_file") == "refused") {
+                    throw IOException("refused");
+                }
+                return OwnRights::openForReading(path, RunAs(), namedBy);
+            }
+        };
+        FakeRights rights;
+        Rights::use(&rights);
+        const CapturedLog log;
+        const std::vector<std::string> lines = linesOfASharedFile(nullptr, nullptr, 1);
+        Rights::use(nullptr);
+        CPPUNIT_ASSERT((lines == std::vector<std::string>{"line 0"}));
+        CPPUNIT_ASSERT(!log.contains("event=monitor.failed"));
+    }
+
+    void testTheLinesOfASharedFileCountForTheApplicationWithTheHighestLimit() {
+        EventLoop loop;
+        const auto few = std::make_shared<OutputLimit>(loop, SystemClock::instance(), "blog");
+        few->set(1);
+        const auto many = std::make_shared<OutputLimit>(loop, SystemClock::instance(), "shop");
+        many->set(1'000);
+        constexpr std::size_t LINES = 50;
+        CPPUNIT_ASSERT_EQUAL(LINES, linesOfASharedFile(few, many, LINES).size());
+        CPPUNIT_ASSERT_EQUAL(LINES, linesOfASharedFile(many, few, LINES).size());
+        many->set(0);
+        CPPUNIT_ASSERT_EQUAL(LINES, linesOfASharedFile(few, many, LINES).size());
+    }
+
     /** A sink that waits stands for a lock of the file that a program holds. */
     void testAFileThatHoldsItsReaderDoesNotStopTheCopyingOfAnotherUsersFile() {
         char folder[] = "/tmp/passenger-unit-LogMonitorTest.XXXXXX";
@@ -192,6 +232,51 @@ public:
             }));
         }
         std::filesystem::remove_all(folder);
+    }
+
+private:
+    /** @return the lines that are copied of so many, of a file that two applications of a user name
+     */
+    static std::vector<std::string> linesOfASharedFile(const std::shared_ptr<OutputLimit> &first,
+                                                       const std::shared_ptr<OutputLimit> &second, std::size_t count) {
+        char folder[] = "/tmp/passenger-unit-LogMonitorTest.XXXXXX";
+        CPPUNIT_ASSERT(::mkdtemp(folder) != nullptr);
+        const std::string path = std::string(folder) + "/log";
+        std::ofstream(path) << "old\n";
+        RunAs blog;
+        blog.options["startup_file"] = "refused";
+        RunAs shop;
+        shop.options["startup_file"] = "shop";
+        std::mutex mutex;
+        std::vector<std::string> lines;
+        std::atomic<int> lists = 0;
+        {
+            LogMonitor monitor(
+                {[&] {
+                     ++lists;
+                     const auto named = AppFile::NamedBy::CONFIGURATION;
+                     return std::vector<LogMonitor::File>{{path, blog, named, first}, {path, shop, named, second}};
+                 },
+                 [&](const std::string &, const std::string &line) {
+                     const std::scoped_lock lock(mutex);
+                     lines.push_back(line);
+                 }});
+            monitor.wake();
+            CPPUNIT_ASSERT(eventually([&] { return lists > 1; }));
+            {
+                std::ofstream file(path, std::ios::app);
+                for (std::size_t i = 0; i < count; ++i) {
+                    file << "line " << i << "\n";
+                }
+            }
+            const std::string last = "line " + std::to_string(count - 1);
+            eventually([&] {
+                const std::scoped_lock lock(mutex);
+                return !lines.empty() && lines.back() == last;
+            });
+        }
+        std::filesystem::remove_all(folder);
+        return lines;
     }
 };
 

@@ -22,6 +22,9 @@ class BufferedBodyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAnEmptyBodyIsWhole);
     CPPUNIT_TEST(testABodyUpToTheLimitIsInMemory);
     CPPUNIT_TEST(testALongerBodyIsInAFileWithoutAName);
+    CPPUNIT_TEST(testABodyTravelsWithItsRequestUpToTheLimitOfAMessage);
+    CPPUNIT_TEST(testABodyInAFileNeverTravelsWithItsRequest);
+    CPPUNIT_TEST(testTheBodyHasEndedWithItsLastPiece);
     CPPUNIT_TEST(testTheBodyIsReadAsItWasWritten);
     CPPUNIT_TEST(testTheFileIsWrittenInWholePieces);
     CPPUNIT_TEST(testAMissingFolderIsNamed);
@@ -66,6 +69,35 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{BufferedBody::MEMORY + 1}, body.size());
         CPPUNIT_ASSERT(std::filesystem::is_empty(folder_));
         CPPUNIT_ASSERT_EQUAL(pattern(BufferedBody::MEMORY) + "x", read(body));
+    }
+
+    void testABodyTravelsWithItsRequestUpToTheLimitOfAMessage() {
+        BufferedBody body(spool_->charge());
+        body.append(pattern(1'000));
+        body.finish();
+        const std::size_t room = MAX_INLINE_MESSAGE - sizeof(RequestHeader) - 1'000;
+        CPPUNIT_ASSERT(body.fitsInline(room - 1));
+        CPPUNIT_ASSERT(body.fitsInline(room));
+        CPPUNIT_ASSERT(!body.fitsInline(room + 1));
+    }
+
+    void testABodyInAFileNeverTravelsWithItsRequest() {
+        BufferedBody body(spool_->charge());
+        body.append(pattern(BufferedBody::MEMORY + 1));
+        // finish() has written all of it, so nothing is in memory.
+        body.finish();
+        CPPUNIT_ASSERT(!body.fitsInline(0));
+    }
+
+    void testTheBodyHasEndedWithItsLastPiece() {
+        BufferedBody body(spool_->charge());
+        CPPUNIT_ASSERT(body.ended());
+        body.append(pattern(MAX_MESSAGE));
+        body.finish();
+        body.next();
+        CPPUNIT_ASSERT(!body.ended());
+        body.next();
+        CPPUNIT_ASSERT(body.ended());
     }
 
     void testTheBodyIsReadAsItWasWritten() {

@@ -42,6 +42,7 @@ class PoolForgetTest : public PoolFixture {
     CPPUNIT_TEST(testAnApplicationThatOnlyAnEarlierChildHasEndsAfterItsRequest);
     CPPUNIT_TEST(testALinkOfAnEarlierApplicationOfTheSlotGetsNoChannel);
     CPPUNIT_TEST(testAnApplicationIsForgottenWhereNoThreadCanBeStarted);
+    CPPUNIT_TEST(testMemoryThatCannotBeMeasuredIsToldEveryTenMinutes);
     CPPUNIT_TEST(testMemoryThatIsReadWhileTheInstanceEndsIsNotJudged);
     CPPUNIT_TEST_SUITE_END();
 
@@ -67,6 +68,26 @@ class PoolForgetTest : public PoolFixture {
     void hours(int count) { advance(count * 1h, 5min); }
 
 public:
+    void testMemoryThatCannotBeMeasuredIsToldEveryTenMinutes() {
+        Pool::Parts parts = this->parts();
+        parts.measureMemory = [](const Process &) -> std::optional<ProcessMemory> {
+            throw IOException("not permitted");
+        };
+        Options options = rare();
+        options.hardMemoryLimit = 100;
+        for (unsigned pools = 1; pools <= 2; ++pools) {
+            makePool(parts, PoolSettings());
+            attach(options);
+            CPPUNIT_ASSERT(eventuallyCount(1));
+            pool_->checkMemory();
+            pool_->checkMemory();
+            CPPUNIT_ASSERT_EQUAL(2 * pools - 1, log_->count("event=memory.unknown"));
+            clock_.advance(10min);
+            pool_->checkMemory();
+            CPPUNIT_ASSERT_EQUAL(2 * pools, log_->count("event=memory.unknown"));
+        }
+    }
+
     /** Its application may be forgotten then. */
     void testMemoryThatIsReadWhileTheInstanceEndsIsNotJudged() {
         const ApplicationFolder folder("");

@@ -5,9 +5,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/LogLimit.h"
 #include "base/PidFd.h"
 #include "io/SocketPair.h"
 #include "shm/Claims.h"
+#include "support/CapturedLog.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {
@@ -19,6 +21,7 @@ class StoredDescriptorsTest : public LeakCheck {
     CPPUNIT_TEST(testARemovedEntryIsClosed);
     CPPUNIT_TEST(testAFullStoreTakesNoNewKeyButReplaces);
     CPPUNIT_TEST(testDescriptorsHaveALimit);
+    CPPUNIT_TEST(testAFullStoreIsToldInFewLinesWithTheLimit);
     CPPUNIT_TEST(testBytesHaveALimit);
     CPPUNIT_TEST(testFilesAndConnectionsAreNotStorable);
     CPPUNIT_TEST(testClearingClosesAll);
@@ -82,6 +85,16 @@ public:
         CPPUNIT_ASSERT(put(store, "c", std::move(pipe.first)));
         store.clear();
         CPPUNIT_ASSERT(put(store, "d", std::move(pipe.second)));
+    }
+
+    void testAFullStoreIsToldInFewLinesWithTheLimit() {
+        const CapturedLog log;
+        StoredDescriptors store({.descriptors = 0});
+        for (unsigned i = 0; i < 3 * LogLimit::LINES; ++i) {
+            put(store, "a", makePipe().first);
+        }
+        CPPUNIT_ASSERT_EQUAL(unsigned{LogLimit::LINES}, log.count("event=store.full key=\"a\" deposits=0"));
+        CPPUNIT_ASSERT_EQUAL(unsigned{LogLimit::LINES}, log.count("RLIMIT_NOFILE of unit_tests"));
     }
 
     void testBytesHaveALimit() {
