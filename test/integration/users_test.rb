@@ -172,8 +172,9 @@ class UsersTest < IntegrationTest
   # The outcome for the instance, its preloader, the spawn server, httpd's parent, and all of the
   # agent's processes, unless they end meanwhile.
   def each_attack(path)
-    pid = seen("one.test")["pid"]
-    line = eventually("the end of the boot") { server.tree.line_of(pid) }
+    # Its start is over: none of these becomes its own process.
+    seen("other.test")
+    line = eventually("the end of the boot") { server.tree.line_of(seen("one.test")["pid"]) }
     agents = server.tree.matching(/passenger-agent/) + server.tree.rights_connections
     (line + agents).uniq(&:identity).each do |process|
       answer = client("other.test").get("#{path}?#{process.pid}")
