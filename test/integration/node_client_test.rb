@@ -33,11 +33,11 @@ class NodeClientTest < IntegrationTest
     }).listen(3000);
   JS
 
-  # As NTLM's authentication, which holds for a connection.
+  # As NTLM's authentication, which holds for a connection. The client tells its name once.
   NOTING = <<~'JS'
     require("http").createServer((request, response) => {
         request.socket.who ??= request.headers["x-who"];
-        response.end(request.socket.who);
+        response.end(request.socket.who ?? "nobody");
     }).listen(3000);
   JS
 
@@ -115,13 +115,15 @@ class NodeClientTest < IntegrationTest
   end
 
   def test_what_an_application_keeps_by_a_connection_is_its_client_s
-    clients = Array.new(3) { server.raw("noting.test") }
-    2.times do
-      seen = clients.map.with_index { |one, i| one.get("/", "X-Who" => "visitor #{i}").body }
-      assert_equal ["visitor 0", "visitor 1", "visitor 2"], seen
+    visitors = ["visitor 0", "visitor 1", "visitor 2"]
+    seen = []
+    # On a busy machine a socket may end before the client's second request.
+    eventually("a socket for both requests of each client") do
+      notes = notes_on(visitors)
+      seen |= notes.zip(visitors * 2)
+      !notes.include?("nobody")
     end
-  ensure
-    clients&.each(&:close)
+    assert_empty(seen.reject { |note, visitor| ["nobody", visitor].include?(note) })
   end
 
   def test_next_reaches_itself_and_not_who_listens_on_the_port_that_it_has_asked_for
@@ -158,5 +160,16 @@ class NodeClientTest < IntegrationTest
                  (seen.map { |one| one.values_at("ip", "protocol") })
     assert_equal [true, true], (seen.map { |one| one["secure"] })
     assert_equal "http", client("proxied.test").json("/")["protocol"]
+  end
+
+  private
+
+  # What the application knows of each visitor at the first request, and then at the second one.
+  def notes_on(visitors)
+    clients = visitors.map { server.raw("noting.test") }
+    clients.zip(visitors).map { |one, name| one.get("/", "X-Who" => name).body } +
+      clients.map { |one| one.get("/").body }
+  ensure
+    clients&.each(&:close)
   end
 end

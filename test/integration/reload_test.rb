@@ -48,18 +48,17 @@ class ReloadTest < IntegrationTest
   def test_a_module_added_by_a_reload_serves_applications
     made = configuration { |one| one.passenger = false }
     with_server(made) do |server|
-      server.graceful { |one| one.passenger = true }
-      eventually("the application answers") { server.client.get("/hello").body == "hello world\n" }
+      server.graceful { |one| told_by_children(one, "with").passenger = true }
+      assert_equal "hello world\n", answer_of_child(server, "with").body
     end
   end
 
   def test_a_module_removed_by_a_reload_leaves_nothing_running
     with_server(configuration) do |server|
       server.client.pid
-      server.graceful { |one| one.passenger = false }
+      server.graceful { |one| told_by_children(one, "without").passenger = false }
       eventually("no agent") { server.tree.beside_httpd.empty? }
-      # A child from before the reload may take one more connection.
-      eventually("no application") { server.client.get("/hello").code == "404" }
+      assert_equal "404", answer_of_child(server, "without").code
     end
   end
 
@@ -85,11 +84,11 @@ class ReloadTest < IntegrationTest
 
   def test_a_module_that_is_removed_and_added_again_serves_applications
     with_server(configuration) do |server|
-      2.times do
-        # A child from before the reload may take one more connection.
-        eventually("the application") { server.client.get("/hello").body == "hello world\n" }
+      assert_equal "hello world\n", server.client.get("/hello").body
+      %w[second third].each do |name|
         server.graceful { |one| one.passenger = false }
-        server.graceful { |one| one.passenger = true }
+        server.graceful { |one| told_by_children(one, name).passenger = true }
+        assert_equal "hello world\n", answer_of_child(server, name).body
       end
       eventually("one agent") { server.tree.matching(/passenger-agent\S* watchdog/).size == 1 }
     end
@@ -307,6 +306,21 @@ class ReloadTest < IntegrationTest
   end
 
   private
+
+  # Children with this configuration tell the name in each answer.
+  def told_by_children(configuration, name)
+    configuration.main_directives.replace("Header always set X-Configuration #{name}\n")
+    configuration
+  end
+
+  # The first answer of a child with that configuration: one from before a reload may take one more
+  # connection.
+  def answer_of_child(server, name)
+    eventually("an answer of a new child") do
+      answer = server.client.get("/hello")
+      answer if answer["X-Configuration"] == name
+    end
+  end
 
   # The lines of doc/OPERATIONS.md for this file and the tested command.
   def rotation_of(log)

@@ -94,7 +94,7 @@ bool CgiEnvironment::isIdentifier(std::string_view name) noexcept {
 }
 
 bool CgiEnvironment::isForProcess(std::string_view name) noexcept {
-    // Names such as `no-gzip` and `force-response-1.0` are switches for httpd.
+    // Switches for httpd mostly have a dash, as `no-gzip` and `force-response-1.0`.
     return !isReserved(name) && !isDigit(name.front()) && std::all_of(name.begin(), name.end(), [](char c) {
         return isLower(c) || isUpper(c) || isDigit(c) || c == '_';
     });

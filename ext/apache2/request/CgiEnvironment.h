@@ -37,7 +37,7 @@ public:
     /** @return whether applications get a header of this name */
     static bool isPassedOn(std::string_view headerName) noexcept;
     /** @return whether a variable of SetEnv belongs to the environment of the application's
-     *  process: it has no reserved name, and is no switch for httpd */
+     *  process: it has no reserved name, and no dash, as switches for httpd mostly have */
     static bool isForProcess(std::string_view name) noexcept;
 
 private:

@@ -1,6 +1,7 @@
 "use strict";
 
 // What the application sees as the client's connection. No byte of HTTP goes through it.
+const { AsyncResource } = require("async_hooks");
 const { ProxiedSocket } = require("./proxied_socket");
 
 // Milliseconds, as Node's keepAliveTimeout. One without a request ends after one to two of these.
@@ -9,7 +10,6 @@ const MOST_KEPT = 1000;
 // Those without a request, by their clients' addresses and ports, the oldest first.
 const kept = new Map();
 let period = 0;
-// Made here, so that it belongs to no request.
 const timer = setTimeout(() => {
     for (const socket of kept.values()) {
         if (socket.keptIn === period) {
@@ -19,9 +19,11 @@ const timer = setTimeout(() => {
     }
     period++;
     if (kept.size > 0) {
-        timer.refresh();
+        arm();
     }
 }, KEPT_FOR).unref();
+// Node gives a timer that has fired to the request that arms it, and the sockets are others', too.
+const arm = AsyncResource.bind(() => timer.refresh());
 
 function onTimeout() {
     const response = this._httpMessage;
@@ -39,8 +41,8 @@ function onError(error) {
     this.server.emit("clientError", error, this);
 }
 
-// What an application keeps by the connection is the client's: no other client gets the object. The
-// next request of the client's connection gets it if that comes soon, and this one ends cleanly.
+// What an application keeps by the connection is the client's: only a request from the same address
+// and port gets the object. The next one gets it if that comes soon, and this one ends cleanly.
 class ClientSocket extends ProxiedSocket {
     // `head`: the RequestHead of the request.
     static of(server, head) {
@@ -93,7 +95,7 @@ class ClientSocket extends ProxiedSocket {
             return;
         }
         if (kept.size === 0) {
-            timer.refresh();
+            arm();
         }
         this.keptIn = period;
         kept.set(this._client, this);

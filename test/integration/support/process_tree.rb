@@ -40,14 +40,15 @@ class ProcessTree
     found = descendants(everything)
     note_foreign(everything - found)
     found |= everything.select { |process| ours?(process) }
-    found = without_connections(found)
+    found -= connections(found)
     found.each { |process| @seen[process.identity] = true }
     found
   end
 
   # Processes found by descent alone, which is fast.
   def descending
-    without_connections(descendants(ProcessInfo.all.reject { |process| process.state == "Z" }))
+    found = descendants(live)
+    found - connections(found)
   end
 
   def pids
@@ -74,16 +75,19 @@ class ProcessTree
     processes.select { |process| process.command_line.match?(pattern) }
   end
 
-  # The process and its ancestors up to httpd's parent that last: a process behind a connection of
-  # the rights process may end. Nil while there is a boot keeper, which ends a moment after the
-  # boot, or if one has just ended.
+  # The process and its ancestors up to httpd's parent. Nil while there is a boot keeper, which ends
+  # a moment after the boot, or if one has just ended.
   def line_of(pid)
     line = [ProcessInfo.read(pid)]
     line << ProcessInfo.read(line.last.ppid) until line.last.nil? || line.last.pid == @parent_pid
     passing = /\A(Passenger boot keeper|\z)/
-    return if line.last.nil? || line.any? { |each| each.command_line.match?(passing) }
+    line unless line.last.nil? || line.any? { |each| each.command_line.match?(passing) }
+  end
 
-    without_connections(line)
+  # The processes that serve one connection of the pool process with the rights process. They come
+  # and go.
+  def rights_connections
+    connections(descendants(live))
   end
 
   # The number of each process's descriptors by pid, to compare before and after.
@@ -93,11 +97,13 @@ class ProcessTree
 
   private
 
-  # Without the processes that serve one connection of the pool process with the rights process.
-  # They come and go.
-  def without_connections(processes)
+  def live
+    ProcessInfo.all.reject { |process| process.state == "Z" }
+  end
+
+  def connections(processes)
     rights = processes.select { |process| process.command_line.match?(RIGHTS) }
-    processes - rights.select { |process| rights.any? { |other| other.pid == process.ppid } }
+    rights.select { |process| rights.any? { |other| other.pid == process.ppid } }
   end
 
   def httpd_binary

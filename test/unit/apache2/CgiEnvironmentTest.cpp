@@ -18,7 +18,7 @@ class CgiEnvironmentTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAmbiguousHeadersAreDropped);
     CPPUNIT_TEST(testVariablesOfTheServerAreReserved);
     CPPUNIT_TEST(testIdentifiersAreKnown);
-    CPPUNIT_TEST(testTheProcessGetsNoReservedVariablesAndNoSwitchesOfHttpd);
+    CPPUNIT_TEST(testTheProcessGetsNoReservedVariablesAndNoneWithADash);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -83,7 +83,7 @@ public:
         }
     }
 
-    void testTheProcessGetsNoReservedVariablesAndNoSwitchesOfHttpd() {
+    void testTheProcessGetsNoReservedVariablesAndNoneWithADash() {
         for (std::string_view name : {"SECRET_KEY_BASE", "DATABASE_URL", "http_proxy", "_x", "RAILS_MAX_THREADS",
                                       "SSL_CERT_FILE", "SSL_CERT_DIR"}) {
             CPPUNIT_ASSERT_MESSAGE(std::string(name), CgiEnvironment::isForProcess(name));
