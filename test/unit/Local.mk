@@ -212,6 +212,7 @@ endif
     %D%/pool/PoolAdoptionTest.cpp \
     %D%/pool/PoolApplicationQueueTest.cpp \
     %D%/pool/PoolCompanionTest.cpp \
+    %D%/pool/PoolContextTest.cpp \
     %D%/pool/PoolDeployTest.cpp \
     %D%/pool/PoolDestructionTest.cpp \
     %D%/pool/PoolFailureTest.cpp \

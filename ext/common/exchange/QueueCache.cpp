@@ -112,7 +112,7 @@ QueueLinkPtr QueueCache::freshLink(const Options &options, Generation unusable) 
             }
             if (!fresh.instance) {
                 if (!choice.isCommon()) {
-                    unknown_.add(choice.number());
+                    unknown_.add(choice.number(), clock());
                 }
                 return fresh.queue;
             }
@@ -143,7 +143,7 @@ QueueLinkPtr QueueCache::known(QueueChoice choice) {
     if (found != instances_.end()) {
         return found->second;
     }
-    return unknown_.contains(choice.number(), clock()) ? link_ : nullptr;
+    return choice.isInstance() && unknown_.contains(choice.number(), clock()) ? link_ : nullptr;
 }
 
 QueueCache::InstanceLinks QueueCache::takeClosed() {
@@ -360,7 +360,7 @@ void QueueCache::forget() noexcept {
         untold_.clear();
         old.swap(link_);
         instances.swap(instances_);
-        unknown_.clear();
+        unknown_ = UnknownInstances();
         channels = channels_.takeFree();
     }
     release(channels);

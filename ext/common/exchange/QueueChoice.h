@@ -21,6 +21,7 @@ public:
     static constexpr std::uint32_t LAST_INSTANCE = UINT32_MAX - 1;
 
     constexpr bool isCommon() const noexcept { return number_ == 0; }
+    constexpr bool isInstance() const noexcept { return !isCommon() && number_ <= LAST_INSTANCE; }
     /** The form in frames. With sticky sessions the instance's sticky id. */
     constexpr std::uint32_t number() const noexcept { return number_; }
 

@@ -20,7 +20,7 @@ namespace Passenger {
  * channels, and its pidfd, which tells of its end.
  *
  * Owned by its Process. The loop calls back without the pool's lock, and destroys this object
- * (Instances::bury()). Once the instance has joined, frames are sent with that lock held, which
+ * (PoolContext::bury()). Once the instance has joined, frames are sent with that lock held, which
  * guards the channels. Only receiveAnswer(), answerFetches() and watch() wait.
  */
 class InstanceLink {

@@ -100,11 +100,7 @@ struct PoolContext {
     }
     /** The process has ended. Watchers are destroyed on the loop, and without the lock: its holder
      *  may use the process. */
-    void bury(ProcessPtr process) {
-        if (process->watched()) {
-            loop.post([this, process = std::move(process)] { const LockGuard guard(mutex); });
-        }
-    }
+    inline void bury(ProcessPtr process);
 };
 
 /** Holds the pool's lock for a scope. */
@@ -126,5 +122,11 @@ private:
 
     LockGuard guard_;
 };
+
+void PoolContext::bury(ProcessPtr process) {
+    if (process->watched()) {
+        loop.post([this, process = std::move(process)] { const PoolGuard guard(*this); });
+    }
+}
 
 }  // namespace Passenger

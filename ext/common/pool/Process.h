@@ -41,7 +41,7 @@ using InstanceId = StrongId<struct InstanceIdTag>;
  *
  * Shared by its Group, threads and callbacks; its state is guarded by the pool's lock. The link's
  * callbacks take that lock, so the last reference must never be dropped while the lock is held, see
- * Instances::bury().
+ * PoolContext::bury().
  */
 class Process {
 public:

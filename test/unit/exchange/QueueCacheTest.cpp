@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -32,7 +33,9 @@ class QueueCacheTest : public LeakCheck {
     CPPUNIT_TEST(testTheAgentIsAskedForAnInstanceOnce);
     CPPUNIT_TEST(testTheCommonQueueIsUsedIfTheInstanceDoesNotServe);
     CPPUNIT_TEST(testTheAgentIsNotAskedForAnInstanceThatItDidNotKnowAMomentAgo);
+    CPPUNIT_TEST(testInstancesThatAnotherAgentTakesOverAreFoundAtOnce);
     CPPUNIT_TEST(testTheAgentIsNotAskedForEachOfManyInventedInstances);
+    CPPUNIT_TEST(testInventedInstancesHideNoQueueOfHighPriority);
     CPPUNIT_TEST(testWithoutStickySessionsTheAgentIsNotAskedForAnInstance);
     CPPUNIT_TEST(testAnInstanceWhoseQueueIsClosedIsForgotten);
     CPPUNIT_TEST(testAnInstanceThatEndedIsForgottenWhenAnotherIsAskedFor);
@@ -62,6 +65,21 @@ class QueueCacheTest : public LeakCheck {
         options.stickySessions = true;
         options.request.queue = QueueChoice::ofInstance(instance);
         return cache_->link(options, unusable);
+    }
+    bool reaches(std::uint32_t instance) {
+        const QueueLinkPtr found = linkTo(instance);
+        return found != link();
+    }
+    /** The agent has nothing to take over any more. */
+    void awaitTakeOver() {
+        linkTo(99);
+        cache_->time.advance(UnknownInstances::TAKE_OVER);
+        cache_->attached = 0;
+    }
+    void invent(std::size_t count) {
+        for (std::uint32_t id = 1000; id < 1000 + count; id++) {
+            linkTo(id);
+        }
     }
 
 public:
@@ -169,11 +187,11 @@ public:
         CPPUNIT_ASSERT(link() == queue);
         CPPUNIT_ASSERT_EQUAL(1U, cache_->attached);
         cache_->instances[7];
-        cache_->time.advance(UnknownInstances::PAUSE);
         CPPUNIT_ASSERT_MESSAGE("It serves by now", linkTo(7)->sending.get() != queue->sending.get());
     }
 
     void testTheAgentIsNotAskedForAnInstanceThatItDidNotKnowAMomentAgo() {
+        awaitTakeOver();
         cache_->instances[8];
         for (const unsigned questions : {1U, 2U, 3U}) {
             const QueueLinkPtr queue = linkTo(7);
@@ -185,17 +203,38 @@ public:
                 cache_->next();
             }
         }
-        CPPUNIT_ASSERT_MESSAGE("Another one is found", linkTo(8) != link());
+        CPPUNIT_ASSERT_MESSAGE("Another one is found", reaches(8));
         cache_->replaceAgent();
         cache_->instances[7];
-        CPPUNIT_ASSERT_MESSAGE("Another agent may know it", linkTo(7) != link());
+        CPPUNIT_ASSERT_MESSAGE("Another agent may know it", reaches(7));
+    }
+
+    void testInstancesThatAnotherAgentTakesOverAreFoundAtOnce() {
+        awaitTakeOver();
+        cache_->replaceAgent();
+        CPPUNIT_ASSERT(!reaches(7) && !reaches(8));
+        cache_->instances[7];
+        CPPUNIT_ASSERT(reaches(7));
+        cache_->time.advance(UnknownInstances::TAKE_OVER - std::chrono::milliseconds(1));
+        CPPUNIT_ASSERT(!reaches(8));
+        cache_->instances[8];
+        CPPUNIT_ASSERT_MESSAGE("This one is slow", reaches(8));
     }
 
     void testTheAgentIsNotAskedForEachOfManyInventedInstances() {
-        for (std::uint32_t id = 1; id <= 2 * UnknownInstances::MOST; id++) {
-            linkTo(id);
-        }
+        awaitTakeOver();
+        invent(2 * UnknownInstances::MOST);
         CPPUNIT_ASSERT_EQUAL(static_cast<unsigned>(UnknownInstances::MOST), cache_->attached);
+    }
+
+    void testInventedInstancesHideNoQueueOfHighPriority() {
+        awaitTakeOver();
+        invent(UnknownInstances::MOST);
+        Options options;
+        options.priorityQueue = true;
+        options.request.queue = QueueChoice::ofHighPriority();
+        cache_->instances[options.request.queue.number()];
+        CPPUNIT_ASSERT(cache_->link(options, Generation()) != link());
     }
 
     void testWithoutStickySessionsTheAgentIsNotAskedForAnInstance() {

@@ -26,7 +26,7 @@ class ProcessTest : public GroupParts {
     CPPUNIT_TEST(testItsNoteSaysWithWhatItWasStarted);
     CPPUNIT_TEST(testAnAdoptedInstanceIsAsItsNoteSays);
     CPPUNIT_TEST(testItsEnvironmentTellsItsSecrets);
-    CPPUNIT_TEST(testANewInstanceThatDoesNotServeIsKilledAndItsRequestsRunAgain);
+    CPPUNIT_TEST(testANewInstanceThatDoesNotServeIsKilledAndItsRequestsMayRunAgain);
     CPPUNIT_TEST(testAnAdoptedInstanceThatDoesNotServeIsKilledWithItsRequests);
     CPPUNIT_TEST(testAnAdoptedInstanceThatWasToldNothingIsLeftAlone);
     CPPUNIT_TEST(testItHasAQueueOfItsOwnForStickySessions);
@@ -129,7 +129,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("key [hidden]"), makeNew(std::move(result))->secrets().hide("key abcdef123"));
     }
 
-    void testANewInstanceThatDoesNotServeIsKilledAndItsRequestsRunAgain() {
+    void testANewInstanceThatDoesNotServeIsKilledAndItsRequestsMayRunAgain() {
         const auto process = makeNew(factory_->makeResult(options_));
         fakes_->send(0, Frame(FrameType::LOADED));
         CPPUNIT_ASSERT_THROW(begin(*process), SpawnException);
