@@ -137,7 +137,6 @@ SpawnResult SmartSpawner::giveUpPreloading(const Options &options, const std::st
 
 void SmartSpawner::startPreloader(SpawnStartup &startup) {
     try {
-        account_ = lookUp_(startup.plan().runAs.user, startup.plan().runAs.group);
         preloader_ = std::make_unique<Preloader>(startup);
         failedStart_.reset();
     } catch (const SpawnException &e) {
@@ -148,17 +147,12 @@ void SmartSpawner::startPreloader(SpawnStartup &startup) {
 }
 
 void SmartSpawner::dropUnsuitablePreloader(SpawnStartup &startup, const Options &options) {
-    if (!preloader_) {
-        return;
-    }
     const auto &plan = startup.plan();
-    const auto account = lookUp_(plan.runAs.user, plan.runAs.group);
-    const bool accountChanged = account && account != account_;
-    if (accountChanged || !preloader_->suits(plan)) {
-        Log::info("event=preloader.replaced app=\"{}\" pid={} reason=\"{} changed\"", options.groupName(),
-                  preloader_->pid(),
-                  accountChanged ? "user, or ids, groups, home or shell of the user"
-                                 : "user, interpreter, environment variables or startup file");
+    if (preloader_ && !preloader_->suits(plan)) {
+        Log::info(
+            "event=preloader.replaced app=\"{}\" pid={} reason=\"user, interpreter, environment variables or startup "
+            "file changed\"",
+            options.groupName(), preloader_->pid());
         preloader_.reset();
     }
 }

@@ -4,22 +4,19 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <utility>
 
 #include "base/Exceptions.h"
 #include "spawning/DirectSpawner.h"
 #include "spawning/ExclusiveTurn.h"
 #include "spawning/Preloader.h"
 #include "spawning/SpawnStartup.h"
-#include "spawning/UserSpawnServer.h"
 
 namespace Passenger {
 
 /**
  * Keeps a preloader that has loaded the application, and lets it fork instances. The first spawn()
  * starts the preloader. It is restarted after its death (once in a spawn, without an error), and if
- * a spawn needs another user, interpreter, environment or startup file (SpawnPlan). So it is if the
- * ids, groups, home or shell of its user have changed.
+ * a spawn needs another user, interpreter, environment or startup file (SpawnPlan).
  *
  * A spawn() whose options need no preloader (PassengerSpawnMethod direct, a bridge) goes the way of
  * the DirectSpawner and ends the preloader. So a reload that changes how an application is started
@@ -39,8 +36,7 @@ namespace Passenger {
  */
 class SmartSpawner final : public DirectSpawner {
 public:
-    explicit SmartSpawner(AppResources &resources, UserSpawnServer::AccountLookup lookUp = ServerAccount::of)
-        : DirectSpawner(resources), lookUp_(std::move(lookUp)) {}
+    using DirectSpawner::DirectSpawner;
     /** Ends the preloader; its instances continue. */
     ~SmartSpawner() override;
 
@@ -72,13 +68,10 @@ private:
      */
     static constexpr unsigned LATE_FORKS = 2;
 
-    const UserSpawnServer::AccountLookup lookUp_;
     std::atomic<std::uint64_t> arrivals_{0};
     ExclusiveTurn exclusive_;
     // Used only by the thread that has the turn.
     std::unique_ptr<Preloader> preloader_;
-    /** At the start of the preloader, or of the one that it comes from by a warm instance. */
-    std::optional<ServerAccount> account_;
     std::optional<FailedStart> failedStart_;
     unsigned lateForks_ = 0;
     /**
