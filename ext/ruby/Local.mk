@@ -10,7 +10,7 @@ native_sources = \
     %D%/poller.c
 nobase_dist_passengerroot_DATA += $(native_sources)
 
-# The builder does nothing if its file is newer than the sources. It runs each time, because Ruby
+# The builder does nothing if its file names the sources as they are. It runs each time, because Ruby
 # may have been upgraded.
 .PHONY: native
 native:

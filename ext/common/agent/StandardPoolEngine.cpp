@@ -32,8 +32,6 @@ constexpr const char *DRAINS = "drains";
 constexpr std::chrono::seconds STOP_TIME{3};
 /** The time for the last lines of applications. */
 constexpr std::chrono::seconds OUTPUT_TIME{1};
-/** The time for httpd's children to end that httpd told so when it released the agent. */
-constexpr std::chrono::seconds RELEASE_TIME{30};
 
 PoolSettings poolSettings(const AgentSettings &settings) {
     PoolSettings result;
@@ -274,7 +272,7 @@ void StandardPoolEngine::beginControl() {
         .preStarted = [this] { warmingUp_ = false; }});
 }
 
-/** Ends applications for which no new request can ask any more. */
+/** Ends applications for which no new request can ask any more, or which this agent has no more. */
 void StandardPoolEngine::abandonRemoved() {
     for (const Options &options : pool_->applications()) {
         if (isRemoved(options)) {
@@ -303,7 +301,10 @@ void StandardPoolEngine::logReopened(const std::string &number, const std::strin
 }
 
 void StandardPoolEngine::release() {
-    endsUnusedFrom_ = SystemClock::instance().now() + RELEASE_TIME;
+    LockGuard guard(mutex_);
+    if (settings_.poolIdleTime > std::chrono::seconds(0)) {
+        endsUnusedFrom_ = SystemClock::instance().now() + settings_.poolIdleTime;
+    }
 }
 
 bool StandardPoolEngine::endsUnused() const {
@@ -311,7 +312,7 @@ bool StandardPoolEngine::endsUnused() const {
 }
 
 /** One connection keeps an old child, and so the released agent, for days. Applications without a
- *  request need not run in both agents meanwhile. */
+ *  request need not run in both agents meanwhile, whatever their least number of instances is. */
 void StandardPoolEngine::endUnused() {
     if (!endsUnused()) {
         return;

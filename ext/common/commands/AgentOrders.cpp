@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
+#include <exception>
 #include <optional>
 #include <string>
 #include <thread>
@@ -383,6 +384,9 @@ void reopenLogsOfEarlier(const RunningAgent &newest, const AgentFinder &finder) 
             agent.connect().order({ControlVerb::REOPEN_LOGS});
         } catch (const AbsentAgentException &) {
             // It has ended meanwhile.
+        } catch (const std::exception &error) {
+            // It may be about to end, and its log file may be in a folder that is gone.
+            fmt::print(stderr, "passenger-config: the agent of before the reload, {}: {}\n", agent.watchdogPid, error.what());
         }
     }
 }

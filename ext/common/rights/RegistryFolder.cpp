@@ -215,7 +215,7 @@ FileDescriptor lockIn(const std::string &path, pid_t anchor) {
     return lock;
 }
 
-/** In seconds since 1970, and the same for each pool process of the anchor. */
+/** In seconds since 1970; of each pool process of the anchor the same to a second. */
 std::time_t startOf(pid_t anchor) {
     const auto stat = ProcessStat::of(anchor);
     timespec sinceBoot{};

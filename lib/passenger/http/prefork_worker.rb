@@ -62,7 +62,7 @@ module PhusionPassenger
 
     # An upgrade replaces this file while the monitor runs on. The first release told none.
     def check_protocol
-      return if @options.fetch("protocol", PROTOCOL) == PROTOCOL
+      return if @options.fetch("protocol", "1") == PROTOCOL
 
       raise LoadError, "the files are of another version than passenger-prefork: restart it (USR2)"
     end
