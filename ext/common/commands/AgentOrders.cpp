@@ -386,7 +386,8 @@ void reopenLogsOfEarlier(const RunningAgent &newest, const AgentFinder &finder) 
             // It has ended meanwhile.
         } catch (const std::exception &error) {
             // It may be about to end, and its log file may be in a folder that is gone.
-            fmt::print(stderr, "passenger-config: the agent of before the reload, {}: {}\n", agent.watchdogPid, error.what());
+            fmt::print(stderr, "passenger-config: the agent of before the reload, {}: {}\n", agent.watchdogPid,
+                       error.what());
         }
     }
 }

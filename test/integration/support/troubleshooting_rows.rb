@@ -221,7 +221,7 @@ module TroubleshootingRows
       ["each message reaches the client, but not",
        "connection_transfer#test_the_access_log_tells_of_a_transfer_and_has_its_status"],
       ["at `systemctl restart` of httpd", "hijack#test_web_sockets_survive_a_graceful_reload"],
-      ["minutes after an upgrade, over TLS; `even",
+      ["minutes after an upgrade, over TLS; `eve",
        "settings_reload#test_an_agent_that_is_replaced_ends_the_applications_that_have_no_request"],
       ["503, \"has taken over N connections\"",
        "troubleshooting_limits#test_more_web_sockets_than_one_child_takes"],
