@@ -11,14 +11,14 @@ class FewDescriptorsTest < IntegrationTest
   # The watchdog keeps half as many descriptors as it may open, and four for each instance.
   INSTANCES = (LIMIT / 2 / 4) + 3
 
-  def test_the_log_says_it_at_the_start_and_all_instances_serve
+  def test_the_log_says_it_and_all_instances_serve
     few = configuration do |made|
       made.descriptor_limit = LIMIT
       made.set("PassengerMaxPoolSize", INSTANCES)
       made.site("rack.test", SampleApps.rack, "PassengerMinInstances #{INSTANCES}\n")
     end
     with_server(few) do |server|
-      wanted = INSTANCES * 10
+      wanted = INSTANCES * 14
       line = server.log.wait_for(/event=descriptors\.few limit=#{LIMIT} wanted=#{wanted} /)
       assert_match(/RLIMIT_NOFILE of passenger-agent, pid \d+, is #{LIMIT}; raise the limit/, line)
       all_serve(server)

@@ -229,7 +229,7 @@ class SettingsReloadTest < IntegrationTest
     end
     with_server(made) do |server|
       old = server.client("other.test").pid
-      slow = Thread.new { server.client("slow.test").get("/slow?seconds=20") }
+      slow = Thread.new { server.client("slow.test").get("/slow?seconds=45") }
       eventually("the slow request") { instances(server) > 1 }
       server.graceful { |one| one.set("PassengerSeccomp", "log") }
       refute_equal old, server.client("other.test").pid

@@ -24,15 +24,19 @@ public:
 
     /** @param status of the response; 0: the event's lines have none
      *  @return the number of such lines left out since the last one; nothing: this line is to be
-     *  left out */
-    std::optional<unsigned> mayLog(std::string_view app, std::string_view event, int status = 0) EXCLUDES(mutex_);
+     *  left out. Without memory the line is written. */
+    std::optional<unsigned> mayLog(std::string_view app, std::string_view event, int status = 0) noexcept
+        EXCLUDES(mutex_);
 
 private:
+    std::optional<unsigned> find(std::string kind) EXCLUDES(mutex_);
+
     struct Lines {
         LogLimit limit;
         unsigned leftOut = 0;
     };
-    /** Above this number, kinds without a line in LogLimit::INTERVAL are forgotten. */
+    /** Above this number, kinds without a line in LogLimit::INTERVAL are forgotten, with the number
+     *  of their lines that were left out. */
     static constexpr std::size_t FEW = 1000;
 
     const Clock &clock_;

@@ -22,8 +22,8 @@ namespace Passenger {
  * "log monitor". The thread reads the files when inotify reports an event in their folders, at most
  * 20 times a second, and at least once a second. Each time at most 64 KiB of each file are read. A
  * file that leaves the list is first read to its end, since a process that ends may just have
- * written to it. A file that several applications of one user name is copied once, and its lines
- * count for the application with the highest limit.
+ * written to it. A file that several applications of one user and group name is copied once, and
+ * its lines count for the application with the highest limit.
  *
  * A program can hold the kernel's lock of its file. So PatientThreads read, at most one for the
  * files of a user, and "log monitor" waits for them up to PATIENCE.

@@ -19,7 +19,7 @@ class UnknownInstances {
 public:
     /** An instance of this id that serves from now on is found after this time. */
     static constexpr std::chrono::milliseconds PAUSE{200};
-    /** Where clients have sent so many in that time, further ids count as unknown unasked. */
+    /** Where the agent did not know so many in that time, further ids count as unknown unasked. */
     static constexpr std::size_t MOST = 256;
     /** So long after the first unknown id an agent may still be taking over instances of a crashed
      *  one, which keep their ids (Handshake). None is remembered meanwhile. */
@@ -28,10 +28,12 @@ public:
     bool contains(std::uint32_t stickyId, const Clock &clock);
     void add(std::uint32_t stickyId, const Clock &clock);
     /** The agent may know others now, with new ids. */
-    void clear() { ids_.clear(); }
+    void clear();
 
 private:
     std::unordered_set<std::uint32_t> ids_;
+    /** Since since_; ids_ has fewer during TAKE_OVER. */
+    std::size_t asked_ = 0;
     MonotonicTime since_;
     /** When the first one was added. */
     std::optional<MonotonicTime> first_;

@@ -49,8 +49,9 @@ public:
     std::size_t size() const noexcept { return entries_.size(); }
 
 private:
-    /** Its pidfd, control socket, output and claims, and one for the queues and earlier claims. */
-    static constexpr std::size_t FOR_EACH_INSTANCE = 5;
+    /** Its pidfd, control socket, output and claims, and the queues of an application that has one
+     *  instance: two, or three with PassengerPriorityQueue. */
+    static constexpr std::size_t FOR_EACH_INSTANCE = 7;
 
     std::string excess(std::size_t descriptors, std::size_t bytes, std::size_t entries) const;
 

@@ -52,8 +52,7 @@ void tellOfFewDescriptors(std::size_t instances) {
         Log::warn(
             "event=descriptors.few limit={} wanted={} directive=PassengerMaxPoolSize instances={} "
             "consequence=\"of more than about {} instances some may not outlive a crash of the agent's pool process, "
-            "and "
-            "under load requests may get 503\" reason=\"{}\"",
+            "and under load requests may get 503\" reason=\"{}\"",
             descriptorLimit(), wanted, instances, descriptorLimit() / StoredDescriptors::wantedFor(1),
             explainDescriptorLimit());
     }

@@ -222,9 +222,14 @@ public:
     }
 
     void testTheAgentIsNotAskedForEachOfManyInventedInstances() {
-        awaitTakeOver();
-        invent(2 * UnknownInstances::MOST);
-        CPPUNIT_ASSERT_EQUAL(static_cast<unsigned>(UnknownInstances::MOST), cache_->attached);
+        for (const bool takesOver : {true, false}) {
+            cache_->attached = 0;
+            invent(2 * UnknownInstances::MOST);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(takesOver ? "during a take-over" : "later",
+                                         static_cast<unsigned>(UnknownInstances::MOST), cache_->attached);
+            awaitTakeOver();
+            cache_->time.advance(UnknownInstances::PAUSE);
+        }
     }
 
     void testInventedInstancesHideNoQueueOfHighPriority() {
