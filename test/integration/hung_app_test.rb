@@ -98,10 +98,13 @@ class HungAppTest < IntegrationTest
       end
       eventually("all have left") { open_requests(server).zero? }
       over_http2(server, 5) do |refusals|
-        # The count may be wrong by the number of requests that begin together.
-        eventually("the share of 21 threads is taken") { refusals.call.size >= 30 - 21 - 2 }
-        assert_equal ["503"], refusals.call.uniq
+        # More are refused where requests begin together, and mod_http2 may hold a few back.
+        eventually("the share of 21 threads is taken") do
+          refusals.call.any? && (15..21).cover?(open_requests(server))
+        end
         server.log.wait_for(/its share of mod_http2's threads: 21 requests/)
+        assert_equal ["503"], refusals.call.uniq
+        assert_operator open_requests(server), :<=, 21
       end
       eventually("all have left") { open_requests(server).zero? }
       over_http2(server, 24, streams: 1) do |refusals|
