@@ -55,9 +55,7 @@ class LogLinesTest < IntegrationTest
 
   def test_failed_requests_leave_few_lines_and_hide_no_other_application
     raw = server.raw("short.test")
-    few(/event=request\.failed .*status=502/) do
-      MANY.times { assert_equal 502, raw.get("/short").status }
-    end
+    few_failures(raw)
     assert_equal 502, raw.get("/short", "Host" => "long.test:#{server.port}").status
     app = Regexp.escape(root("long.test"))
     server.log.wait_for(/event=request\.failed app="#{app}.*status=502/, from: @position)
@@ -67,9 +65,7 @@ class LogLinesTest < IntegrationTest
 
   def test_failed_requests_hide_no_failure_of_another_status
     raw = server.raw("late.test")
-    few(/event=request\.failed .*status=502/) do
-      MANY.times { assert_equal 502, raw.get("/short").status }
-    end
+    few_failures(raw)
     assert_equal 504, raw.get("/slow").status
     server.log.wait_for(/event=request\.failed .*status=504/, from: @position)
   ensure
@@ -117,6 +113,12 @@ class LogLinesTest < IntegrationTest
     spans = 1 + ((Eventually.monotonic - began) / INTERVAL).floor
     assert_includes 1..(LINES * spans * children), lines(kind).size
     lines(kind).each { |line| assert_match(/ left_out=\d+$/, line) }
+  end
+
+  def few_failures(raw)
+    few(/event=request\.failed .*status=502/) do
+      MANY.times { assert_equal 502, raw.get("/short").status }
+    end
   end
 
   def lines(kind)

@@ -31,8 +31,9 @@ public:
     void clear();
 
 private:
+    /** Without those of TAKE_OVER. */
     std::unordered_set<std::uint32_t> ids_;
-    /** Since since_; ids_ has fewer during TAKE_OVER. */
+    /** How many ids the agent did not know since `since_`. */
     std::size_t asked_ = 0;
     MonotonicTime since_;
     /** When the first one was added. */

@@ -25,6 +25,14 @@ module CommandRunner
       "PASSENGER_ROOT" => TestEnvironment::PASSENGER_ROOT }
   end
 
+  # Cases of a shell script by a host's name: they lead the host's commands to its server.
+  def cases_of(hosts)
+    hosts.map do |name, server|
+      variables = environment(server).map { |variable, value| "export #{variable}='#{value}'" }
+      "#{name}) #{variables.join(' ')} ;;"
+    end.join("\n")
+  end
+
   # Returns stdout, stderr and the exit status. `as`: a user's name.
   def command(name, *arguments, as: nil)
     switch = as ? ["setpriv", "--reuid=#{as}", "--regid=nogroup", "--clear-groups"] : []

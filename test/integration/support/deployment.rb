@@ -31,11 +31,8 @@ class Deployment
   private
 
   def command_of_the_hosts
-    cases = @hosts.map do |name, server|
-      variables = environment(server).map { |variable, value| "export #{variable}='#{value}'" }
-      "root@#{name}) #{variables.join(' ')} ;;"
-    end
-    write("ssh", "case $1 in\n#{cases.join("\n")}\n*) exit 255 ;;\nesac\nshift\nexec \"$@\"\n")
+    write("ssh", "case ${1#root@} in\n#{cases_of(@hosts)}\n*) exit 255 ;;\nesac\n" \
+                 "shift\nexec \"$@\"\n")
   end
 
   def write(name, text)

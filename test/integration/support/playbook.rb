@@ -48,15 +48,11 @@ class Playbook
 
   # The last argument is the host's command, the one before it the host.
   def ssh
-    cases = @hosts.map do |name, server|
-      variables = environment(server).map { |variable, value| "export #{variable}='#{value}'" }
-      "#{name}) #{variables.join(' ')} ;;"
-    end
     <<~SH
       #!/bin/sh
       while [ $# -gt 2 ]; do shift; done
       case $1 in
-      #{cases.join("\n")}
+      #{cases_of(@hosts)}
       *) exit 255 ;;
       esac
       PATH=#{TestEnvironment::BUILD_DIR}:$PATH
