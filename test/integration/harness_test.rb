@@ -110,6 +110,19 @@ class HarnessTest < IntegrationTest
     refute_predicate status, :success?
   end
 
+  def test_a_ruby_test_that_failed_runs_again_by_its_name_alone
+    output, status = run_ruby_tests("RUN_AGAIN" => "yes")
+    assert_predicate status, :success?, output
+    assert_includes output, <<~TEXT
+      ruby: 2 passed, 0 failed
+          OneTest#test_once (it failed once, and passed when it ran again)
+            the first time
+    TEXT
+    output, status = run_ruby_tests
+    refute_predicate status, :success?
+    assert_includes output, "    OneTest#test_once\n      the first time\n"
+  end
+
   def test_a_test_that_hangs_fails_and_names_where_it_waits
     output, status = run_parallel("assert true", "sleep", "TEST_LIMIT_SECONDS" => "2")
     refute_predicate status, :success?
@@ -188,10 +201,32 @@ class HarnessTest < IntegrationTest
     run_suites("unit", "RUN_AGAIN" => again)
   end
 
+  # Two tests, one of which fails in its first run.
+  def run_ruby_tests(**environment)
+    suite = File.join(scratch, "test/ruby/run.rb")
+    FileUtils.mkdir_p(File.dirname(suite))
+    FileUtils.rm_f(ran = File.join(scratch, "ran"))
+    File.write(suite, <<~RUBY)
+      require "minitest/autorun"
+      module Named
+        class OneTest < Minitest::Test
+          def test_once
+            File.exist?("#{ran}") or File.write("#{ran}", "") && flunk("the first time")
+          end
+
+          def test_once_more
+            assert true
+          end
+        end
+      end
+    RUBY
+    run_suites("ruby", **environment)
+  end
+
   def run_suites(name, **environment)
     script = File.join(TestEnvironment::SOURCE_DIR, "script/run-tests")
-    Open3.capture2e({ "SOURCE_DIR" => scratch, "BUILD_DIR" => scratch }.merge(environment),
-                    RbConfig.ruby, script, name)
+    places = { "SOURCE_DIR" => scratch, "BUILD_DIR" => scratch, "RUN_AGAIN" => nil }
+    Open3.capture2e(places.merge(environment), RbConfig.ruby, script, name)
   end
 
   # Runs a file of tests with one test for each body.

@@ -12,7 +12,7 @@ module PhusionPassenger
       "config.ru" => <<~RUBY
         require "tempfile"
 
-        SHARED = Tempfile.new
+        SHARED = Tempfile.new("shared", __dir__)
         at_exit { puts "at exit" }
         run ->(_env) { [200, {}, [File.exist?(SHARED.path).to_s]] }
       RUBY

@@ -26,40 +26,36 @@ module PhusionPassenger
     # Forks the process, which calls the block.
     def start(&block)
       $PROGRAM_NAME = "Passenger boot keeper"
-      trap("CHLD", "DEFAULT")
+      @child_ended, notice = IO.pipe
+      trap("CHLD") { notice.write_nonblock("\0", exception: false) }
       ProcessControl.become_subreaper
       @pid = LimitedFork.call(&block)
       @wait_statuses.expect(@pid, @wait_status)
     end
 
-    # Does not return.
+    # Does not return. Finishes once the process has ended, too: daemons may hold the agent's socket
+    # open beyond that, and until they close it the agent does not learn of the end.
     def watch
-      trap("CHLD") { look_after_children }
-      look_after_children
-      finish(@boot.read(1))
+      loop do
+        reap
+        break unless @wait_statuses.expected?(@pid)
+
+        readable, = IO.select([@boot, @child_ended])
+        break if readable.include?(@boot)
+
+        @child_ended.read_nonblock(100)
+      end
+      sweep unless booted?
+      exit!(@wait_statuses.expected?(@pid) ? 0 : ENDED)
     end
 
     private
 
-    # Finishes once the process has ended. Daemons may hold the agent's socket open beyond that, and
-    # until they close it the agent does not learn of the end.
-    def look_after_children
-      reap
-      finish(said) unless @wait_statuses.expected?(@pid)
-    end
-
-    # What the agent has sent so far: a process may end right after its boot, and the trap may run
-    # before the read.
-    def said
+    # Whether the agent has reported the end of the boot so far.
+    def booted?
       @boot.read_nonblock(1)
     rescue IO::WaitReadable, EOFError, SystemCallError
       nil
-    end
-
-    def finish(booted)
-      trap("CHLD", "DEFAULT")
-      sweep unless booted
-      exit!(@wait_statuses.expected?(@pid) ? 0 : ENDED)
     end
 
     def reap
