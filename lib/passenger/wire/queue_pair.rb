@@ -28,8 +28,8 @@ module PhusionPassenger
     end
 
     # For QueueEnd: the end of the Group's queue is the end of the pair.
-    def wait(...)
-      @common.wait(...)
+    def to_io
+      @common
     end
 
     def recv_nonblock(...)
