@@ -17,6 +17,11 @@ module PhusionPassenger
 
     CHANNEL = "@#{CHANNEL_OFFSET}Q<"
     READ_LIMIT = Layout::MESSAGE_LIMIT + 1
+    # Whether Thread#wakeup ends a read.
+    WAKES_READERS = RUBY_VERSION.to_f >= 3.0
+    # Seconds between two looks at the intake if not.
+    LOOK = 0.1
+    private_constant :WAKES_READERS, :LOOK
 
     # `index`: the number of its thread. `max_requests` counts answered requests; nil: they are not
     # counted.
@@ -112,8 +117,19 @@ module PhusionPassenger
     # Native code does not wait, so Ruby waits.
     def receive
       return if Native::LOADED && @queue.is_a?(IO) && Native.receive(@queue, @buffer, READ_LIMIT)
+      return receive_by_looks if !WAKES_READERS && @queue.is_a?(IO)
 
       @queue.sysread(READ_LIMIT, @buffer)
+    end
+
+    # Raises Errno::EINTR soon after the intake was closed.
+    def receive_by_looks
+      while @queue.recv_nonblock(READ_LIMIT, 0, @buffer, exception: false) == :wait_readable
+        raise Errno::EINTR unless @intake.open?
+
+        @queue.wait_readable(LOOK)
+      end
+      raise EOFError if @buffer.empty?
     end
 
     def handle_one
