@@ -26,8 +26,8 @@ module PhusionPassenger
       @channels = channels
       @adapter = adapter
       @max_requests = max_requests
-      @buffer = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
-      @out = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
+      @buffer = message_buffer
+      @out = message_buffer
       @taken_at = 0
       @queue_ended = false
       @thread = nil
@@ -167,9 +167,17 @@ module PhusionPassenger
 
     def end_unfinished(channel, reply)
       @adapter.end_in_error(reply)
-      return @channels.drop(channel.id) unless reply.finished?
+      if reply.finished?
+        return Log.event("request.failed", reason: "the application did not finish its answer")
+      end
 
-      Log.event("request.failed", reason: "the application did not finish its answer")
+      # A thread of the application may still write there.
+      @out = message_buffer
+      @channels.drop(channel.id)
+    end
+
+    def message_buffer
+      String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
     end
 
     # In microseconds.
