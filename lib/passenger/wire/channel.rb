@@ -16,8 +16,8 @@ module PhusionPassenger
     end
   end
 
-  # The request body ended too early.
-  class BodyBrokenOff < EOFError; end
+  # The request body ended too early. No EOFError, which is the normal end for IO.copy_stream.
+  class BodyBrokenOff < IOError; end
 
   # The file with the request's body did not reach this process, which has no descriptor left.
   class BodyNotReceived < StandardError; end
