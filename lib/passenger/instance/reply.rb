@@ -117,7 +117,7 @@ module PhusionPassenger
       data("", last: true)
     end
 
-    # Raises ClientGone if the client has left. An unread rest of the request's body hides that.
+    # Raises ClientGone if the client has left.
     def check_client
       @channel.check
     end

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "io/wait"
 require "socket"
 require_relative "frame"
 require_relative "layout"
@@ -71,10 +72,10 @@ module PhusionPassenger
       @io.close
     end
 
-    # Raises ClientGone if the child gave the exchange up. Unread messages hide that.
+    # Raises ClientGone if the child gave the exchange up, which is a hang-up (QueueEnd). The child
+    # may want no more of the request's body, and wait for the answer: that is none.
     def check
-      bytes = @io.recv_nonblock(1, Socket::MSG_PEEK, exception: false)
-      raise EOFError if bytes.nil? || bytes.empty? # it is one or the other, by Ruby's version
+      raise EOFError unless @io.wait(IO::PRIORITY, 0).nil?
     rescue *GONE
       raise ClientGone, "the client has closed its connection"
     end
