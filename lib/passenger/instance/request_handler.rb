@@ -203,7 +203,7 @@ module PhusionPassenger
 
     # The message has only the first `here` bytes of the head and the body.
     def respond_to_long(channel, reply, flags, head_length, here, resends)
-      source = BodySource.new(channel, reply, resends)
+      source = reply.body_source = BodySource.new(channel, reply.ticket, resends)
       head = @buffer.unpack1("x#{HEADER_LENGTH}a#{[here, head_length].min}")
       head << source.read_exactly(head_length - here) if here < head_length
       in_file = flags.anybits?(BODY_IN_FILE)

@@ -26,7 +26,7 @@ module PhusionPassenger
   # The instance's end of one reply channel. One exchange uses it at a time, but application code
   # may go on after the last message of its answer, while the next exchange uses the channel.
   #
-  # The agent shares the descriptor, so its flags never change. Reads and writes block, without the
+  # The agent shares the descriptor, so its flags never change. Writes block, without the
   # interpreter's lock.
   class Channel
     # Errors of a socket whose other end has gone, or which is closed.
@@ -100,7 +100,7 @@ module PhusionPassenger
       raise ClientGone, "the client has closed its connection"
     end
 
-    # The next message and its files, which the caller closes. Raises BodyBrokenOff as `receive`
+    # The next message and its files, which the caller closes. Raises BodyBrokenOff as `receive_now`
     # does.
     def receive_with_files
       limit = Layout::MESSAGE_LIMIT + 1
@@ -114,13 +114,21 @@ module PhusionPassenger
       raise BodyBrokenOff, "the request's body was broken off"
     end
 
-    # Replaces the buffer with the next message. Raises BodyBrokenOff if the child gave the exchange
-    # up.
-    def receive(buffer)
-      @io.sysread(Layout::MESSAGE_LIMIT + 1, buffer)
-    rescue Errno::EINTR
-      retry
+    # Replaces the buffer with the next message. False: there is none yet. Raises BodyBrokenOff if
+    # the child gave the exchange up.
+    def receive_now(buffer)
+      bytes = @io.recv_nonblock(Layout::MESSAGE_LIMIT + 1, 0, buffer, exception: false)
+      raise EOFError if bytes.nil? || bytes.empty? # it is one or the other, by Ruby's version
+
+      bytes != :wait_readable
     rescue *GONE # EOFError is an IOError
+      raise BodyBrokenOff, "the request's body was broken off"
+    end
+
+    # Waits for a message, or for the end. It may be another thread's when this returns.
+    def await_message
+      @io.wait_readable
+    rescue *GONE
       raise BodyBrokenOff, "the request's body was broken off"
     end
   end
