@@ -364,4 +364,5 @@ def _broken(headers):
 
 
 def _subject_of(environment):
-    return log.subject(environment, environment.get("SCRIPT_NAME", "") + environment.get("PATH_INFO", ""))
+    # The application may have put anything there.
+    return log.subject(environment, "%s%s" % (environment.get("SCRIPT_NAME", ""), environment.get("PATH_INFO", "")))
