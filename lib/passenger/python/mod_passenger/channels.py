@@ -150,6 +150,13 @@ class Channel:
             raise BodyBrokenOff("the request's body was broken off")
         return message, frames.descriptors_in(controls)
 
+    def hung_up(self):
+        """Whether the child gave the exchange up. It may want no more of the request's body, and
+        wait for the answer: that is no hang-up, which poll() reports whatever it is asked for."""
+        news = poll()
+        news.register(self._socket, 0)
+        return bool(news.poll(0))
+
     def await_message(self):
         """Waits for a message, or for the end. It may be another thread's when this returns."""
         news = poll()
