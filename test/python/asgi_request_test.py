@@ -30,7 +30,7 @@ class AsgiRequestTest(unittest.TestCase):
         log.write = self.lines.append
 
     def answer(self, application, **more):
-        """Types of the messages, and the body. `more`: variables of a request whose body follows."""
+        """Types of the messages, and the body. `more`: variables of a request with a body."""
         async def run():
             self.child, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self.channel = channel = Channel(1, other.detach())

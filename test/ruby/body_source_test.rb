@@ -147,8 +147,9 @@ module PhusionPassenger
     end
 
     def test_a_thread_that_waits_while_the_answer_ends_takes_no_message
-      lasts = [-> { @reply.respond(200, "", last: true) }, -> { @reply.finish }, -> { @reply.abort },
-               -> { @reply.file($stderr, 0, 1) }, -> { closing(@reply.hijacking({}).call) }]
+      lasts = [-> { @reply.respond(200, "", last: true) }, -> { @reply.finish },
+               -> { @reply.abort }, -> { @reply.file($stderr, 0, 1) },
+               -> { closing(@reply.hijacking({}).call) }]
       lasts.each_with_index do |last, index|
         @reply = Reply.new(@channel, index)
         @source = @reply.body_source = BodySource.new(@channel, index, 0)
