@@ -93,8 +93,10 @@ class BodyTest(unittest.TestCase):
 
     def test_a_channel_that_closes_breaks_the_body_off(self):
         self.open_request(1)
+        self.assertFalse(self.channel.hung_up())
         self.channel.close()
         self.channel.await_message()
+        self.assertTrue(self.channel.hung_up())
         self.assertRaises(BodyBrokenOff, self.source.next_piece)
 
 

@@ -153,6 +153,8 @@ class Channel:
     def hung_up(self):
         """Whether the child gave the exchange up. It may want no more of the request's body, and
         wait for the answer: that is no hang-up, which poll() reports whatever it is asked for."""
+        if self._descriptor == -1:
+            return True
         news = poll()
         news.register(self._socket, 0)
         return bool(news.poll(0))
