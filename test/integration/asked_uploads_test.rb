@@ -52,11 +52,39 @@ class AskedUploadsTest < IntegrationTest
       end
     end
   RUBY
+  # Answer for longer than the look whether the client is there takes, and do not read the body.
+  STREAMS = {
+    "rack-stream.test" => ["config.ru", <<~RUBY],
+      run(lambda do |_env|
+        [200, {}, lambda do |stream|
+          Thread.new do
+            6.times { sleep(0.3) && stream.write("x") }
+            stream.close
+          end
+        end]
+      end)
+    RUBY
+    "asgi-stream.test" => ["passenger_asgi.py", <<~PYTHON]
+      import asyncio
+
+      async def application(scope, receive, send):
+          assert scope["type"] == "http"
+          await send({"type": "http.response.start", "status": 200, "headers": []})
+          await send({"type": "http.response.body", "body": b"x", "more_body": True})
+          listening = asyncio.ensure_future(receive())
+          for _ in range(5):
+              await asyncio.sleep(0.3)
+              text = b"gone" if listening.done() else b"x"
+              await send({"type": "http.response.body", "body": text, "more_body": True})
+          await send({"type": "http.response.body"})
+          await listening
+    PYTHON
+  }.freeze
   FRAMINGS = [["Content-Length", "5", "hello"],
               ["Transfer-Encoding", "chunked", "5\r\nhello\r\n0\r\n\r\n"]].freeze
 
   serve do |made|
-    SITES.each do |name, (file, text)|
+    SITES.merge(STREAMS).each do |name, (file, text)|
       made.site(name, SampleApps.written(text, file),
                 "PassengerBufferUpload off\nPassengerMaxInstances 1\nPassengerPython #{PYTHON}\n")
     end
@@ -110,6 +138,16 @@ class AskedUploadsTest < IntegrationTest
       raw = ask("early.test", "/", name => value)
       assert_equal [200, "first, 0 bytes"], raw.response.to_a.values_at(0, 2)
       assert raw.ended?, "the client is not to take its body for wanted"
+      raw.close
+    end
+  end
+
+  def test_an_answer_of_which_the_client_was_not_asked_for_its_body_is_whole
+    STREAMS.each_key do |site|
+      next if site.start_with?("asgi") && !File.executable?(PYTHON)
+
+      raw = ask(site, "/", "Content-Length" => "1000000")
+      assert_equal [200, "xxxxxx"], raw.response.to_a.values_at(0, 2), site
       raw.close
     end
   end

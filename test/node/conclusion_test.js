@@ -26,9 +26,12 @@ server.on("connection", (socket) => {
     socket.on("close", () => opened.delete(socket));
 });
 
+const announce = (socket) => server.emit("connection", socket);
+const socketOf = (client) => ClientSocket.of(server, client, { announce });
+
 // `isWhole`: its body has come. `isRead`: the application reads it.
 function exchangeOf(client, isWhole, isRead) {
-    const socket = ClientSocket.of(server, client);
+    const socket = socketOf(client);
     socket.begin(null, client);
     const request = new http.IncomingMessage(socket);
     if (isWhole) {
@@ -56,7 +59,7 @@ function endsWith(listens) {
         exchange.socket.once("close", () => ended.push(exchange.socket));
     }
     conclude(exchange, true);
-    return ClientSocket.of(server, client) !== exchange.socket && exchange.socket;
+    return socketOf(client) !== exchange.socket && exchange.socket;
 }
 const ended = [];
 const kept = endsWith(false);
@@ -67,9 +70,9 @@ opened.clear();
 const first = clientAt("192.0.2.1");
 const { socket: mine, request } = nextOf(first);
 conclude({ socket: mine, request }, true);
-assert.notStrictEqual(ClientSocket.of(server, { ...first, address: "192.0.2.2" }), mine);
-assert.notStrictEqual(ClientSocket.of(server, { ...first, port: "65535" }), mine);
-assert.strictEqual(ClientSocket.of(server, first), mine);
+assert.notStrictEqual(socketOf({ ...first, address: "192.0.2.2" }), mine);
+assert.notStrictEqual(socketOf({ ...first, port: "65535" }), mine);
+assert.strictEqual(socketOf(first), mine);
 opened.clear();
 
 const clients = [];
@@ -91,7 +94,7 @@ soon(() => {
     assert.strictEqual(opened.size, clients.length);
     for (const [client, next] of clients) {
         assert.ok(opened.has(next.socket));
-        assert.strictEqual(ClientSocket.of(server, client), next.socket);
+        assert.strictEqual(socketOf(client), next.socket);
         next.socket.keep();
     }
     // Two periods later.
@@ -101,7 +104,7 @@ soon(() => {
     }
     soon(() => {
         assert.strictEqual(opened.size, 0);
-        const sockets = clients.map(([client, { socket }]) => ClientSocket.of(server, client) === socket);
+        const sockets = clients.map(([client, { socket }]) => socketOf(client) === socket);
         assert.ok(!sockets.includes(true));
     });
 });

@@ -3,6 +3,7 @@
 // What an exchange tells the application of room for its answer, and asks it about upgrades; and
 // which clients' sockets an instance takes.
 const assert = require("assert");
+const { AsyncLocalStorage, AsyncResource } = require("async_hooks");
 const { execFileSync } = require("child_process");
 const http = require("http");
 const { join } = require("path");
@@ -12,7 +13,7 @@ const layout = require(join(LIBRARY, "layout"));
 const log = require(join(LIBRARY, "log"));
 const { Exchange } = require(join(LIBRARY, "exchange"));
 const { RequestBody } = require(join(LIBRARY, "request_body"));
-const { NEED_DRAIN } = require(join(LIBRARY, "http_server"));
+const { NEED_DRAIN, prepareServer } = require(join(LIBRARY, "http_server"));
 const { RequestHead } = require(join(LIBRARY, "request_head"));
 const { Service } = require(join(LIBRARY, "service"));
 
@@ -131,3 +132,26 @@ assert.deepStrictEqual([requests.length, upgraded.length], [1, 1]);
 assert.ok(requests[0] === asked[0] && upgraded[0] === asked[1]);
 assert.deepStrictEqual([requests[0].upgrade, requests[0].socket.server === server], [false, true]);
 assert.deepStrictEqual([requests[0].headers.upgrade, upgraded[0].upgrade], ["chat", true]);
+
+// What a listener of `connection` sets is there for its client's request, and not for another's.
+// All requests begin in the one resource of the poller.
+const storage = new AsyncLocalStorage();
+const poller = new AsyncResource("POLLER");
+const stores = [];
+let connections = 0;
+const visited = http.createServer(() => stores.push(storage.getStore()));
+prepareServer(visited);
+const visit = (port) => {
+    const head = new RequestHead(["REQUEST_METHOD", "GET", "REQUEST_URI", "/", "SERVER_PROTOCOL", "HTTP/1.1",
+        "REMOTE_ADDR", "192.0.2.1", "REMOTE_PORT", port, ""].join("\0"));
+    const taken = new Exchange({ connected() {} }, {}, 0, {}, 1, 0);
+    poller.runInAsyncScope(taken.run, taken, visited, head, Buffer.alloc(0), 0);
+    taken.response.detachSocket(taken.socket);
+    taken.socket.keep();
+};
+visit("1");
+visited.on("connection", () => storage.enterWith(++connections));
+for (const port of ["2", "3", "2", "1"]) {
+    visit(port);
+}
+assert.deepStrictEqual([connections, stores], [2, [undefined, 1, 2, undefined, undefined]]);

@@ -12,7 +12,7 @@ exports.LIBRARY = LIBRARY;
 exports.makeObjects = function () {
     const server = http.createServer();
     prepareServer(server);
-    const socket = ClientSocket.of(server, { address: "192.0.2.1", port: "1" });
+    const socket = ClientSocket.of(server, { address: "192.0.2.1", port: "1" }, { announce() {} });
     const request = makeRequest(server, socket, { method: "GET", url: "/", lines: [] }, false);
     return { server, socket, request, response: makeResponse(server, request) };
 };

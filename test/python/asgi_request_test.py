@@ -9,11 +9,13 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../lib/passenger/python"))
 
-from mod_passenger import layout, log  # noqa: E402
+from mod_passenger import asgi, layout, log  # noqa: E402
 from mod_passenger.asgi import HttpRequest  # noqa: E402
+from mod_passenger.body import BodySource  # noqa: E402
 from mod_passenger.channels import Channel, ClientGone  # noqa: E402
 
 ENVIRONMENT = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1", "PATH_INFO": "/"}
+DISCONNECT = {"type": "http.disconnect"}
 START = {"type": "http.response.start", "status": 200, "headers": []}
 
 
@@ -27,8 +29,8 @@ class AsgiRequestTest(unittest.TestCase):
         self.lines = []
         log.write = self.lines.append
 
-    def answer(self, application):
-        """Types of the messages, and the body."""
+    def answer(self, application, **more):
+        """Types of the messages, and the body. `more`: variables of a request with a body."""
         async def run():
             self.child, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self.channel = channel = Channel(1, other.detach())
@@ -36,7 +38,9 @@ class AsgiRequestTest(unittest.TestCase):
             request = HttpRequest(asyncio.get_running_loop(), channel, 7, 0, 0)
             self.messages = []
             try:
-                await asyncio.wait_for(request.run(application, ENVIRONMENT, False, None), 60)
+                if more:
+                    await request.take_body(BodySource(channel, 7, 7), 0, False)
+                await asyncio.wait_for(request.run(application, {**ENVIRONMENT, **more}, False, None), 60)
                 self.read_all()
             finally:
                 request.close()
@@ -52,6 +56,8 @@ class AsgiRequestTest(unittest.TestCase):
             try:
                 message = self.child.recv(layout.MESSAGE_LIMIT)
             except BlockingIOError:
+                return
+            if not message:
                 return
             kind, flags = layout.REPLY.unpack_from(message)[1:3]
             self.messages.append((kind, flags, message[layout.REPLY.size :]))
@@ -108,6 +114,89 @@ class AsgiRequestTest(unittest.TestCase):
         kinds, data = self.answer(application)
         self.assertEqual([layout.RESPONSE, layout.DATA], [kind for kind in kinds if kind != layout.INTERIM])
         self.assertEqual(b"bd", data)
+
+    def test_bodies_of_several_tasks_do_not_mix(self):
+        async def application(_scope, _receive, send):
+            await send(START)
+            self.fill_channel()
+            tasks = [asyncio.ensure_future(send(body(one * 200_000))) for one in (b"a", b"b")]
+            while not all(task.done() for task in tasks):
+                await asyncio.sleep(0)
+                self.read_all()
+            await send(body(b"", False))
+
+        self.assertEqual(b"a" * 200_000 + b"b" * 200_000, self.answer(application)[1])
+
+    def asked_late(self, application):
+        """The body that an application sends to a client that waits to be asked for its own body.
+        The child does not ask it once the answer has begun."""
+        self.addCleanup(setattr, asgi, "_LOOK", asgi._LOOK)
+        asgi._LOOK = 0.2
+
+        async def run(_scope, receive, send):
+            await send(START)
+            await send(body(b"a"))
+            self.child.shutdown(socket.SHUT_WR)
+            await application(receive, send)
+
+        data = self.answer(run, HTTP_EXPECT="100-continue", CONTENT_LENGTH="10")[1]
+        self.assertEqual([], self.lines)
+        return data
+
+    def test_a_client_that_is_not_asked_for_its_body_is_there(self):
+        async def application(receive, send):
+            listening = asyncio.ensure_future(receive())
+            for _ in range(30):
+                await asyncio.sleep(0.02)
+                await send(body(b"b"))
+            self.assertFalse(listening.done())
+            await send(body(b"", False))
+            self.assertEqual(DISCONNECT, await listening)
+
+        self.assertEqual(b"a" + b"b" * 30, self.asked_late(application))
+        self.assertEqual(layout.DATA, self.messages[-1][0])
+
+    def test_the_leaving_of_a_client_that_is_not_asked_for_its_body_is_told(self):
+        async def application(receive, _send):
+            self.child.shutdown(socket.SHUT_RDWR)
+            # As a look that waits for nothing.
+            with self.assertRaises(StopIteration) as end:
+                receive().send(None)
+            self.assertEqual(DISCONNECT, end.exception.value)
+
+        self.asked_late(application)
+
+    def test_an_application_that_waits_for_a_body_of_which_none_comes_is_told(self):
+        async def application(receive, _send):
+            self.assertEqual(DISCONNECT, await receive())
+
+        self.asked_late(application)
+        self.assertEqual(layout.ABORTED, self.messages[-1][0])
+
+    def test_a_look_for_the_client_ends_at_once(self):
+        async def application(receive, send):
+            for _ in range(2):
+                listening = asyncio.ensure_future(receive())
+                await asyncio.sleep(0)
+                listening.cancel()
+                await asyncio.wait({listening})
+                self.assertTrue(listening.cancelled())
+            await send(body(b"b", False))
+
+        self.assertEqual(b"ab", self.asked_late(application))
+
+    def test_what_an_application_changes_in_its_scope_is_not_the_next_requests(self):
+        versions = []
+
+        async def application(scope, _receive, send):
+            versions.append(scope["asgi"]["spec_version"])
+            scope["asgi"]["spec_version"] = "changed"
+            await send(START)
+            await send(body(b"", False))
+
+        self.answer(application)
+        self.answer(application)
+        self.assertEqual(["2.3", "2.3"], versions)
 
     def leaves_and_then(self, error=None, message=None):
         """The log after a request whose client leaves, and whose application then does this."""

@@ -122,6 +122,17 @@ module PhusionPassenger
       end)
     end
 
+    def test_what_the_application_left_behind_its_answer_does_not_end_the_instance
+      PhusionPassenger.on_event(:oob_work) { flunk "no answer asks for it" }
+      [[{ "\xFF" => "1" }, []], [5, []], [{}, -> {}]].each do |headers, blocks|
+        environment = { "rack.after_reply" => blocks }
+        log = logged { AfterReply.new(false).run(environment, 200, headers, nil) }
+        assert_match(/\Aevent=after_reply.failed path="" exception=/, log)
+      end
+    ensure
+      Hooks.instance_variable_get(:@blocks).clear
+    end
+
     private
 
     # Returns the arguments of the first block in rack.response_finished; empty if it was not

@@ -11,7 +11,7 @@ module PhusionPassenger
       @child = Peers::Child.new(ours)
       @channel = Channel.new(1, theirs)
       @reply = Reply.new(@channel, 5)
-      @source = BodySource.new(@channel, @reply, 2)
+      @source = @reply.body_source = BodySource.new(@channel, 5, 2)
     end
 
     def test_all_pieces_up_to_the_last_arrive
@@ -143,11 +143,49 @@ module PhusionPassenger
       @reply.respond(401, "", last: true)
       @child.send_body(6, "the next request's", last: true)
       assert_raises(BodyBrokenOff) { in_time { @source.next_piece } }
-      assert_equal "the next request's",
-                   in_time { BodySource.new(@channel, Reply.new(@channel, 6), 0).next_piece }
+      assert_equal "the next request's", next_body
+    end
+
+    def test_a_thread_that_waits_while_the_answer_ends_takes_no_message
+      lasts = [-> { @reply.respond(200, "", last: true) }, -> { @reply.finish },
+               -> { @reply.abort }, -> { @reply.file($stderr, 0, 1) },
+               -> { closing(@reply.hijacking({}).call) }]
+      lasts.each_with_index do |last, index|
+        @reply = Reply.new(@channel, index)
+        @source = @reply.body_source = BodySource.new(@channel, index, 0)
+        reader = reader_that_waits
+        last.call
+        @child.send_body(6, "the next request's", last: true)
+        assert_instance_of BodyBrokenOff, in_time { reader.value }
+        assert_equal "the next request's", next_body
+      end
+    end
+
+    # Such as a Timeout.
+    def test_an_interrupted_thread_loses_no_piece
+      reader = reader_that_waits
+      reader.raise("interrupted")
+      assert_equal "interrupted", in_time { reader.value }.message
+      @child.send_body(5, "one", last: true)
+      assert_equal ["one", nil], Array.new(2) { in_time { @source.next_piece } }
     end
 
     private
+
+    def next_body
+      in_time { BodySource.new(@channel, 6, 0).next_piece }
+    end
+
+    # Its value is the error with which it ends.
+    def reader_that_waits
+      reader = Thread.new do
+        @source.next_piece
+      rescue StandardError => e
+        e
+      end
+      eventually("the waiting") { reader.status == "sleep" }
+      reader
+    end
 
     def send_file(file, size, ticket:)
       File.open(file) do |opened|

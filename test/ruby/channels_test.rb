@@ -131,7 +131,7 @@ module PhusionPassenger
     def test_receiving_from_a_child_that_left_raises_client_gone
       @channels.add(7, @theirs)
       @child.shutdown
-      assert_raises(BodyBrokenOff) { @channels.borrow(7).receive(+"") }
+      assert_raises(BodyBrokenOff) { @channels.borrow(7).receive_now(+"") }
     end
   end
 end

@@ -122,6 +122,13 @@ module PhusionPassenger
       assert_raises(BodyBrokenOff) { io.read }
     end
 
+    # It takes an EOFError for the end.
+    def test_a_body_that_was_broken_off_is_not_copied_as_a_whole_one
+      io = input("abcdefg")
+      io.expect(8)
+      assert_raises(BodyBrokenOff) { IO.copy_stream(io, StringIO.new) }
+    end
+
     def test_an_input_longer_than_the_expected_length_is_read_whole
       io = input("abcdefg")
       io.expect(6)
@@ -180,6 +187,7 @@ module PhusionPassenger
       file.truncate(0)
       assert_raises(BodyBrokenOff) { io.read }
       assert_raises(BodyBrokenOff) { io.gets }
+      assert_raises(BodyBrokenOff) { IO.copy_stream(io, StringIO.new) }
       io.release
     end
 

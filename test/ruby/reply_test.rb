@@ -212,6 +212,18 @@ module PhusionPassenger
       @child.send_body(1, "unread")
       @reply.check_client
       assert_equal "unread", @theirs.recv(100).byteslice(24..)
+      assert_equal flags, @theirs.fcntl(Fcntl::F_GETFL)
+    end
+
+    # The child wants no more of the request's body, since the answer has begun.
+    def test_a_child_that_sends_no_more_is_there
+      @io.shutdown(:WR)
+      @reply.check_client
+    end
+
+    def test_a_child_that_left_is_seen_behind_an_unread_body
+      flags = @theirs.fcntl(Fcntl::F_GETFL)
+      @child.send_body(1, "unread")
       @io.shutdown
       assert_raises(ClientGone) { @reply.check_client }
       assert_equal flags, @theirs.fcntl(Fcntl::F_GETFL)

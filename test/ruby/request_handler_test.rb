@@ -227,6 +227,29 @@ module PhusionPassenger
       assert_equal [[0, 0], 0], [@group.claim(0), @channels.size]
     end
 
+    def test_a_thread_that_outlives_its_request_changes_no_message_of_the_next_one
+      late = nil
+      other = add_child(8)
+      before_sending(@channels.borrow(8)) { assert_raises(ClientGone) { late.call("late") } }
+      child = @child
+      app = lambda do |env|
+        next [200, {}, [env["QUERY_STRING"]]] unless env["QUERY_STRING"].empty?
+
+        body = Object.new
+        body.define_singleton_method(:each) do |&block|
+          late = block
+          child.io.shutdown
+          late.call("one")
+        end
+        [200, {}, body]
+      end
+      serve(app) do
+        @group.send(channel: 7, ticket: 1)
+        @group.send(channel: 8, ticket: 2, environment: environment("QUERY_STRING" => "next"))
+      end
+      assert_equal [2, "next"], in_time { other.receive }.then { |one| [one.ticket, one.body] }
+    end
+
     def test_a_thread_waits_for_no_stream_whose_client_has_left
       body = ->(_stream) { @child.io.shutdown }
       log = logged { serve(->(_) { [200, {}, body] }) { @group.send(channel: 7, ticket: 1) } }
@@ -244,6 +267,18 @@ module PhusionPassenger
         after = -> { shared.map { |io| io.fcntl(Fcntl::F_GETFL) } }
       end
       assert_equal before, after.call
+    end
+
+    private
+
+    # The block runs between the making of a message and its sending.
+    def before_sending(channel)
+      %i[send_message send_parts].each do |name|
+        channel.define_singleton_method(name) do |*parts|
+          yield
+          super(*parts)
+        end
+      end
     end
   end
 end

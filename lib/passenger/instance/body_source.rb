@@ -5,30 +5,32 @@ require_relative "../wire/channel"
 module PhusionPassenger
   # The request's bytes that come on the reply channel in BODY messages: the rest of a long head,
   # then the body. A request that is sent again has a new ticket, but BODY messages under its
-  # earlier tickets stay valid. One exchange owns it, in one thread. After the answer the channel's
-  # messages may be another request's: none is received for an application that reads on.
+  # earlier tickets stay valid. One exchange owns it. After the answer the channel's messages are
+  # another request's, also while a thread of the application still reads.
   class BodySource
     FILE_LENGTH = Layout::Reply::HEADER_LENGTH + 8
     private_constant :FILE_LENGTH
 
     # `resends`: how often the request was sent again, each time with the next ticket.
-    def initialize(channel, reply, resends)
+    def initialize(channel, ticket, resends)
       @channel = channel
-      @reply = reply
-      @tickets = (reply.ticket - resends)..reply.ticket
+      @tickets = (ticket - resends)..ticket
       @buffer = String.new(capacity: Layout::MESSAGE_LIMIT + 1, encoding: Encoding::BINARY)
       @stale = 0
       @unread = nil
       @ended = false
+      @over = false
+      # Held while a message is taken, but not while one is waited for.
+      @lock = Mutex.new
+    end
+
+    # The reply calls it before its last message. No message is taken from then on.
+    def close
+      @lock.synchronize { @over = true }
     end
 
     # The next bytes, or nil at the end. Raises BodyBrokenOff.
     def next_piece
-      if @unread
-        piece = @unread
-        @unread = nil
-        return piece
-      end
       receive until @ended || @unread
       piece = @unread
       @unread = nil
@@ -68,12 +70,18 @@ module PhusionPassenger
     private
 
     def receive
-      if @reply.finished?
+      @channel.await_message unless @lock.synchronize { receive_now }
+    end
+
+    # False: there is no message yet.
+    def receive_now
+      if @over
         raise BodyBrokenOff, "the rest of the request's body is gone, since its exchange is over"
       end
 
-      @channel.receive(@buffer)
-      take
+      received = @channel.receive_now(@buffer)
+      take if received
+      received
     end
 
     # Takes the message in the buffer. True: it belongs to the body.

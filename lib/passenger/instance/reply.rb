@@ -31,6 +31,9 @@ module PhusionPassenger
     # True: the child takes the end of a body as an open file.
     attr_writer :takes_file
 
+    # What reads the request's body from the channel. Nil: the body came with the request.
+    attr_writer :body_source
+
     # In a forked process: otherwise the connections stay open when the application closes them.
     def self.close_hijacked
       STREAMS.each_key(&:close)
@@ -58,6 +61,7 @@ module PhusionPassenger
       @environment = nil
       @transferable = false
       @takes_file = false
+      @body_source = nil
     end
 
     def takes_file?
@@ -82,6 +86,7 @@ module PhusionPassenger
     # Sends status, header lines and the first bytes of the body.
     def respond(status, head, bytes = "", last: false)
       if head.bytesize + bytes.bytesize <= PAYLOAD_LIMIT
+        @body_source&.close if last
         send_response(status, head.bytesize, head, bytes, last)
         @started = true
         @finished = last
@@ -98,6 +103,7 @@ module PhusionPassenger
         send_message(DATA, 0, bytes, FULL_FORMAT)
         bytes = bytes.byteslice(PAYLOAD_LIMIT, bytes.bytesize) # shares the memory
       end
+      @body_source&.close if last
       send_message(DATA, last ? LAST : 0, bytes)
       @finished = last
     end
@@ -105,6 +111,7 @@ module PhusionPassenger
     # Ends the body with bytes of an open file. False: nothing was sent, since more descriptors of
     # this user are in sockets than a process may have open.
     def file(file, offset, length)
+      @body_source&.close
       fields = [@ticket, ANSWER_FILE, LAST, 0, 0, 0, 0, offset, length]
       @channel.send_descriptor(fields.pack(FILE_FORMAT), file)
       @finished = true
@@ -117,7 +124,7 @@ module PhusionPassenger
       data("", last: true)
     end
 
-    # Raises ClientGone if the client has left. An unread rest of the request's body hides that.
+    # Raises ClientGone if the client has left.
     def check_client
       @channel.check
     end
@@ -133,6 +140,7 @@ module PhusionPassenger
     def abort
       return if @finished
 
+      @body_source&.close
       send_message(ABORTED, LAST, "")
       @finished = true
     end
@@ -163,6 +171,7 @@ module PhusionPassenger
 
     # The exchange is over: the application owns the connection.
     def take_over
+      @body_source&.close
       stream = hand_over(LAST)
       @started = @finished = true
       connection_by(stream)

@@ -31,8 +31,8 @@ module PhusionPassenger
       @channels = channels
       @adapter = adapter
       @max_requests = max_requests
-      @buffer = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
-      @out = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
+      @buffer = message_buffer
+      @out = message_buffer
       @taken_at = 0
       @queue_ended = false
       @thread = nil
@@ -183,9 +183,17 @@ module PhusionPassenger
 
     def end_unfinished(channel, reply)
       @adapter.end_in_error(reply)
-      return @channels.drop(channel.id) unless reply.finished?
+      if reply.finished?
+        return Log.event("request.failed", reason: "the application did not finish its answer")
+      end
 
-      Log.event("request.failed", reason: "the application did not finish its answer")
+      # A thread of the application may still write there.
+      @out = message_buffer
+      @channels.drop(channel.id)
+    end
+
+    def message_buffer
+      String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
     end
 
     # In microseconds.
@@ -211,7 +219,7 @@ module PhusionPassenger
 
     # The message has only the first `here` bytes of the head and the body.
     def respond_to_long(channel, reply, flags, head_length, here, resends)
-      source = BodySource.new(channel, reply, resends)
+      source = reply.body_source = BodySource.new(channel, reply.ticket, resends)
       head = @buffer.unpack1("x#{HEADER_LENGTH}a#{[here, head_length].min}")
       head << source.read_exactly(head_length - here) if here < head_length
       in_file = flags.anybits?(BODY_IN_FILE)

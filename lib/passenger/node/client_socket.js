@@ -44,8 +44,8 @@ function onError(error) {
 // What an application keeps by the connection is the client's: only a request from the same address
 // and port gets the object. The next one gets it if that comes soon, and this one ends cleanly.
 class ClientSocket extends ProxiedSocket {
-    // `head`: the RequestHead of the request.
-    static of(server, head) {
+    // `head`: the RequestHead of the request. `exchange` announces a new socket.
+    static of(server, head, exchange) {
         const client = `${head.address} ${head.port}`;
         const former = kept.get(client);
         if (former) {
@@ -58,7 +58,7 @@ class ClientSocket extends ProxiedSocket {
             kept.values().next().value.drop();
         }
         const socket = new ClientSocket(server, client);
-        server.emit("connection", socket);
+        exchange.announce(socket);
         return socket;
     }
 

@@ -7,8 +7,8 @@ const { AnswerChunks } = require("./answer_chunks");
 const { ClientSocket } = require("./client_socket");
 const { conclude, destroyed, isAwaited, reset } = require("./conclusion");
 const { isEventStream, transfer } = require("./event_stream");
-const { NEED_DRAIN, connectRequest, makeRequest, makeResponse, makeUpgradeRequest, publishStart, takesUpgrade,
-    trailersOf } = require("./http_server");
+const { NEED_DRAIN, OWN_CONNECTION_LISTENERS, connectRequest, makeRequest, makeResponse, makeUpgradeRequest,
+    publishStart, takesUpgrade, trailersOf } = require("./http_server");
 const { InterimAnswers } = require("./interim_answers");
 const layout = require("./layout");
 const log = require("./log");
@@ -44,6 +44,12 @@ function endOrHold(exchange) {
     } else {
         exchange.flush(true);
     }
+}
+
+function emitConnection(server, socket) {
+    server.emit("connection", socket);
+    // Newer Nodes give a resource the context of its making: what a listener has set.
+    return new AsyncResource("PASSENGERREQUEST");
 }
 
 class Exchange {
@@ -132,7 +138,7 @@ class Exchange {
                 return;
             }
         }
-        this.socket = ClientSocket.of(server, head);
+        this.socket = ClientSocket.of(server, head, this);
         this.socket.begin(this, head);
         if (this.socket.destroyed) {
             // By a listener of `connection`.
@@ -149,6 +155,17 @@ class Exchange {
             if (this.channel.gone && !this.over) {
                 this._inScope(this.clientLeft);
             }
+        }
+    }
+
+    // Tells the application of the connection. What its listener sets in an AsyncLocalStorage is
+    // for this request, not for those of other clients. Without such a listener no scope is needed.
+    announce(socket) {
+        const { server } = this;
+        if (server.listenerCount("connection") > OWN_CONNECTION_LISTENERS) {
+            this.resource = this.resource.runInAsyncScope(emitConnection, null, server, socket);
+        } else {
+            server.emit("connection", socket);
         }
     }
 

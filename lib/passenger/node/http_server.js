@@ -62,6 +62,8 @@ for (const name of ["writeContinue", "writeProcessing", "writeEarlyHints"]) {
 // Node's own listener, which would parse HTTP.
 const [connectionListener] = sample.listeners("connection");
 
+exports.OWN_CONNECTION_LISTENERS = 1;
+
 // Keeps Node from parsing HTTP on our connections. An application may have others.
 exports.prepareServer = function (server) {
     server.removeListener("connection", connectionListener);

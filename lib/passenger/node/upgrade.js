@@ -225,7 +225,7 @@ exports.upgrade = function (service, exchange, server, head, request) {
     service.connected(server, 1);
     // Node would end the process of an application without a listener.
     socket.on("error", () => {});
-    server.emit("connection", socket);
+    exchange.announce(socket);
     connectRequest(request, socket, true);
     request.complete = true;
     request.push(null);

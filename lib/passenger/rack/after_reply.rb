@@ -30,15 +30,22 @@ module PhusionPassenger
     # application's, or nil if it has not answered. `error` is the exception that kept the answer
     # from being sent, or nil.
     def run(environment, status, headers, error)
-      blocks = environment["rack.after_reply"]
-      unless blocks.nil? || blocks.empty?
-        blocks.each { |block| guard("after_reply.failed", environment) { block.call } }
+      # The application may have put anything in place of the arrays and the headers.
+      guard("after_reply.failed", environment) do
+        run_after_reply(environment)
+        run_response_finished(environment, status, headers, error) if @rack_3
+        Hooks.call_all(:oob_work) if Hooks.any?(:oob_work) && oob_work_wanted?(headers)
       end
-      run_response_finished(environment, status, headers, error) if @rack_3
-      Hooks.call_all(:oob_work) if Hooks.any?(:oob_work) && oob_work_wanted?(headers)
     end
 
     private
+
+    def run_after_reply(environment)
+      blocks = environment["rack.after_reply"]
+      return if blocks.nil? || blocks.empty?
+
+      blocks.each { |block| guard("after_reply.failed", environment) { block.call } }
+    end
 
     def run_response_finished(environment, status, headers, error)
       blocks = environment["rack.response_finished"]

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "io/wait"
 require "socket"
 require_relative "frame"
 require_relative "layout"
@@ -16,8 +17,8 @@ module PhusionPassenger
     end
   end
 
-  # The request body ended too early.
-  class BodyBrokenOff < EOFError; end
+  # The request body ended too early. No EOFError, which is the normal end for IO.copy_stream.
+  class BodyBrokenOff < IOError; end
 
   # The file with the request's body did not reach this process, which has no descriptor left.
   class BodyNotReceived < StandardError; end
@@ -25,7 +26,7 @@ module PhusionPassenger
   # The instance's end of one reply channel. One exchange uses it at a time, but application code
   # may go on after the last message of its answer, while the next exchange uses the channel.
   #
-  # The agent shares the descriptor, so its flags never change. Reads and writes block, without the
+  # The agent shares the descriptor, so its flags never change. Writes block, without the
   # interpreter's lock.
   class Channel
     # Errors of a socket whose other end has gone, or which is closed.
@@ -71,10 +72,10 @@ module PhusionPassenger
       @io.close
     end
 
-    # Raises ClientGone if the child gave the exchange up. Unread messages hide that.
+    # Raises ClientGone if the child gave the exchange up, which is a hang-up (QueueEnd). The child
+    # may want no more of the request's body, and wait for the answer: that is none.
     def check
-      bytes = @io.recv_nonblock(1, Socket::MSG_PEEK, exception: false)
-      raise EOFError if bytes.nil? || bytes.empty? # it is one or the other, by Ruby's version
+      raise EOFError unless @io.wait(IO::PRIORITY, 0).nil?
     rescue *GONE
       raise ClientGone, "the client has closed its connection"
     end
@@ -99,7 +100,7 @@ module PhusionPassenger
       raise ClientGone, "the client has closed its connection"
     end
 
-    # The next message and its files, which the caller closes. Raises BodyBrokenOff as `receive`
+    # The next message and its files, which the caller closes. Raises BodyBrokenOff as `receive_now`
     # does.
     def receive_with_files
       limit = Layout::MESSAGE_LIMIT + 1
@@ -113,13 +114,21 @@ module PhusionPassenger
       raise BodyBrokenOff, "the request's body was broken off"
     end
 
-    # Replaces the buffer with the next message. Raises BodyBrokenOff if the child gave the exchange
-    # up.
-    def receive(buffer)
-      @io.sysread(Layout::MESSAGE_LIMIT + 1, buffer)
-    rescue Errno::EINTR
-      retry
+    # Replaces the buffer with the next message. False: there is none yet. Raises BodyBrokenOff if
+    # the child gave the exchange up.
+    def receive_now(buffer)
+      bytes = @io.recv_nonblock(Layout::MESSAGE_LIMIT + 1, 0, buffer, exception: false)
+      raise EOFError if bytes.nil? || bytes.empty? # it is one or the other, by Ruby's version
+
+      bytes != :wait_readable
     rescue *GONE # EOFError is an IOError
+      raise BodyBrokenOff, "the request's body was broken off"
+    end
+
+    # Waits for a message, or for the end. It may be another thread's when this returns.
+    def await_message
+      @io.wait_readable
+    rescue *GONE
       raise BodyBrokenOff, "the request's body was broken off"
     end
   end

@@ -11,6 +11,8 @@ from .client_errors import means_client_gone
 from .scope import scope_of
 
 _CONTINUE = 100
+# Seconds between two looks at an application that has answered before it asked for the body.
+_LOOK = 1
 _ERROR = b"Internal Server Error"
 
 
@@ -50,9 +52,12 @@ class HttpRequest:
         self._has_gap = False
         # The client has left, or has broken its body off.
         self._gone = False
-        # What receive() and send_message() wait for: news on the channel, or the end of the answer.
+        # What receive() waits for: news on the channel, or the end of the answer.
         self._reading = None
+        # Held while messages are sent that belong together.
         self._writing = asyncio.Lock()
+        # The number of messages.
+        self._sent = 0
 
     async def take_body(self, source, rest_of_head, in_file):
         """The body follows on the channel. Waits for the rest of the head, which has so many
@@ -126,6 +131,8 @@ class HttpRequest:
             while not self.finished:
                 await self._await_message(False)
         except (BodyBrokenOff, ClientGone):
+            if self._asks and self.started:
+                await self._await_silence()
             self._gone = not self.finished
         if self.finished and self.stream is not None:
             await self.stream.closed()
@@ -170,43 +177,56 @@ class HttpRequest:
         rest = head[layout.PAYLOAD_LIMIT :] + body
         room = layout.PAYLOAD_LIMIT - len(first)
         ends = last and len(rest) <= room
+        begun = False
         try:
-            await self.send_message(layout.RESPONSE, layout.LAST if ends else 0, status, len(head), self._queued,
-                                    self._sticky_id, first, rest[:room])
+            async with self._writing:
+                await self._send(layout.RESPONSE, layout.LAST if ends else 0, status, len(head), self._queued,
+                                 self._sticky_id, first, rest[:room])
+                begun = True
+                if not ends and (rest[room:] or last):
+                    await self._send_parts(rest[room:], last, True)
         except asyncio.CancelledError:
-            self.started = False
+            self.started = begun
             raise
-        if not ends and (rest[room:] or last):
-            await self.send_data(rest[room:], last, True)
 
-    async def send_data(self, body, last, begun=False):
-        """Sends more of the body. `begun`: it is the rest of what the application sends at once."""
+    async def send_data(self, body, last):
+        """Sends more of the body. Bytes of several tasks do not mix."""
+        async with self._writing:
+            await self._send_parts(body, last, False)
+
+    async def send_message(self, type_, flags, *fields):
+        """Waits until the child has room."""
+        async with self._writing:
+            await self._send(type_, flags, *fields)
+
+    async def _send_parts(self, body, last, begun):
+        """`begun`: it is the rest of what the application sends at once."""
         rest = memoryview(body)
         try:
             while len(rest) > layout.PAYLOAD_LIMIT:
-                await self.send_message(layout.DATA, 0, 0, 0, 0, 0, b"", rest[: layout.PAYLOAD_LIMIT])
+                await self._send(layout.DATA, 0, 0, 0, 0, 0, b"", rest[: layout.PAYLOAD_LIMIT])
                 rest = rest[layout.PAYLOAD_LIMIT :]
                 begun = True
-            await self.send_message(layout.DATA, layout.LAST if last else 0, 0, 0, 0, 0, b"", rest)
+            await self._send(layout.DATA, layout.LAST if last else 0, 0, 0, 0, 0, b"", rest)
         except asyncio.CancelledError:
             self._has_gap = self._has_gap or begun
             raise
 
-    async def send_message(self, type_, flags, *fields):
-        """Waits until the child has room. Messages of several tasks do not mix."""
+    async def _send(self, type_, flags, *fields):
+        """With the lock."""
         if flags & layout.LAST:
             # The child may use the channel for another exchange once it has the last message.
             self._stop_reading()
             if self._has_gap:
                 type_, fields = layout.ABORTED, ()
-        async with self._writing:
-            try:
-                # Another task may have ended the answer meanwhile.
-                while not self.finished and not self.channel.send_now(self.ticket, type_, flags, *fields):
-                    await self._await_room()
-            except OSError:
-                self._has_gap = True
-                raise
+        try:
+            # Another task may have ended the answer meanwhile.
+            while not self.finished and not self.channel.send_now(self.ticket, type_, flags, *fields):
+                await self._await_room()
+        except OSError:
+            self._has_gap = True
+            raise
+        self._sent += 1
         if flags & layout.LAST:
             self.finished = True
             # A task may have begun to read while this one waited.
@@ -292,6 +312,17 @@ class HttpRequest:
             self._reading = self.loop.create_future()
             self.loop.add_reader(self.channel.fileno(), self._stop_reading)
         await asyncio.shield(self._reading)
+
+    async def _await_silence(self):
+        """The application has answered before it asked for the body, and so the child has none for
+        it. Until the client leaves, or the application says nothing for a while: then it waits for
+        the body. Or until the answer ends."""
+        sent = None
+        while not (self.finished or self.channel.hung_up() or self._sent == sent):
+            sent = None if self._writing.locked() else self._sent
+            if self._reading is None:
+                self._reading = self.loop.create_future()
+            await asyncio.wait({self._reading}, timeout=_LOOK)
 
     def _stop_reading(self):
         if self._reading is not None:

@@ -4,7 +4,7 @@ import io
 import os
 import tempfile
 
-from . import layout
+from . import layout, threads
 from .channels import BodyBrokenOff, BodyNotReceived, close_descriptors
 
 _IN_MEMORY = 1024 * 1024
@@ -16,7 +16,8 @@ class BodySource:
     then the body.
 
     A request that is sent again has a new ticket, but BODY messages under its earlier tickets stay
-    valid. One exchange owns it, in one thread."""
+    valid. One exchange owns it. After the answer the channel's messages are another request's, also
+    while a thread of the application still reads."""
 
     def __init__(self, channel, first_ticket, last_ticket):
         self._channel = channel
@@ -25,8 +26,16 @@ class BodySource:
         self._stale = 0
         self._unread = b""
         self._ended = False
+        self._over = False
+        # Held while a message is taken, but not while one is waited for.
+        self._lock = threads.allocate_lock()
         # Descriptor and size of the body's file, once it has come. The reader owns it.
         self.body_file = None
+
+    def close(self):
+        """The reply calls it before its last message. No message is taken from then on."""
+        with self._lock:
+            self._over = True
 
     def next_piece(self):
         """The next bytes, or none at the end. Raises BodyBrokenOff."""
@@ -71,7 +80,15 @@ class BodySource:
         return self.body_file
 
     def _receive(self, may_be_file):
-        return self.take(*self._channel.receive(), may_be_file)
+        """Waits for a message. Returns and raises as take()."""
+        while True:
+            with self._lock:
+                if self._over:
+                    raise BodyBrokenOff("the rest of the request's body is gone, since its exchange is over")
+                received = self._channel.receive_now()
+                if received is not None:
+                    return self.take(*received, may_be_file)
+            self._channel.await_message()
 
     def take(self, message, descriptors, may_be_file=False):
         """Takes a message of the channel. True: a piece of the body has come. Raises BodyBrokenOff

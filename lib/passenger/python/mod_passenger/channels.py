@@ -32,7 +32,7 @@ class Channel:
     """The instance's end of one reply channel. One exchange uses it at a time, but application code
     may go on after the last message of its answer, while the next exchange uses the channel.
 
-    The agent shares the descriptor, so its flags never change. Reads and writes block, without the
+    The agent shares the descriptor, so its flags never change. Writes block, without the
     interpreter's lock."""
 
     def __init__(self, identifier, descriptor):
@@ -79,19 +79,19 @@ class Channel:
                     self._descriptor, ticket, type_, flags, status, head_length, queued, sticky_id, head, body)
             else:
                 header = layout.REPLY.pack(ticket, type_, flags, status, head_length, queued, sticky_id)
-                self._waiting(POLLOUT, lambda: self._socket.sendmsg([header, head, body]))
+                self._when_room(lambda: self._socket.sendmsg([header, head, body]))
         except OSError as error:
             _check_gone(error)
             raise
 
-    def _waiting(self, events, call):
+    def _when_room(self, call):
         """Another process may have made the descriptor non-blocking (libuv does)."""
         while True:
             try:
                 return call()
             except BlockingIOError:
                 news = poll()
-                news.register(self._socket, events)
+                news.register(self._socket, POLLOUT)
                 news.poll()
 
     def fileno(self):
@@ -128,7 +128,7 @@ class Channel:
         header = layout.REPLY.pack(ticket, layout.ANSWER_FILE, layout.LAST, 0, 0, 0, 0)
         message = [header, layout.FILE_RANGE.pack(offset, length)]
         try:
-            self._waiting(POLLOUT, lambda: self._socket.sendmsg(message, _rights(descriptor)))
+            self._when_room(lambda: self._socket.sendmsg(message, _rights(descriptor)))
         except OSError as error:
             if error.errno == ETOOMANYREFS:
                 return False
@@ -137,28 +137,37 @@ class Channel:
         return True
 
     def receive_now(self):
-        """As receive(). None: there is no message."""
-        try:
-            return self._receive(socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return None
-
-    def receive(self):
-        """The next message and its descriptors, which the caller owns. Raises BodyBrokenOff if the
-        child gave the exchange up."""
-        return self._waiting(POLLIN, lambda: self._receive(0))
-
-    def _receive(self, flags):
+        """The next message and its descriptors, which the caller owns. None: there is none yet.
+        Raises BodyBrokenOff if the child gave the exchange up."""
         try:
             message, controls, _, _ = self._socket.recvmsg(
-                layout.MESSAGE_LIMIT + 1, _RIGHTS_SPACE, socket.MSG_CMSG_CLOEXEC | flags)
+                layout.MESSAGE_LIMIT + 1, _RIGHTS_SPACE, socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT)
         except BlockingIOError:
-            raise
+            return None
         except OSError as error:
             raise BodyBrokenOff("the request's body was broken off") from error
         if not message:
             raise BodyBrokenOff("the request's body was broken off")
         return message, frames.descriptors_in(controls)
+
+    def hung_up(self):
+        """Whether the child gave the exchange up. It may want no more of the request's body, and
+        wait for the answer: that is no hang-up, which poll() reports whatever it is asked for."""
+        if self._descriptor == -1:
+            return True
+        news = poll()
+        news.register(self._socket, 0)
+        return bool(news.poll(0))
+
+    def await_message(self):
+        """Waits for a message, or for the end. It may be another thread's when this returns."""
+        news = poll()
+        try:
+            news.register(self._socket, POLLIN)
+        except ValueError:
+            # Closed meanwhile, as receive_now() will tell.
+            return
+        news.poll()
 
 
 class Channels:

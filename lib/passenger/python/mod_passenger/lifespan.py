@@ -54,7 +54,7 @@ class Lifespan:
         await asyncio.wait({self._task}, timeout=_RAISES_WITHIN)
 
     async def _run(self):
-        scope = {"type": "lifespan", "asgi": ASGI["lifespan"], "state": self.state}
+        scope = {"type": "lifespan", "asgi": dict(ASGI["lifespan"]), "state": self.state}
         try:
             await self._application(scope, self._to_application.get, self._send)
         except Exception as error:

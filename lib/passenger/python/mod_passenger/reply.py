@@ -9,7 +9,8 @@ class Reply:
     """Each piece is sent as it comes; a piece that is too long for a message is cut. A handler owns
     it for one request. All methods raise what Channel.send() raises."""
 
-    __slots__ = ("_channel", "ticket", "_queued", "_sticky_id", "takes_file", "started", "finished", "skipped")
+    __slots__ = ("_channel", "ticket", "_queued", "_sticky_id", "takes_file", "body_source", "started",
+                 "finished", "skipped")
 
     def __init__(self, channel, ticket, queued, sticky_id):
         """`queued`: microseconds from the sending of the request until the instance took it.
@@ -20,6 +21,8 @@ class Reply:
         self._sticky_id = sticky_id
         # The child takes the end of a body as an open file.
         self.takes_file = False
+        # What reads the request's body from the channel. None: the body came with the request.
+        self.body_source = None
         # The head was sent: it is too late for another answer.
         self.started = False
         # The last message was sent. A channel without it cannot be used again.
@@ -30,6 +33,8 @@ class Reply:
     def respond(self, status, head, body=b"", last=False):
         """Sends status, header lines and the first bytes of the body."""
         if len(head) + len(body) <= _PIECE:
+            if last and self.body_source is not None:
+                self.body_source.close()
             self._send_head(status, head, head, body, layout.LAST if last else 0)
             self.finished = last
             return
@@ -49,12 +54,16 @@ class Reply:
                 self._channel.send(self.ticket, layout.DATA, 0, body=bytes(rest[:_PIECE]))
                 rest = rest[_PIECE:]
             body = bytes(rest)
+        if last and self.body_source is not None:
+            self.body_source.close()
         self._channel.send(self.ticket, layout.DATA, layout.LAST if last else 0, body=body)
         self.finished = last
 
     def file(self, descriptor, offset, length):
         """Ends the body with bytes of an open file. False: nothing was sent: the kernel takes no
         descriptor now."""
+        if self.body_source is not None:
+            self.body_source.close()
         self.finished = self._channel.send_file(self.ticket, descriptor, offset, length)
         return self.finished
 
@@ -67,6 +76,8 @@ class Reply:
     def abort(self):
         """The application failed after the head was sent."""
         if not self.finished:
+            if self.body_source is not None:
+                self.body_source.close()
             self._channel.send(self.ticket, layout.ABORTED, layout.LAST)
             self.finished = True
 

@@ -159,7 +159,7 @@ class RequestHandler:
         elif head_length > layout.REQUEST_HEAD_LIMIT:
             self._refuse(reply, "the head has %d bytes" % head_length)
         elif flags & layout.BODY_FOLLOWS:
-            source = BodySource(channel, reply.ticket - resends, reply.ticket)
+            source = reply.body_source = BodySource(channel, reply.ticket - resends, reply.ticket)
             head = message[begin : begin + head_length]
             if here < head_length:
                 head += source.read_exactly(head_length - here)

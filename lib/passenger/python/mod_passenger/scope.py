@@ -32,7 +32,7 @@ def scope_of(environment, kind, state):
     port = get("REMOTE_PORT", "0")
     scope = {
         "type": kind,
-        "asgi": ASGI[kind],
+        "asgi": dict(ASGI[kind]),
         "http_version": _VERSIONS.get(get("SERVER_PROTOCOL"), "1.1"),
         "scheme": "https" if get("HTTPS") == "on" else "http",
         "path": _text(raw_path),

@@ -110,7 +110,8 @@ class WsgiAdapter:
             pass
 
     def _prepare(self, environment, body, file, reply):
-        """Completes the environment. Returns the body's stream, which the caller closes."""
+        """Completes the environment. Returns the body's stream if it is to be closed: not where a
+        thread of the application may wait in it, with its lock."""
         for name in ("SCRIPT_NAME", "PATH_INFO"):
             if "%" in environment.get(name, ""):
                 environment[name] = unquote(environment[name], "latin-1")
@@ -124,7 +125,7 @@ class WsgiAdapter:
         environment.pop("HTTP_TRANSFER_ENCODING", None)
         environment["wsgi.input"] = stream
         environment.update(self._server_variables)
-        return stream
+        return None if isinstance(stream, io.BufferedReader) and not file else stream
 
     def _stream_of(self, environment, source, file, reply):
         if file:
@@ -364,4 +365,5 @@ def _broken(headers):
 
 
 def _subject_of(environment):
-    return log.subject(environment, environment.get("SCRIPT_NAME", "") + environment.get("PATH_INFO", ""))
+    # The application may have put anything there.
+    return log.subject(environment, "%s%s" % (environment.get("SCRIPT_NAME", ""), environment.get("PATH_INFO", "")))
