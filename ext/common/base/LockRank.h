@@ -43,9 +43,7 @@ inline constexpr LockRank USAGE_LEDGER{3, "UsageLedger::mutex_"};
 inline constexpr LockRank IN_FLIGHT_TABLE{3, "InFlightTable::mutex_"};
 
 // In a bridge.
-inline constexpr LockRank BRIDGE_INTAKE{1, "Bridge::Intake::mutex_"};
-inline constexpr LockRank BRIDGE_CHANNELS{1, "Bridge::Channels::mutex_"};
-inline constexpr LockRank BRIDGE_CONTROL{2, "Bridge::ControlSocket::mutex_"};
+inline constexpr LockRank BRIDGE_CONTROL{1, "Bridge::ControlSocket::mutex_"};
 
 // In the agent.
 inline constexpr LockRank RESTART_TURN{1, "RestartFiles::turn_"};

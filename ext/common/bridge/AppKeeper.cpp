@@ -203,12 +203,23 @@ AppKeeper::Ending AppKeeper::takeEnding() {
     return {message.substr(blank + 1, end - blank - 1), std::stoi(message), message.substr(end + 1)};
 }
 
+void AppKeeper::beginFinish() noexcept {
+    sendTo(socket_, {&STOP, 1});
+}
+
+bool AppKeeper::isGone() noexcept {
+    char ignored = 0;
+    ssize_t size = 0;
+    do {
+        size = recv(socket_.get(), &ignored, 1, MSG_DONTWAIT);
+    } while (size > 0);
+    return size == 0 || errno != EAGAIN;
+}
+
 void AppKeeper::finish() {
-    if (send(socket_.get(), &STOP, 1, MSG_NOSIGNAL) != 1) {
-        return;
-    }
-    char buffer[4096];
-    while (recv(socket_.get(), buffer, sizeof(buffer), 0) > 0) {
+    beginFinish();
+    while (!isGone()) {
+        pollUntil(socket_.get(), POLLIN, deadlineIn(24h));
     }
 }
 

@@ -41,10 +41,11 @@ public:
     int descriptor() const noexcept { return socket_.get(); }
     /** After descriptor() has become readable. */
     Ending takeEnding();
-    /**
-     * Sends SIGTERM to the application, and SIGKILL after a grace period. Returns when all its
-     * processes are gone.
-     */
+    /** Has SIGTERM sent to the application, and SIGKILL after a grace period. Does not wait. */
+    void beginFinish() noexcept;
+    /** After beginFinish(), when descriptor() has become readable: all processes are gone. */
+    bool isGone() noexcept;
+    /** Both: returns when all processes are gone. */
     void finish();
 
 private:

@@ -30,8 +30,7 @@ public:
 
 /**
  * The application's process as the bridge sees it: its command, its address and its end. Owned by
- * the bridge's main thread, which makes it before there are other threads. Any thread may call
- * address() after that.
+ * the bridge's main thread, which makes it before there are other threads.
  */
 class Application {
 public:
@@ -66,7 +65,9 @@ public:
     /** Readable when the command has ended. */
     int endingDescriptor() const noexcept { return keeper_->descriptor(); }
     AppKeeper::Ending takeEnding() { return keeper_->takeEnding(); }
-    /** Ends the application in order. Returns when all its processes are gone. */
+    // End the application in order (AppKeeper).
+    void beginFinish() noexcept { keeper_->beginFinish(); }
+    bool isGone() noexcept { return keeper_->isGone(); }
     void finish() { keeper_->finish(); }
     /** For messages. */
     static std::string describe(const AppKeeper::Ending &ending);

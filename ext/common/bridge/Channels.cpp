@@ -8,7 +8,6 @@
 namespace Passenger::Bridge {
 
 std::optional<ChannelPtr> Channels::find(std::uint64_t id, bool &asked) {
-    const LockGuard lock(mutex_);
     const auto known = known_.find(id);
     if (known != known_.end()) {
         return known->second;
@@ -45,35 +44,26 @@ void Channels::add(std::uint64_t id, FileDescriptor end) {
     auto channel = std::make_shared<Channel>();
     channel->id = id;
     channel->end = std::move(end);
-    const LockGuard lock(mutex_);
     known_[id] = std::move(channel);
     wanted_.erase(id);
-    news_();
 }
 
 void Channels::refuse(std::uint64_t id) {
-    const LockGuard lock(mutex_);
     wanted_.erase(id);
-    news_();
 }
 
 void Channels::drop(std::uint64_t id) {
-    const LockGuard lock(mutex_);
     known_.erase(id);
 }
 
 void Channels::forget() {
-    const LockGuard lock(mutex_);
     known_.clear();
     wanted_.clear();
-    news_();
 }
 
 void Channels::stop() {
-    const LockGuard lock(mutex_);
     stopped_ = true;
     wanted_.clear();
-    news_();
 }
 
 }  // namespace Passenger::Bridge

@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "base/FileDescriptor.h"
-#include "base/Mutex.h"
 
 namespace Passenger::Bridge {
 
@@ -29,9 +28,8 @@ struct Channel {
 using ChannelPtr = std::shared_ptr<const Channel>;
 
 /**
- * The reply channels that this instance knows. The loop looks them up; the thread that reads the
- * control socket adds those that were asked for. A dropped channel closes when its exchange is
- * over. Owned by the Instance; thread-safe.
+ * The reply channels that this instance knows, and those that it has asked for. A dropped channel
+ * closes when its exchange is over. Owned by the Instance.
  */
 class Channels {
 public:
@@ -42,39 +40,36 @@ public:
      *  claimed after a second. */
     static constexpr std::chrono::milliseconds PATIENCE{2000};
 
-    /**
-     * @param ask sends FETCH without waiting; throws when it cannot be sent
-     * @param news called with the lock held: another find() may have another result
-     */
-    Channels(std::function<void(std::uint64_t)> ask, std::function<void()> news)
-        : ask_(std::move(ask)), news_(std::move(news)) {}
+    /** @param ask sends FETCH without waiting; throws when it cannot be sent */
+    explicit Channels(std::function<void(std::uint64_t)> ask) : ask_(std::move(ask)) {}
 
     /**
      * Asks the agent for a channel that is new.
      * @param asked of the request: the agent was asked for it. At first false
      * @return nothing: not yet. Null: its child or the agent is gone, or the agent cannot be asked
      */
-    std::optional<ChannelPtr> find(std::uint64_t id, bool &asked) EXCLUDES(mutex_);
-    void add(std::uint64_t id, FileDescriptor end) EXCLUDES(mutex_);
+    std::optional<ChannelPtr> find(std::uint64_t id, bool &asked);
+
+    // After all of the following but drop(), another find() may have another result.
+
+    void add(std::uint64_t id, FileDescriptor end);
     /** The agent knows no such channel. */
-    void refuse(std::uint64_t id) EXCLUDES(mutex_);
-    void drop(std::uint64_t id) EXCLUDES(mutex_);
+    void refuse(std::uint64_t id);
+    void drop(std::uint64_t id);
     /** Another pool process serves. The former one answers nothing any more, and its channels are
      *  of no use for new requests. */
-    void forget() EXCLUDES(mutex_);
+    void forget();
     /** The agent has gone: no more channels come. */
-    void stop() EXCLUDES(mutex_);
+    void stop();
 
 private:
-    bool ask(std::uint64_t id) REQUIRES(mutex_);
+    bool ask(std::uint64_t id);
 
     const std::function<void(std::uint64_t)> ask_;
-    const std::function<void()> news_;
-    Mutex mutex_{Locks::BRIDGE_CHANNELS};
-    std::map<std::uint64_t, ChannelPtr> known_ GUARDED_BY(mutex_);
+    std::map<std::uint64_t, ChannelPtr> known_;
     /** The agent was asked for them, and has not answered. */
-    std::set<std::uint64_t> wanted_ GUARDED_BY(mutex_);
-    bool stopped_ GUARDED_BY(mutex_) = false;
+    std::set<std::uint64_t> wanted_;
+    bool stopped_ = false;
 };
 
 }  // namespace Passenger::Bridge

@@ -11,10 +11,6 @@ constexpr std::chrono::seconds SEND_LIMIT{60};
 
 }  // namespace
 
-Frame ControlSocket::receive(FrameSocket::Deadline deadline) {
-    return socket_.receive(deadline);
-}
-
 void ControlSocket::send(const Frame &frame) {
     const LockGuard lock(mutex_);
     socket_.send(frame, FrameSocket::in(SEND_LIMIT));

@@ -1,20 +1,25 @@
 #pragma once
 
+#include <optional>
+#include <utility>
+
 #include "base/Mutex.h"
 #include "io/Frame.h"
 
 namespace Passenger::Bridge {
 
 /**
- * The control socket to the agent (doc/PROTOCOLS.md, section 4.3). Owned by the bridge. One thread
- * at a time reads; any thread writes.
+ * The control socket to the agent (doc/PROTOCOLS.md, section 4.3). Owned by the bridge. The main
+ * thread reads; any thread writes.
  */
 class ControlSocket {
 public:
     explicit ControlSocket(FileDescriptor socket) : socket_(std::move(socket)) {}
 
     /** @throws IOException, SystemException */
-    Frame receive(FrameSocket::Deadline deadline);
+    Frame receive(FrameSocket::Deadline deadline) { return socket_.receive(deadline); }
+    /** Does not wait. @throws as receive() */
+    std::optional<Frame> tryReceive() { return socket_.tryReceive(); }
     void send(const Frame &frame) EXCLUDES(mutex_);
     /** The same without an error: the thread that reads sees that the agent has gone. */
     void tell(const Frame &frame) noexcept EXCLUDES(mutex_);

@@ -1,17 +1,17 @@
 #include "bridge/Instance.h"
 
-#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <exception>
-#include <functional>
+#include <memory>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -20,6 +20,7 @@
 
 #include "base/Exceptions.h"
 #include "base/Poll.h"
+#include "base/SignalDescriptor.h"
 #include "base/SystemClock.h"
 #include "bridge/EventLog.h"
 
@@ -32,16 +33,11 @@ using std::chrono::steady_clock;
 
 /** The name of a step in reports. */
 constexpr const char *STARTING_THREADS = "starting threads";
-constexpr auto FOREVER = std::chrono::hours(24 * 365);
 /** The time that clients have for the bytes that are left at the end. */
 constexpr auto REST_WITHIN = 2s;
 
-sigset_t endingSignals() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    return signals;
+FileDescriptor endingSignals() {
+    return makeSignalDescriptor({SIGTERM, SIGINT});
 }
 
 int exitStatusFor(const AppKeeper::Ending &ending) {
@@ -62,8 +58,7 @@ std::size_t mostRelays() {
 }  // namespace
 
 void Instance::prepareProcess() {
-    const sigset_t signals = endingSignals();
-    sigprocmask(SIG_BLOCK, &signals, nullptr);
+    endingSignals();
 }
 
 Instance::Instance(ControlSocket &control, Application &application, Frame frame,
@@ -72,45 +67,56 @@ Instance::Instance(ControlSocket &control, Application &application, Frame frame
       application_(application),
       finishWithin_(finishWithin),
       serve_(Serve::of(frame)),
-      channels_([this](std::uint64_t id) { control_.sendIfRoom(Frame(FrameType::FETCH, {std::to_string(id)})); },
-                [this] { intake_->noteChannels(); }),
-      relays_(
-          mostRelays(), [this] { noteEvent(); }, SystemClock::instance()),
+      channels_([this](std::uint64_t id) { control_.sendIfRoom(Frame(FrameType::FETCH, {std::to_string(id)})); }),
+      relays_(mostRelays(), SystemClock::instance()),
       tools_{channels_,
              application_.address(),
              relays_,
              [this] { countAnswered(); },
              application_.isNode(),
              application_.takesAll()},
-      events_(makeEventDescriptor()) {
-    const sigset_t signals = endingSignals();
-    signals_ = FileDescriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-    intake_.emplace(std::make_shared<const Handover>(serve_, frame), tools_, [this] { noteIdle(); });
+      intake_(std::make_shared<const Handover>(serve_, frame), tools_),
+      signals_(endingSignals()),
+      controlWatch_(intake_.watchFor(Intake::CONTROL)),
+      applicationWatch_(intake_.watchFor(Intake::APPLICATION)) {
+    if (!controlWatch_.set(control_.descriptor(), EPOLLIN) ||
+        !applicationWatch_.set(application_.endingDescriptor(), EPOLLIN) ||
+        !intake_.watchFor(Intake::SIGNALS).set(signals_.get(), EPOLLIN)) {
+        throw SystemException("epoll", errno);
+    }
 }
-
-/** Busy threads still use the members, so the owner ends the process without destroying it. */
-Instance::~Instance() = default;
 
 void Instance::run() {
-    startThreads();
+    if (serve_.heartbeatInterval.count() > 0) {
+        startHeartbeats();
+    }
     // Before any request: the agent supposes that an instance has none before READY.
     control_.send(Frame(FrameType::READY));
-    gate_.count_down();
-    while (!ending_) {
-        awaitEvent(deadlineIn(FOREVER));
+    try {
+        // Frames that came together with SERVE.
+        readControlSocket();
+        settle();
+        while (!ending_) {
+            turn(std::nullopt);
+        }
+        finish();
+    } catch (const std::exception &error) {
+        EventLog::write("instance.thread_failed", "error=" + EventLog::inQuotes(error.what()));
+        // The claim of a request in work stays, so that the agent sends LOST.
+        ::_exit(EXIT_FAILURE);
     }
-    finish();
 }
 
-/** Before READY: an instance without its threads has not started, and the version that serves goes
- *  on. */
-void Instance::startThreads() {
+/** In a thread that does nothing else, to the end of the process. Before READY: an instance without
+ *  it has not started, and the version that serves goes on. */
+void Instance::startHeartbeats() {
     try {
-        startThread([this] { intake_->run(); });
-        startThread([this] { readControlSocket(); });
-        if (serve_.heartbeatInterval.count() > 0) {
-            startThread([this] { sendHeartbeats(); });
-        }
+        std::thread([&control = control_, interval = serve_.heartbeatInterval] {
+            for (;;) {
+                std::this_thread::sleep_for(interval);
+                control.tellIfRoom(Frame(FrameType::HEARTBEAT));
+            }
+        }).detach();
     } catch (const std::system_error &error) {
         failStart(error.what());
     }
@@ -122,55 +128,67 @@ void Instance::failStart(const char *reason) {
                     fmt::format("step=\"{}\" message={}", STARTING_THREADS, EventLog::inQuotes(message)));
     control_.tell(Frame(FrameType::FAILED, {STARTING_THREADS, "", message, ""}));
     application_.finish();
-    // Without destructors: other threads wait at the gate.
     ::_exit(EXIT_FAILURE);
 }
 
-/** The end of the thread ends the instance. @throws std::system_error */
-void Instance::startThread(std::function<void()> work) {
-    std::thread([this, work = std::move(work)] {
-        gate_.wait();
-        try {
-            work();
-        } catch (const std::exception &error) {
-            EventLog::write("instance.thread_failed", "error=" + EventLog::inQuotes(error.what()));
-            // The claim of a request in work stays, so that the agent sends LOST.
-            ::_exit(EXIT_FAILURE);
-        }
-        ending_ = true;
-        noteEvent();
-    }).detach();
+/** Waits for events once, until `until` at most. */
+void Instance::turn(Deadline until) {
+    const Intake::Ready ready = intake_.turn(until);
+    if (ready[Intake::APPLICATION]) {
+        noteApplication();
+    }
+    signalfd_siginfo signal{};
+    if (ready[Intake::SIGNALS] && ::read(signals_.get(), &signal, sizeof(signal)) > 0) {
+        beginEnd();
+    }
+    if (ready[Intake::CONTROL]) {
+        readControlSocket();
+    }
+    settle();
 }
 
-/** The function of a thread of its own, which runs to the end of the process. */
-void Instance::sendHeartbeats() {
-    for (;;) {
-        std::this_thread::sleep_for(serve_.heartbeatInterval);
-        control_.tellIfRoom(Frame(FrameType::HEARTBEAT));
+void Instance::settle() {
+    if (intake_.settle() && !ending_) {
+        control_.tell(Frame(FrameType::PAUSE, {"1"}));
+    }
+}
+
+/** Its keeper tells something, or has ended. */
+void Instance::noteApplication() {
+    if (!finishing_) {
+        endWithApplication();
+    }
+    gone_ = application_.isGone();
+    if (gone_) {
+        applicationWatch_.set(application_.endingDescriptor(), 0);
     }
 }
 
 /** Goes on after FINISH, because a request in work may still need a channel. */
 void Instance::readControlSocket() {
     try {
-        for (;;) {
-            handle(control_.receive(deadlineIn(FOREVER)));
+        while (auto frame = control_.tryReceive()) {
+            handle(std::move(*frame));
         }
     } catch (const EndOfFileException &) {
         // The agent has gone or no longer wants the instance.
-        channels_.stop();
+        leaveControlSocket();
     } catch (const std::exception &error) {
         EventLog::write("control.broken", "reason=" + EventLog::inQuotes(error.what()));
-        channels_.stop();
+        leaveControlSocket();
     }
+    intake_.searchAgain();
+}
+
+void Instance::leaveControlSocket() noexcept {
+    controlWatch_.set(control_.descriptor(), 0);
+    channels_.stop();
+    beginEnd();
 }
 
 void Instance::handle(Frame frame) {
     switch (frame.type) {
-        case FrameType::FINISH:
-            ending_ = true;
-            noteEvent();
-            break;
+        case FrameType::FINISH: beginEnd(); break;
         case FrameType::SERVE: serveAnew(frame); break;
         case FrameType::CHANNEL: addChannel(frame); break;
         case FrameType::NO_CHANNEL: channels_.refuse(frame.number(0)); break;
@@ -213,14 +231,17 @@ void Instance::serveAnew(Frame &frame) {
     if (serve_.maxRequests > 0 && answered_ >= serve_.maxRequests) {
         control_.tell(Frame(FrameType::LIMIT_REACHED));
     }
-    intake_->replace(std::move(handover));
+    intake_.replace(std::move(handover));
+    if (ending_) {
+        intake_.pause();
+    }
 }
 
 /** The intake reports the pause when it has no request. */
 void Instance::pauseOrResume(const Frame &frame) {
     if (frame.field(0) == "1") {
-        intake_->pause();
-    } else if (intake_->resume()) {
+        intake_.pause();
+    } else if (!ending_ && intake_.resume()) {
         control_.tell(Frame(FrameType::PAUSE, {"0"}));
     }
 }
@@ -231,76 +252,49 @@ void Instance::countAnswered() {
     }
 }
 
-/** For the Intake. At the end the main thread waits for it. */
-void Instance::noteIdle() {
-    if (ending_) {
-        noteEvent();
-    } else {
-        control_.tell(Frame(FrameType::PAUSE, {"1"}));
-    }
-}
-
-void Instance::noteEvent() noexcept {
-    setEvent(events_);
-}
-
-bool Instance::awaitEvent(Application::Deadline deadline) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
-    std::array<pollfd, 3> entries{
-        {{application_.endingDescriptor(), POLLIN, 0}, {signals_.get(), POLLIN, 0}, {events_.get(), POLLIN, 0}}};
-    const int timeout = static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
-    if (poll(entries.data(), entries.size(), timeout) <= 0) {
-        return steady_clock::now() < deadline;
-    }
-    if (entries[0].revents != 0) {
-        endWithApplication();
-    }
-    signalfd_siginfo signal{};
-    if (read(signals_.get(), &signal, sizeof(signal)) > 0) {
-        ending_ = true;
-    }
-    clearEvent(events_);
-    return true;
+void Instance::beginEnd() noexcept {
+    ending_ = true;
+    intake_.pause();
 }
 
 void Instance::endWithApplication() {
     // Before a request's notice is over.
-    ending_ = true;
     relays_.noteDeathOfApplication();
+    applicationWatch_.set(application_.endingDescriptor(), 0);
     const AppKeeper::Ending ending = application_.takeEnding();
     EventLog::write("application.ended", fmt::format("status=\"{}\"", Application::describe(ending)));
-    if (relays_.undelivered() > 0) {
-        intake_->finish();
-        letClientsTakeTheRest(&Relays::undelivered);
-    }
+    beginEnd();
+    settle();
+    letClientsTakeTheRest(&Relays::undelivered);
     ::_exit(exitStatusFor(ending));
 }
 
 /** Waits until clients have the application's last bytes, such as the reason for closing a
  *  WebSocket. */
-void Instance::letClientsTakeTheRest(std::size_t (Relays::*left)() const noexcept) const {
-    constexpr auto LOOKS = 10ms;
-    const auto deadline = steady_clock::now() + REST_WITHIN;
+void Instance::letClientsTakeTheRest(std::size_t (Relays::*left)() const noexcept) {
+    const auto deadline = deadlineIn(REST_WITHIN);
     while ((relays_.*left)() > 0 && steady_clock::now() < deadline) {
-        std::this_thread::sleep_for(LOOKS);
+        turn(deadline);
     }
 }
 
 void Instance::finish() {
-    intake_->finish();
-    const auto deadline = steady_clock::now() + finishWithin_;
-    const auto inWork = [this] { return intake_->inWork() + relays_.streams(); };
-    bool told = false;
-    do {
+    const auto deadline = deadlineIn(finishWithin_);
+    const auto inWork = [this] { return intake_.inWork() + relays_.streams(); };
+    for (bool told = false; inWork() > 0 && steady_clock::now() < deadline; turn(deadline)) {
         // Another instance may serve while event streams go on.
-        if (intake_->inWork() == 0 && relays_.streams() > 0 && !std::exchange(told, true)) {
+        if (intake_.inWork() == 0 && !std::exchange(told, true)) {
             control_.tell(Frame(FrameType::PAUSE, {"1"}));
         }
-    } while (inWork() > 0 && awaitEvent(deadline));
+    }
     if (const std::size_t left = inWork(); left > 0) {
         EventLog::write("instance.gave_up_waiting", fmt::format("requests={}", left));
     }
-    application_.finish();
+    application_.beginFinish();
+    finishing_ = true;
+    while (!gone_) {
+        turn(std::nullopt);
+    }
     letClientsTakeTheRest(&Relays::count);
     // Without destructors: claims of requests in work must stay.
     ::_exit(EXIT_SUCCESS);

@@ -1,12 +1,11 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <latch>
 #include <optional>
 
+#include "base/Clock.h"
 #include "base/FileDescriptor.h"
 #include "bridge/Application.h"
 #include "bridge/Channels.h"
@@ -15,16 +14,17 @@
 #include "bridge/Intake.h"
 #include "bridge/Place.h"
 #include "bridge/Relays.h"
+#include "bridge/Watch.h"
 #include "io/FinishLimit.h"
 #include "io/Serve.h"
 
 namespace Passenger::Bridge {
 
 /**
- * The bridge from SERVE to its end. The main thread owns it and waits for the end. One thread reads
- * the control socket, and one works at the requests (Intake). When the application's command ends,
- * the process ends as soon as the relays have delivered their bytes. The agent then reports the
- * claimed requests as lost.
+ * The bridge from SERVE to its end. One thread, the main thread, works at the requests (Intake),
+ * reads the control socket, and waits for the end. When the application's command ends, the process
+ * ends as soon as the relays have delivered their bytes. The agent then reports the claimed
+ * requests as lost.
  */
 class Instance {
 public:
@@ -34,30 +34,31 @@ public:
     /** @throws ProtocolException when `frame`, a SERVE, is malformed */
     Instance(ControlSocket &control, Application &application, Frame frame,
              std::chrono::milliseconds finishWithin = FINISH_LIMIT);
-    ~Instance();
 
-    /** Does not return before all requests are answered, or finishWithin is over. */
-    void run();
+    /** Ends the process when all requests are answered, or finishWithin is over.
+     *  @throws SystemException: READY cannot be sent */
+    [[noreturn]] void run();
 
 private:
-    void startThreads();
+    using Deadline = std::optional<MonotonicTime>;
+
+    void startHeartbeats();
     [[noreturn]] void failStart(const char *reason);
-    void startThread(std::function<void()> work);
+    void turn(Deadline until);
+    void settle();
+    void noteApplication();
     void readControlSocket();
-    [[noreturn]] void sendHeartbeats();
+    void leaveControlSocket() noexcept;
     void handle(Frame frame);
     void addChannel(Frame &frame);
     void serveAnew(Frame &frame);
     void pauseOrResume(const Frame &frame);
     void countAnswered();
-    /** Waits for an event for the main thread. False: none came until `deadline`. */
-    bool awaitEvent(Application::Deadline deadline);
-    void noteIdle();
-    void noteEvent() noexcept;
-    void finish();
+    void beginEnd() noexcept;
+    [[noreturn]] void finish();
     [[noreturn]] void endWithApplication();
     /** @param left of the Relays */
-    void letClientsTakeTheRest(std::size_t (Relays::*left)() const noexcept) const;
+    void letClientsTakeTheRest(std::size_t (Relays::*left)() const noexcept);
 
     ControlSocket &control_;
     Application &application_;
@@ -67,14 +68,17 @@ private:
     Channels channels_;
     Relays relays_;
     const Place::Tools tools_;
-    std::optional<Intake> intake_;
-    /** Threads wait here until the instance is ready. */
-    std::latch gate_{1};
-    FileDescriptor signals_;
-    /** Wakes the main thread. */
-    FileDescriptor events_;
-    std::atomic<bool> ending_{false};
-    std::atomic<std::uint64_t> answered_{0};
+    Intake intake_;
+    const FileDescriptor signals_;
+    Watch controlWatch_;
+    Watch applicationWatch_;
+    std::uint64_t answered_ = 0;
+    /** No more requests are taken. */
+    bool ending_ = false;
+    /** The application was told to end. */
+    bool finishing_ = false;
+    /** It has ended. */
+    bool gone_ = false;
 };
 
 }  // namespace Passenger::Bridge

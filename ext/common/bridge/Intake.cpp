@@ -3,7 +3,6 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <utility>
@@ -22,9 +21,8 @@ constexpr int RETRY_INTERVAL = 200;
 /** The two upper bits of an event's data. The rest is a number: of the place, or of the channel.
  *  Channels' ids begin with the machine's uptime in nanoseconds: 2^62 are 146 years. */
 enum class Kind : std::uint8_t { COMMON, QUEUE, CONNECTION, CHANNEL };
-/** Numbers of COMMON. */
-constexpr std::uint64_t NEWS = 0;
-constexpr std::uint64_t RELAYS = 1;
+/** The number of COMMON behind those of the sources. */
+constexpr std::uint64_t RELAYS = Intake::SOURCES;
 constexpr unsigned KIND_SHIFT = 62;
 constexpr std::uint64_t NUMBER = (std::uint64_t{1} << KIND_SHIFT) - 1;
 
@@ -34,74 +32,56 @@ constexpr std::uint64_t keyOf(Kind kind, std::uint64_t number) {
 
 }  // namespace
 
-Intake::Intake(HandoverPtr handover, const Place::Tools &tools, std::function<void()> idle)
+Intake::Intake(HandoverPtr handover, const Place::Tools &tools)
     : tools_(tools),
-      tellIdle_(std::move(idle)),
       most_(handover->threads),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      news_(makeEventDescriptor()),
-      handover_(std::move(handover)),
-      open_(!handover_->paused),
+      open_(!handover->paused),
       queues_(epoll_, keyOf(Kind::QUEUE, 0)),
       memory_(std::make_unique_for_overwrite<char[]>(BodySource::BUFFER_SIZE)) {
-    if (!epoll_ || !Watch(epoll_, keyOf(Kind::COMMON, NEWS)).set(news_.get(), EPOLLIN) ||
-        !Watch(epoll_, keyOf(Kind::COMMON, RELAYS)).set(tools_.relays.descriptor().get(), EPOLLIN)) {
+    if (!epoll_ || !Watch(epoll_, keyOf(Kind::COMMON, RELAYS)).set(tools_.relays.descriptor().get(), EPOLLIN)) {
         throw SystemException("epoll", errno);
     }
+    changeHandover(std::move(handover));
 }
 
-void Intake::run() {
-    takeNews();
-    settle();
-    while (!finishing_ || inWork_ > 0 || tools_.relays.count() > 0) {
-        turn();
-        settle();
-    }
+Watch Intake::watchFor(Source source) const noexcept {
+    return {epoll_, keyOf(Kind::COMMON, source)};
 }
 
-/**
- * Waits for events once, and handles them. At most one message is taken: other instances may have
- * less to do. The message comes first, since no other instance may have been woken for it. After
- * it the loop may learn that it is to pause.
- */
-void Intake::turn() {
+/** The message comes first, since no other instance may have been woken for it. After it the
+ *  Instance may learn that it is to pause. */
+Intake::Ready Intake::turn(std::optional<MonotonicTime> until) {
     std::array<epoll_event, EVENTS_AT_ONCE> events{};
-    const int size = epoll_wait(epoll_.get(), events.data(), EVENTS_AT_ONCE, timeout());
+    const int size = epoll_wait(epoll_.get(), events.data(), EVENTS_AT_ONCE, timeout(until));
     if (size < 0 && errno != EINTR) {
         throw SystemException("epoll_wait", errno);
     }
-    bool news = false;
+    wokenAt_ = std::chrono::steady_clock::now();
+    Ready others{};
     QueueWatch::Ready ready{};
     for (int index = 0; index < size; index++) {
         const epoll_event &event = events[static_cast<std::size_t>(index)];
         const std::uint64_t number = event.data.u64 & NUMBER;
         switch (static_cast<Kind>(event.data.u64 >> KIND_SHIFT)) {
-            case Kind::COMMON:
-                if (number == RELAYS) {
-                    tools_.relays.turn();
-                } else {
-                    // It stays until it was read. Events that did not fit may be of the queue.
-                    news = size < static_cast<int>(EVENTS_AT_ONCE);
-                }
-                break;
+            case Kind::COMMON: (number == RELAYS ? relaysReady_ : others.at(number)) = true; break;
             case Kind::QUEUE: ready.at(number) = true; break;
             case Kind::CONNECTION: connectionReady(static_cast<std::uint32_t>(number), event.events); break;
             case Kind::CHANNEL: channelReady(number, event.events); break;
         }
     }
+    if (size == static_cast<int>(EVENTS_AT_ONCE) && open_ && !current_->own) {
+        // The queue's event may not have fit.
+        ready.at(static_cast<std::size_t>(QueueWatch::Source::COMMON)) = true;
+    }
     took_ = take(ready);
-    if (!deadlines_.empty() || tools_.relays.deadline()) {
-        expire(std::chrono::steady_clock::now());
-    }
-    if (news || queues_.atEnd()) {
-        takeNews();
-    }
+    return others;
 }
 
 /** Milliseconds up to the next deadline; -1: there is none. */
-int Intake::timeout() const {
+int Intake::timeout(std::optional<MonotonicTime> until) const {
     const auto first = deadlines_.empty() ? std::nullopt : std::optional(deadlines_.begin()->first);
-    const auto next = earlier(first, tools_.relays.deadline());
+    const auto next = earlier(earlier(first, tools_.relays.deadline()), until);
     const int left = next ? millisecondsUntil(*next) : -1;
     if (!queues_.isMissing()) {
         return left;
@@ -112,11 +92,13 @@ int Intake::timeout() const {
 }
 
 /** Watches the queues only if a message could be taken now. */
-void Intake::settle() {
-    queues_.watch(mayTake_ && inWork_ < most_);
-    if (!mayTake_ && inWork_ == 0) {
-        tellIfIdle();
+bool Intake::settle() {
+    expire();
+    if (next_ && queues_.atEnd()) {
+        changeHandover(std::exchange(next_, nullptr));
     }
+    queues_.watch(open_ && inWork_ < most_);
+    return !open_ && inWork_ == 0 && !std::exchange(idleTold_, true);
 }
 
 bool Intake::take(const QueueWatch::Ready &ready) {
@@ -228,8 +210,10 @@ void Intake::setDeadline(Entry &entry, std::optional<MonotonicTime> deadline) {
     }
 }
 
-void Intake::expire(MonotonicTime now) {
-    while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+/** Deadlines that had passed when the turn had its events: these tell of the application's end
+ *  first. */
+void Intake::expire() {
+    while (!deadlines_.empty() && deadlines_.begin()->first <= wokenAt_) {
         const std::uint32_t index = deadlines_.begin()->second;
         Entry &entry = places_[index];
         if (entry.state == State::BUSY) {
@@ -240,7 +224,8 @@ void Intake::expire(MonotonicTime now) {
             release(entry);
         }
     }
-    if (const auto due = tools_.relays.deadline(); due && *due <= now) {
+    const auto due = tools_.relays.deadline();
+    if (std::exchange(relaysReady_, false) || (due && *due <= wokenAt_)) {
         tools_.relays.turn();
     }
 }
@@ -292,20 +277,9 @@ void Intake::forget(WatchedChannel &channel) {
     channels_.erase(std::uint64_t{channel.channel->id});
 }
 
-void Intake::takeNews() {
-    clearEvent(news_);
-    HandoverPtr handover;
-    {
-        const LockGuard lock(mutex_);
-        mayTake_ = open_;
-        finishing_ = finished_;
-        handover = handover_;
-    }
+void Intake::searchAgain() {
     for (const std::uint32_t index : std::exchange(searching_, {})) {
         search(places_[index]);
-    }
-    if (!current_ || (queues_.atEnd() && current_ != handover)) {
-        changeHandover(handover);
     }
 }
 
@@ -321,58 +295,18 @@ void Intake::changeHandover(HandoverPtr next) {
     queues_.use(current_);
 }
 
-void Intake::tellIfIdle() {
-    const LockGuard lock(mutex_);
-    if (!open_ && !std::exchange(idleTold_, true)) {
-        tellIdle_();
-    }
+void Intake::pause() noexcept {
+    idleTold_ = idleTold_ && !open_;
+    open_ = false;
 }
 
-void Intake::wake() const noexcept {
-    setEvent(news_);
-}
-
-void Intake::pause() {
-    {
-        const LockGuard lock(mutex_);
-        if (!open_) {
-            return;
-        }
-        open_ = idleTold_ = false;
-    }
-    wake();
-}
-
-bool Intake::resume() {
-    {
-        const LockGuard lock(mutex_);
-        if (open_ || finished_) {
-            return false;
-        }
+void Intake::replace(HandoverPtr handover) noexcept {
+    if (handover->paused) {
+        pause();
+    } else {
         open_ = true;
     }
-    wake();
-    return true;
-}
-
-void Intake::replace(HandoverPtr handover) {
-    {
-        const LockGuard lock(mutex_);
-        handover_ = std::move(handover);
-        const bool wasOpen = std::exchange(open_, !finished_ && !handover_->paused);
-        idleTold_ = idleTold_ && !(wasOpen && !open_);
-    }
-    wake();
-}
-
-void Intake::finish() {
-    {
-        const LockGuard lock(mutex_);
-        idleTold_ = idleTold_ && !open_;
-        open_ = false;
-        finished_ = true;
-    }
-    wake();
+    next_ = std::move(handover);
 }
 
 }  // namespace Passenger::Bridge

@@ -1,9 +1,8 @@
 #pragma once
 
-#include <atomic>
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -14,7 +13,6 @@
 
 #include "base/Clock.h"
 #include "base/FileDescriptor.h"
-#include "base/Mutex.h"
 #include "bridge/Handover.h"
 #include "bridge/Place.h"
 #include "bridge/QueueWatch.h"
@@ -23,35 +21,44 @@
 namespace Passenger::Bridge {
 
 /**
- * Takes messages from the queues, and works at their requests, in the event loop of one thread. So
- * requests that come together, and answers that come together, wake one thread once. The loop waits
- * for all events and for the next deadline, and never for one request.
+ * The bridge's event loop: takes messages from the queues, and works at their requests. So requests
+ * that come together, and answers that come together, wake the bridge once. The loop waits for all
+ * events and for the next deadline, and never for one request.
  *
  * The loop watches the places' connections, and the reply channels that requests have used. A
- * channel ends when its child has no use for an answer. The loop also moves the Relays.
- *
- * Owned by the Instance. One thread calls run(), and other threads the rest.
+ * channel ends when its child has no use for an answer. The loop also moves the Relays, and watches
+ * for the Instance, which owns it.
  */
 class Intake {
 public:
-    /** @param idle called with the lock held, when a paused or finished intake has no request */
-    Intake(HandoverPtr handover, const Place::Tools &tools, std::function<void()> idle);
+    /** What the loop watches for the Instance. */
+    enum Source : std::uint8_t { CONTROL, APPLICATION, SIGNALS, SOURCES };
+    /** Which sources have an event. */
+    using Ready = std::array<bool, SOURCES>;
 
-    /** The loop. Returns when the intake is finished, and no request and no relay is left.
-     *  @throws SystemException */
-    void run();
-    /** A request may find its channel now. */
-    void noteChannels() const noexcept { wake(); }
+    Intake(HandoverPtr handover, const Place::Tools &tools);
+
+    Watch watchFor(Source source) const noexcept;
+    /**
+     * Waits for events once, until the next deadline or `until`, and handles them. settle() follows
+     * when the Instance has handled its own. At most one message is taken: other instances may have
+     * less to do.
+     * @throws SystemException
+     */
+    Ready turn(std::optional<MonotonicTime> until);
+    /** Moves the Relays, handles deadlines, and prepares the next turn. True, once for each pause:
+     *  no request is left. */
+    bool settle();
+    /** Requests may find their channels now. */
+    void searchAgain();
     /** Takes no more messages until resume(). */
-    void pause() EXCLUDES(mutex_);
-    /** False: the intake was not paused, or it is finished. */
-    bool resume() EXCLUDES(mutex_);
+    void pause() noexcept;
+    /** False: the intake was not paused. */
+    bool resume() noexcept { return !std::exchange(open_, true); }
     /** Another pool process serves. Its handover is used as soon as the queue of the former one,
      *  which has ended, is empty. */
-    void replace(HandoverPtr handover) EXCLUDES(mutex_);
-    /** Takes no more messages. */
-    void finish() EXCLUDES(mutex_);
-    /** How many requests were taken and have not ended. From any thread. */
+    void replace(HandoverPtr handover) noexcept;
+    /** How many requests were taken and have not ended. */
     std::size_t inWork() const noexcept { return inWork_; }
 
 private:
@@ -78,9 +85,7 @@ private:
         std::optional<MonotonicTime> deadline{};
     };
 
-    void turn();
-    int timeout() const;
-    void settle() EXCLUDES(mutex_);
+    int timeout(std::optional<MonotonicTime> until) const;
     bool take(const QueueWatch::Ready &ready);
     Entry &freePlace();
     void search(Entry &entry);
@@ -91,37 +96,29 @@ private:
     static void watch(WatchedChannel &channel);
     void forget(WatchedChannel &channel);
     void setDeadline(Entry &entry, std::optional<MonotonicTime> deadline);
-    void expire(MonotonicTime now);
+    void expire();
     void connectionReady(std::uint32_t index, std::uint32_t events);
     void channelReady(std::uint64_t id, std::uint32_t events);
-    void takeNews() EXCLUDES(mutex_);
     void changeHandover(HandoverPtr next);
-    void tellIfIdle() EXCLUDES(mutex_);
-    void wake() const noexcept;
 
     const Place::Tools &tools_;
-    const std::function<void()> tellIdle_;
     const std::uint32_t most_;
     const FileDescriptor epoll_;
-    /** Wakes the loop. */
-    const FileDescriptor news_;
-    std::atomic<std::size_t> inWork_{0};
-
-    Mutex mutex_{Locks::BRIDGE_INTAKE};
-    HandoverPtr handover_ GUARDED_BY(mutex_);
-    bool open_ GUARDED_BY(mutex_);
-    bool finished_ GUARDED_BY(mutex_) = false;
-    /** The present pause, or the end, was told. */
-    bool idleTold_ GUARDED_BY(mutex_) = false;
-
-    // Of the loop's thread:
+    std::size_t inWork_ = 0;
+    /** Messages are taken. */
+    bool open_;
+    /** settle() has told the present pause. */
+    bool idleTold_ = false;
     QueueWatch queues_;
     /** The handover that the queues belong to. */
     HandoverPtr current_;
-    bool mayTake_ = false;
-    bool finishing_ = false;
+    /** The handover for the time when they have ended, if there is one. */
+    HandoverPtr next_;
+    /** When the last turn had its events. */
+    MonotonicTime wokenAt_;
     /** The last turn has taken a message. */
     bool took_ = false;
+    bool relaysReady_ = false;
     /** The places, in the order of their numbers. */
     std::vector<Entry> places_;
     /** Numbers of free places: with a connection, without one. The last one is used first. */

@@ -20,9 +20,8 @@ constexpr std::size_t EVENTS_AT_ONCE = 64;
 
 }  // namespace
 
-Relays::Relays(std::size_t most, std::function<void()> streamEnded, const Clock &clock)
+Relays::Relays(std::size_t most, const Clock &clock)
     : most_(most),
-      streamEnded_(std::move(streamEnded)),
       clock_(clock),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       buffer_(std::make_unique_for_overwrite<char[]>(PIECE)) {
@@ -33,7 +32,7 @@ Relays::Relays(std::size_t most, std::function<void()> streamEnded, const Clock 
 
 bool Relays::hasRoom() const noexcept {
     const DescriptorCloser *closer = DescriptorCloser::inUse();
-    return count_ < most_ && (closer == nullptr || closer->heldUp(ANY_SENDER) == 0);
+    return count() < most_ && (closer == nullptr || closer->heldUp(ANY_SENDER) == 0);
 }
 
 void Relays::add(FileDescriptor child, FileDescriptor application, std::string_view first,
@@ -41,7 +40,6 @@ void Relays::add(FileDescriptor child, FileDescriptor application, std::string_v
     const Id id = nextId_++;
     auto relay =
         std::make_unique<Relay>(std::move(child), std::move(application), first, std::move(answer), clock_.now());
-    count_++;
     undelivered_++;
     streams_ += relay->isEventStream() ? 1 : 0;
     Entry entry{std::move(relay), {Watch(epoll_, id * 2), Watch(epoll_, id * 2 + 1)}};
@@ -139,13 +137,8 @@ void Relays::remove(Id id) {
         deadlines_.erase({*entry.deadline, id});
     }
     noteDelivered(entry);
-    const bool isStream = entry.relay->isEventStream();
+    streams_ -= entry.relay->isEventStream() ? 1 : 0;
     entries_.erase(found);
-    count_--;
-    if (isStream) {
-        streams_--;
-        streamEnded_();
-    }
 }
 
 }  // namespace Passenger::Bridge

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -19,19 +18,11 @@
 
 namespace Passenger::Bridge {
 
-/**
- * The connections that go on after their exchange.
- *
- * Owned by the Instance. The loop's thread calls hasRoom(), add(), descriptor(), deadline() and
- * turn(); any thread calls the others.
- */
+/** The connections that go on after their exchange. Owned by the Instance. */
 class Relays {
 public:
-    /**
-     * @param most of them at once: each has two descriptors
-     * @param streamEnded called by the loop's thread when an event stream has ended
-     */
-    Relays(std::size_t most, std::function<void()> streamEnded, const Clock &clock);
+    /** @param most of them at once: each has two descriptors */
+    Relays(std::size_t most, const Clock &clock);
 
     /** False, too, while many former clients' sockets wait for their close. */
     bool hasRoom() const noexcept;
@@ -39,7 +30,7 @@ public:
     void add(FileDescriptor child, FileDescriptor application, std::string_view first,
              std::unique_ptr<AnswerParser> answer);
     /** The number of relays that have not ended. */
-    std::size_t count() const noexcept { return count_; }
+    std::size_t count() const noexcept { return entries_.size(); }
     /** The number of relays that have bytes for their client, or may get some. */
     std::size_t undelivered() const noexcept { return undelivered_; }
     /** From now on no answer that ends with its connection looks whole. */
@@ -75,14 +66,11 @@ private:
     void remove(Id id);
 
     const std::size_t most_;
-    const std::function<void()> streamEnded_;
     const Clock &clock_;
     const FileDescriptor epoll_;
-    std::atomic<std::size_t> count_{0};
-    std::atomic<std::size_t> undelivered_{0};
-    std::atomic<std::size_t> streams_{0};
-    std::atomic<bool> applicationLives_{true};
-    // Of the loop's thread:
+    std::size_t undelivered_ = 0;
+    std::size_t streams_ = 0;
+    bool applicationLives_ = true;
     Id nextId_ = 0;
     std::unordered_map<Id, Entry> entries_;
     std::set<std::pair<MonotonicTime, Id>> deadlines_;

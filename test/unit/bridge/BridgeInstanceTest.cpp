@@ -40,6 +40,8 @@ class BridgeInstanceTest : public LeakCheck {
     CPPUNIT_TEST(testABridgeThatCannotStartItsThreadsIsNotReady);
     CPPUNIT_TEST(testABridgeThatGetsNoFurtherChannelTellsItAndGoesOn);
     CPPUNIT_TEST(testEachPoolProcessLearnsThatTheLimitOfRequestsIsReached);
+    CPPUNIT_TEST(testAPausedBridgeTellsItAndTakesNoRequestBeforeItIsResumed);
+    CPPUNIT_TEST(testAFinishedBridgeTakesNoFurtherRequestAndIsNotResumed);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr std::uint64_t CHANNEL = 7;
@@ -85,7 +87,7 @@ class BridgeInstanceTest : public LeakCheck {
         }
     }
 
-    void start(std::chrono::milliseconds finishWithin, bool hasThreads = true) {
+    void start(std::chrono::milliseconds finishWithin = FINISH_LIMIT, bool hasThreads = true) {
         auto sockets = makeStreamPair();
         int ends[2];
         CPPUNIT_ASSERT_EQUAL(0, ::pipe(ends));
@@ -114,10 +116,9 @@ class BridgeInstanceTest : public LeakCheck {
         control_.send(frame, descriptors, FrameSocket::in(60s));
     }
 
-    void sendServe(unsigned maxRequests = 0) {
-        send(Serve{.app = "the application", .maxRequests = maxRequests}.toFrame(),
-             {queue_->receivingEnd().get(), claims_->memory().descriptor().get(),
-              senders_->memory().descriptor().get()});
+    void sendServe(const Serve &serve = {.app = "the application"}) {
+        send(serve.toFrame(), {queue_->receivingEnd().get(), claims_->memory().descriptor().get(),
+                               senders_->memory().descriptor().get()});
     }
 
     /** @return the child's end */
@@ -215,7 +216,7 @@ public:
     void testABridgeThatCannotStartItsThreadsIsNotReady() {
         start(FINISH_LIMIT, false);
         receive(FrameType::LOADED);
-        sendServe();
+        sendServe({.app = "the application", .heartbeatInterval = 60s});
         const Frame failed = receive(FrameType::FAILED);
         CPPUNIT_ASSERT_EQUAL(std::string("starting threads"), failed.field(0));
         const std::string &message = failed.field(2);
@@ -226,7 +227,7 @@ public:
     }
 
     void testABridgeThatGetsNoFurtherChannelTellsItAndGoesOn() {
-        start(FINISH_LIMIT);
+        start();
         receive(FrameType::LOADED);
         sendServe();
         receive(FrameType::READY);
@@ -242,16 +243,53 @@ public:
     }
 
     void testEachPoolProcessLearnsThatTheLimitOfRequestsIsReached() {
-        start(FINISH_LIMIT);
+        start();
         receive(FrameType::LOADED);
-        sendServe(1);
+        const Serve serve{.app = "the application", .maxRequests = 1};
+        sendServe(serve);
         receive(FrameType::READY);
         ask("/answered");
         const FileDescriptor ours = sendChannel();
         receive(FrameType::LIMIT_REACHED);
-        sendServe(1);
+        sendServe(serve);
         receive(FrameType::READY);
         receive(FrameType::LIMIT_REACHED);
+    }
+
+    void testAPausedBridgeTellsItAndTakesNoRequestBeforeItIsResumed() {
+        start();
+        receive(FrameType::LOADED);
+        sendServe({.app = "the application", .paused = true});
+        ask();
+        receive(FrameType::READY);
+        CPPUNIT_ASSERT_EQUAL(std::string("1"), receive(FrameType::PAUSE).field(0));
+        CPPUNIT_ASSERT(RequestQueue::hasWaiting(queue_->sendingEnd().get()));
+        send(Frame(FrameType::PAUSE, {"0"}));
+        CPPUNIT_ASSERT_EQUAL(std::string("0"), receive(FrameType::PAUSE).field(0));
+        sendChannel();
+    }
+
+    /** It still reads the control socket: the request fetches its channel. */
+    void testAFinishedBridgeTakesNoFurtherRequestAndIsNotResumed() {
+        start();
+        receive(FrameType::LOADED);
+        sendServe();
+        receive(FrameType::READY);
+        ask("/answered");
+        receive(FrameType::FETCH);
+        send(Frame(FrameType::FINISH));
+        send(Frame(FrameType::PAUSE, {"0"}));
+        send(Frame(FrameType::THREADS));
+        receive(FrameType::THREADS);
+        ask("/answered");
+        const DescriptorPair ends = makeSeqPacketPair();
+        send(Frame(FrameType::CHANNEL, {std::to_string(CHANNEL)}), {ends.second.get()});
+        const std::string output = outputToTheEnd();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(output, 0, awaitEnd());
+        MessageHeader answer{};
+        CPPUNIT_ASSERT(::recv(ends.first.get(), &answer, sizeof(answer), MSG_DONTWAIT) > 0);
+        CPPUNIT_ASSERT_EQUAL(204U, unsigned{answer.status});
+        CPPUNIT_ASSERT(RequestQueue::hasWaiting(queue_->sendingEnd().get()));
     }
 };
 

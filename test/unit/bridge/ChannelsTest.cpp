@@ -26,15 +26,13 @@ class ChannelsTest : public LeakCheck {
     enum class Result { WAIT, NONE, FOUND };
 
     std::vector<std::uint64_t> asked_;
-    int news_ = 0;
     int error_ = 0;
     Bridge::Channels channels_{[this](std::uint64_t id) {
-                                   asked_.push_back(id);
-                                   if (error_ != 0) {
-                                       throw SystemException("sendmsg", error_);
-                                   }
-                               },
-                               [this] { news_++; }};
+        asked_.push_back(id);
+        if (error_ != 0) {
+            throw SystemException("sendmsg", error_);
+        }
+    }};
 
     Result find(std::uint64_t id, bool &asked) {
         const auto found = channels_.find(id, asked);
@@ -54,7 +52,6 @@ public:
         }
         CPPUNIT_ASSERT_EQUAL(Bridge::Channels::MOST_ASKED, asked_.size());
         channels_.refuse(8);
-        CPPUNIT_ASSERT_EQUAL(1, news_);
         CPPUNIT_ASSERT(find(MANY) == Result::WAIT);
         CPPUNIT_ASSERT_EQUAL(MANY, asked_.back());
     }
@@ -62,7 +59,6 @@ public:
     void testALateAnswerCountsForLaterRequests() {
         CPPUNIT_ASSERT(find(7) == Result::WAIT);
         channels_.add(7, makeSeqPacketPair().second);
-        CPPUNIT_ASSERT_EQUAL(1, news_);
         CPPUNIT_ASSERT(find(7) == Result::FOUND);
         channels_.drop(7);
         CPPUNIT_ASSERT(find(7) == Result::WAIT);
@@ -77,7 +73,6 @@ public:
             CPPUNIT_ASSERT(find(7, second) == Result::WAIT);
             CPPUNIT_ASSERT_EQUAL(static_cast<std::size_t>(way) + 1, asked_.size());
             way == 0 ? channels_.refuse(7) : way == 1 ? channels_.forget() : channels_.stop();
-            CPPUNIT_ASSERT_EQUAL(way + 1, news_);
             CPPUNIT_ASSERT(find(7, first) == Result::NONE);
             CPPUNIT_ASSERT(find(7, second) == Result::NONE);
         }

@@ -46,10 +46,10 @@ class HttpExchangeTest : public IntakeFixture {
         return bytes;
     }
 
-    static void expectAnswer(const Bridge &bridge, const FileDescriptor &channel, const FileDescriptor &connection) {
+    static void expectAnswer(Bridge &bridge, const FileDescriptor &channel, const FileDescriptor &connection) {
         Application::answer(connection, "hello");
         CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
-        CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+        CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == 0; }));
     }
 
 public:
@@ -60,16 +60,19 @@ public:
             ask(agent.queue, id, "/" + std::to_string(id));
         }
         CPPUNIT_ASSERT(eventually([&] { return bridge.asked == 3; }));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, bridge.intake.inWork());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, bridge.inWork());
         CPPUNIT_ASSERT_EQUAL(0U, agent.claims.taken());
         const FileDescriptor channel = bridge.channel(2);
         const FileDescriptor connection = bridge.app.accept();
         CPPUNIT_ASSERT_EQUAL(std::string("/2"), Application::path(connection));
         CPPUNIT_ASSERT(agent.claims.holds(ChannelId(2), Ticket(1)));
-        bridge.channels.refuse(1);
-        CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 2; }));
+        bridge.order([&] {
+            bridge.channels.refuse(1);
+            bridge.intake.searchAgain();
+        });
+        CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == 2; }));
         // The third one finds no answer in time.
-        CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 1; }));
+        CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == 1; }));
         CPPUNIT_ASSERT_EQUAL(1U, agent.claims.taken());
         expectAnswer(bridge, channel, connection);
         CPPUNIT_ASSERT_EQUAL(1, bridge.answered.load());
@@ -149,7 +152,7 @@ public:
             CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(ANSWER.size()),
                                  ::send(connection.get(), ANSWER.data(), ANSWER.size(), MSG_NOSIGNAL));
             if (!lives) {
-                bridge.relays.noteDeathOfApplication();
+                bridge.order([&] { bridge.relays.noteDeathOfApplication(); });
             }
             connection.reset();
             if (lives) {
@@ -159,7 +162,7 @@ public:
                 CPPUNIT_ASSERT(agent.claims.holds(ChannelId(2), Ticket(1)));
                 ::shutdown(channel.get(), SHUT_RDWR);
             }
-            CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+            CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == 0; }));
             CPPUNIT_ASSERT_EQUAL(0U, agent.claims.taken());
         }
     }

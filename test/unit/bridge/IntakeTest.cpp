@@ -43,6 +43,7 @@ class IntakeTest : public IntakeFixture {
     CPPUNIT_TEST(testEmptyMessagesAreSkippedInBothQueues);
     CPPUNIT_TEST(testABusyInstanceOfStickySessionsTakesFurtherMessages);
     CPPUNIT_TEST(testMessagesOfAQueueThatIsNotWatchedAreTakenOneAfterTheOther);
+    CPPUNIT_TEST(testManyEventsAtOnceHideNeitherAMessageNorAFrame);
     CPPUNIT_TEST(testAPlaceWhoseChildLeavesAsTheAnswerComesServesOneRequestAtATime);
     CPPUNIT_TEST_SUITE_END();
 
@@ -73,7 +74,7 @@ public:
             CPPUNIT_ASSERT(agent.claims.holds(ChannelId(1), Ticket(1)));
             Application::answer(*connection, "hello");
             CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
-            CPPUNIT_ASSERT(eventually([&] { return bridge.answered == round && bridge.intake.inWork() == 0; }));
+            CPPUNIT_ASSERT(eventually([&] { return bridge.answered == round && bridge.inWork() == 0; }));
             CPPUNIT_ASSERT_EQUAL(0U, agent.claims.taken());
         }
     }
@@ -95,7 +96,7 @@ public:
                 Application::answer(*connection, "hello");
             }
             CPPUNIT_ASSERT((receive(channel).header.type == MessageType::SKIPPED) == withdrawn);
-            CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+            CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == 0; }));
             CPPUNIT_ASSERT_EQUAL(0U, agent.claims.taken());
         }
         CPPUNIT_ASSERT_EQUAL(2, bridge.answered.load());
@@ -118,12 +119,12 @@ public:
                 if (round < before) {
                     Application::answer(*connection, "hello");
                     CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
-                    CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+                    CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == 0; }));
                 }
             }
             ::shutdown(channel.get(), SHUT_RDWR);
             CPPUNIT_ASSERT_EQUAL(std::string(), Application::path(*connection));
-            CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+            CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == 0; }));
             CPPUNIT_ASSERT_EQUAL(0U, agent.claims.taken());
         }
     }
@@ -137,7 +138,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("/first"), Application::path(connection));
         Application::answer(connection, "hello");
         CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
-        CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+        CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == 0; }));
         ask(agent.queue, 1, "/second");
         CPPUNIT_ASSERT_EQUAL(std::string("/second"), Application::path(connection));
         connection.reset();
@@ -163,7 +164,7 @@ public:
                 // The next request of the place is the loop's.
                 Application::answer(*first, "hello");
                 CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(slow).body);
-                CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+                CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == 0; }));
                 ask(agent.queue, 1, "/slow");
                 CPPUNIT_ASSERT_EQUAL(std::string("/slow"), Application::path(*first));
             }
@@ -176,7 +177,7 @@ public:
             const bool whole = receive(slow).body == body;
             writer.join();
             CPPUNIT_ASSERT(whole);
-            CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+            CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == 0; }));
         }
     }
 
@@ -190,7 +191,7 @@ public:
             CPPUNIT_ASSERT_EQUAL(std::string("/"), Application::path(connection));
             Application::answer(connection, "hello");
             CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
-            CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+            CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == 0; }));
             Application::answer(connection, "for nobody");
             CPPUNIT_ASSERT_EQUAL(std::string(), Application::path(connection));
         }
@@ -210,7 +211,7 @@ public:
             connections.push_back(bridge.app.accept());
         }
         for (unsigned round = 0; round < 20; round++) {
-            CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == std::min(3U, 20 - round); }));
+            CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == std::min(3U, 20 - round); }));
             // Any free place takes the next request.
             auto asked = connections.end();
             CPPUNIT_ASSERT(eventually([&] {
@@ -235,17 +236,17 @@ public:
         CPPUNIT_ASSERT(eventually([&] { return bridge.idle == 1; }));
         const FileDescriptor channel = bridge.channel(1);
         ask(agent.queue, 1, "/first");
-        CPPUNIT_ASSERT(bridge.intake.resume());
+        CPPUNIT_ASSERT(bridge.order([&] { return bridge.intake.resume(); }));
         const FileDescriptor connection = bridge.app.accept();
         CPPUNIT_ASSERT_EQUAL(std::string("/first"), Application::path(connection));
-        bridge.intake.pause();
+        bridge.order([&] { bridge.intake.pause(); });
         CPPUNIT_ASSERT_EQUAL(1, bridge.idle.load());
         Application::answer(connection, "hello");
         CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
         CPPUNIT_ASSERT(eventually([&] { return bridge.idle == 2; }));
         ask(agent.queue, 1, "/second");
         CPPUNIT_ASSERT(RequestQueue::hasWaiting(agent.queue.sendingEnd().get()));
-        CPPUNIT_ASSERT(bridge.intake.resume());
+        CPPUNIT_ASSERT(bridge.order([&] { return bridge.intake.resume(); }));
         CPPUNIT_ASSERT_EQUAL(std::string("/second"), Application::path(connection));
         Application::answer(connection, "hello");
         CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
@@ -264,11 +265,11 @@ public:
             ask(first.queue, 1, "/two");
             ask(second.queue, 2, "/three");
             first.queue.shutDown();
-            bridge.intake.replace(second.handover(1));
+            bridge.order([&] { bridge.intake.replace(second.handover(1)); });
             Application::answer(connection, "one");
             CPPUNIT_ASSERT_EQUAL(std::string("one"), receive(former).body);
             CPPUNIT_ASSERT_EQUAL(std::string("/two"), Application::path(connection));
-            bridge.channels.forget();
+            bridge.order([&] { bridge.channels.forget(); });
             const FileDescriptor latter = bridge.channel(2);
             Application::answer(connection, "two");
             CPPUNIT_ASSERT_EQUAL(std::string("two"), receive(former).body);
@@ -302,7 +303,7 @@ public:
             Application::answer(*connection, "hello");
             CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
             // Otherwise the next request could get another place, and another connection.
-            CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+            CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == 0; }));
             if (queue != &agent.queue) {
                 // Only the end of the common queue is an end.
                 agent.own->shutDown();
@@ -340,10 +341,35 @@ public:
             CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::send(agent.queue.sendingEnd().get(), "x", 1, MSG_NOSIGNAL));
         }
         const auto begin = std::chrono::steady_clock::now();
-        CPPUNIT_ASSERT(bridge.intake.resume());
+        CPPUNIT_ASSERT(bridge.order([&] { return bridge.intake.resume(); }));
         CPPUNIT_ASSERT(eventually([&] { return !RequestQueue::hasWaiting(agent.queue.sendingEnd().get()); }));
         // With a pause before each of them it would be 20 s.
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() - begin < 15s);
+    }
+
+    /** No other instance may have been woken for the message, and this one may be told to pause. */
+    void testManyEventsAtOnceHideNeitherAMessageNorAFrame() {
+        constexpr std::uint64_t MANY = 100;
+        const Agent agent;
+        Bridge bridge(agent.handover(2 * MANY));
+        std::vector<FileDescriptor> channels;
+        std::vector<FileDescriptor> connections;
+        for (std::uint64_t id = 1; id <= MANY; id++) {
+            channels.push_back(bridge.channel(id));
+            ask(agent.queue, id, "/");
+            connections.push_back(bridge.app.accept());
+            CPPUNIT_ASSERT_EQUAL(std::string("/"), Application::path(connections.back()));
+        }
+        bridge.order([&] {
+            bridge.intake.settle();
+            setEvent(bridge.news);
+            for (const FileDescriptor &channel : channels) {
+                ::shutdown(channel.get(), SHUT_RDWR);
+            }
+            ask(agent.queue, MANY + 1, "/last");
+            CPPUNIT_ASSERT(bridge.intake.turn(std::nullopt)[Intake::CONTROL]);
+            CPPUNIT_ASSERT(!RequestQueue::hasWaiting(agent.queue.sendingEnd().get()));
+        });
     }
 
     /** The loop learns of the channel's end and of the answer at once. */
@@ -359,7 +385,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("/first"), Application::path(kept));
         Application::answer(kept, "first");
         CPPUNIT_ASSERT_EQUAL(std::string("first"), receive(channels[0]).body);
-        CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+        CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == 0; }));
         ask(agent.queue, 2, "/hold");
         CPPUNIT_ASSERT_EQUAL(std::string("/hold"), Application::path(kept));
         ask(agent.queue, 1, "/left");
@@ -373,7 +399,7 @@ public:
             Application::answer(left, "too late");
         }
         CPPUNIT_ASSERT_EQUAL(std::string(), Application::path(left));
-        CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+        CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == 0; }));
         std::map<std::string, const FileDescriptor *> byPath;
         std::vector<FileDescriptor> connections;
         connections.reserve(channels.size());

@@ -3,12 +3,15 @@
 #include <arpa/inet.h>
 #include <cppunit/TestAssert.h>
 #include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/Poll.h"
 #include "base/SystemClock.h"
 #include "bridge/Intake.h"
 #include "io/RequestQueue.h"
@@ -125,16 +129,50 @@ protected:
     /** The intake with its thread, and the children's ends of the channels. */
     struct Bridge {
         explicit Bridge(const HandoverPtr &handover)
-            : channels([this](std::uint64_t) { asked++; }, [this] { intake.noteChannels(); }),
-              relays(
-                  0, [] {}, SystemClock::instance()),
+            : channels([this](std::uint64_t) { asked++; }),
+              relays(0, SystemClock::instance()),
               tools{channels, app.address, relays, [this] { noteAnswer(); }},
-              intake(handover, tools, [this] { idle++; }) {
-            loop = std::thread([this] { intake.run(); });
+              intake(handover, tools),
+              news(makeEventDescriptor()),
+              watch(intake.watchFor(Intake::CONTROL)) {
+            watch.set(news.get(), EPOLLIN);
+            loop = std::thread([this] { run(); });
+        }
+
+        void run() {
+            while (!ended) {
+                idle += intake.settle() ? 1 : 0;
+                if (intake.turn(std::nullopt)[Intake::CONTROL]) {
+                    clearEvent(news);
+                    std::vector<std::function<void()>> now;
+                    {
+                        const std::lock_guard lock(mutex);
+                        now.swap(orders);
+                    }
+                    for (const auto &one : now) {
+                        one();
+                    }
+                }
+            }
+        }
+        /** Has the loop's thread do what a frame of the agent would. */
+        template <typename Order> auto order(Order what) {
+            std::packaged_task<decltype(what())()> task(std::move(what));
+            auto result = task.get_future();
+            {
+                const std::lock_guard lock(mutex);
+                orders.emplace_back([&task] { task(); });
+            }
+            setEvent(news);
+            return result.get();
         }
         ~Bridge() {
-            intake.finish();
+            order([this] { ended = true; });
             loop.join();
+        }
+
+        std::size_t inWork() {
+            return order([this] { return intake.inWork(); });
         }
 
         /** The loop calls this, and waits while a test has the lock. */
@@ -146,7 +184,10 @@ protected:
         FileDescriptor channel(std::uint64_t id) {
             DescriptorPair pair = makeSeqPacketPair();
             setPatience(pair.first);
-            channels.add(id, std::move(pair.second));
+            order([&] {
+                channels.add(id, std::move(pair.second));
+                intake.searchAgain();
+            });
             return std::move(pair.first);
         }
 
@@ -160,6 +201,10 @@ protected:
         std::mutex mutex;
         const Place::Tools tools;
         Intake intake;
+        const FileDescriptor news;
+        Watch watch;
+        std::vector<std::function<void()>> orders;
+        bool ended = false;
         std::thread loop;
     };
 
