@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
-require "io/wait"
 require "socket"
 require_relative "frame"
+require_relative "hang_up"
 require_relative "layout"
 require_relative "../base/native"
 
@@ -75,7 +75,7 @@ module PhusionPassenger
     # Raises ClientGone if the child gave the exchange up, which is a hang-up (QueueEnd). The child
     # may want no more of the request's body, and wait for the answer: that is none.
     def check
-      raise EOFError unless @io.wait(IO::PRIORITY, 0).nil?
+      raise EOFError if HangUp.seen?(@io)
     rescue *GONE
       raise ClientGone, "the client has closed its connection"
     end
