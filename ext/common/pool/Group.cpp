@@ -411,9 +411,9 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.counters = counters_;
     snapshot.lastFailure = reports_.last(now);
     snapshot.queue.pausedFor = pause_.until() ? *pause_.until() - now : std::chrono::nanoseconds(0);
-    const auto waits = pause_.until() ? queue_.oldestUntaken() : demand_.waitingSince();
-    snapshot.queue.oldest = waits ? now - *waits : std::chrono::nanoseconds(0);
     snapshot.queue.waiting = queue_.untaken();
+    const auto oldest = snapshot.queue.waiting > 0 ? queue_.oldestUntaken() : std::nullopt;
+    snapshot.queue.oldest = oldest ? now - *oldest : std::chrono::nanoseconds(0);
     addStatistics(snapshot, queue_.statistics());
     snapshot.lastSpawnTime = spawns_.lastTime();
     snapshot.lastRestart = succession_.lastRestart(now);
