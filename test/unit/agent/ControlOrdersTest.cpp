@@ -32,6 +32,7 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testAStrangerLearnsNothingFromARefusal);
     CPPUNIT_TEST(testAChildOfHttpdMayAskForTheStatusOnly);
     CPPUNIT_TEST(testPausesHaveLimits);
+    CPPUNIT_TEST(testAnApplicationThatThePoolDoesNotKnowCountsSinceTheServersBegin);
     CPPUNIT_TEST(testAnApplicationIsFoundByItsNameInJson);
     CPPUNIT_TEST(testADrainThatChangesNothingIsNotKeptAgain);
     CPPUNIT_TEST(testAnOrderAboutTheServerLeavesTheDrainOfAnOwner);
@@ -160,7 +161,12 @@ public:
                                  .resources = *resources_,
                                  .facts = *facts_,
                                  .reopenLogs = [this] { logsReopened_++; },
-                                 .server = [] { return ServerStatus(); },
+                                 .server =
+                                     [] {
+                                         ServerStatus server;
+                                         server.since = 1000;
+                                         return server;
+                                     },
                                  .warmingUp = [] { return false; },
                                  .keepDrains = [this](const std::string &) { drainsKept_++; }},
             "");
@@ -285,6 +291,11 @@ public:
         const ServerStatus told = status(root_, "/srv/wiki (staging)");
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, told.apps.size());
         CPPUNIT_ASSERT_EQUAL(std::string("staging"), told.apps[0].environment);
+    }
+
+    void testAnApplicationThatThePoolDoesNotKnowCountsSinceTheServersBegin() {
+        refusal(root_, {ControlVerb::DRAIN, "/srv/wiki (staging)", "1"});
+        CPPUNIT_ASSERT_EQUAL(1000.0, status(root_, "/srv/wiki (staging)").apps.at(0).since);
     }
 
     void testPausesHaveLimits() {
