@@ -304,6 +304,7 @@ void Group::endHung(const ProcessPtr &process, std::chrono::milliseconds limit) 
     if (!hangs_.noteHang(*process, limit, context_.clock.now())) {
         return;
     }
+    counters_.replaced += process->stays() ? 1 : 0;
     replaceNow(process);
     process->backtraces().logHung(options_);
 }
@@ -355,6 +356,7 @@ void Group::lostChannel(Process &process, ChannelId channel) {
     }
     if (instances_.serving() > 1 && process.state() == Process::State::SERVING) {
         Log::info("event=instance.worn app=\"{}\" pid={} reason=\"{}\"", name_, process.pid(), WHY);
+        counters_.replaced++;
         replaceNow(instance);
     } else {
         requestReplacement(process, WHY);
@@ -411,9 +413,9 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.counters = counters_;
     snapshot.lastFailure = reports_.last(now);
     snapshot.queue.pausedFor = pause_.until() ? *pause_.until() - now : std::chrono::nanoseconds(0);
-    const auto waits = pause_.until() ? queue_.oldestUntaken() : demand_.waitingSince();
-    snapshot.queue.oldest = waits ? now - *waits : std::chrono::nanoseconds(0);
     snapshot.queue.waiting = queue_.untaken();
+    const auto oldest = snapshot.queue.waiting > 0 ? queue_.oldestUntaken() : std::nullopt;
+    snapshot.queue.oldest = oldest ? now - *oldest : std::chrono::nanoseconds(0);
     addStatistics(snapshot, queue_.statistics());
     snapshot.lastSpawnTime = spawns_.lastTime();
     snapshot.lastRestart = succession_.lastRestart(now);

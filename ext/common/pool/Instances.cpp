@@ -371,6 +371,10 @@ ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) co
     const AnsweredRequests answered = queue_.cells().answered(process.socket().cells);
     snapshot.answered = answered.count;
     snapshot.lastUsed = timeSince(answered);
+    if (process.former() && process.former()->taken() > 0) {
+        // No sender tells since when: since before the take-over.
+        snapshot.busyFor = snapshot.age;
+    }
     return snapshot;
 }
 

@@ -15,6 +15,7 @@
 #include "base/Exceptions.h"
 #include "control/ControlVerbs.h"
 #include "pool/QueuePauses.h"
+#include "shm/SenderMemoryView.h"
 #include "shm/SharedMemory.h"
 #include "support/Eventually.h"
 #include "support/PoolContract.h"
@@ -31,6 +32,7 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testAStrangerLearnsNothingFromARefusal);
     CPPUNIT_TEST(testAChildOfHttpdMayAskForTheStatusOnly);
     CPPUNIT_TEST(testPausesHaveLimits);
+    CPPUNIT_TEST(testAnApplicationThatThePoolDoesNotKnowCountsSinceTheServersBegin);
     CPPUNIT_TEST(testAnApplicationIsFoundByItsNameInJson);
     CPPUNIT_TEST(testADrainThatChangesNothingIsNotKeptAgain);
     CPPUNIT_TEST(testAnOrderAboutTheServerLeavesTheDrainOfAnOwner);
@@ -159,7 +161,12 @@ public:
                                  .resources = *resources_,
                                  .facts = *facts_,
                                  .reopenLogs = [this] { logsReopened_++; },
-                                 .server = [] { return ServerStatus(); },
+                                 .server =
+                                     [] {
+                                         ServerStatus server;
+                                         server.since = 1000;
+                                         return server;
+                                     },
                                  .warmingUp = [] { return false; },
                                  .keepDrains = [this](const std::string &) { drainsKept_++; }},
             "");
@@ -286,6 +293,11 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("staging"), told.apps[0].environment);
     }
 
+    void testAnApplicationThatThePoolDoesNotKnowCountsSinceTheServersBegin() {
+        refusal(root_, {ControlVerb::DRAIN, "/srv/wiki (staging)", "1"});
+        CPPUNIT_ASSERT_EQUAL(1000.0, status(root_, "/srv/wiki (staging)").apps.at(0).since);
+    }
+
     void testPausesHaveLimits() {
         for (const char *seconds : {"0", "3601", "18446744073709551615"}) {
             CPPUNIT_ASSERT_MESSAGE(seconds, !refusal(root_, {ControlVerb::PAUSE, BLOG, seconds}).empty());
@@ -315,7 +327,12 @@ public:
     void testAnApplicationThatWasForgottenCountsSinceItCameBack() {
         const Options rare = app("/srv/rare");
         const std::string name = rare.groupName();
-        pool_->attach(rare);
+        const auto answer = [&](const Attachment &attachment, unsigned times) {
+            while (times-- > 0) {
+                SenderMemoryView(attachment.senders).completed(0, 1ms, 1ms);
+            }
+        };
+        answer(pool_->attach(rare), 3);
         CPPUNIT_ASSERT(eventuallyCount(3));
         advance(std::chrono::seconds(30), std::chrono::seconds(10));
         const double before = status(root_, name).apps[0].since;
@@ -325,8 +342,9 @@ public:
         CPPUNIT_ASSERT(eventuallyCount(0));
         advance(std::chrono::hours(2), std::chrono::minutes(5));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, pool_->inspect().forgotten);
-        pool_->attach(rare);
+        answer(pool_->attach(rare), 1);
         CPPUNIT_ASSERT(eventually([&] { return status(root_, name).apps[0].since > before + 20; }));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, status(root_, name).apps[0].windows.back().requests);
     }
 
     void testRandomOrdersOfOthersChangeNothing() {

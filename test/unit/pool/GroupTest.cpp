@@ -20,8 +20,10 @@ class GroupTest : public GroupParts {
     CPPUNIT_TEST(testARestartWithoutAnInstanceStartsTheNewVersion);
     CPPUNIT_TEST(testADeploymentTakesOverWhileARequestWaits);
     CPPUNIT_TEST(testARequestWaitsForTheEndOfAPause);
+    CPPUNIT_TEST(testTheOldestRequestIsOneThatStillWaits);
     CPPUNIT_TEST(testWithoutRoomTheRoomHasTheWish);
     CPPUNIT_TEST(testAnInstanceThatDiesIsReplaced);
+    CPPUNIT_TEST(testAnInstanceThatHangsCountsAsReplaced);
     CPPUNIT_TEST(testADetachedInstanceIsReplaced);
     CPPUNIT_TEST(testAfterClearChildrenAskAgain);
     CPPUNIT_TEST(testAFailedStartRefusesTheRequestAndIsTriedAgain);
@@ -154,6 +156,20 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, group_->scaler().spawns().starting());
     }
 
+    void testTheOldestRequestIsOneThatStillWaits() {
+        const PoolGuard guard(*context_);
+        request();
+        clock_.advance(std::chrono::seconds(8));
+        CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == std::chrono::seconds(8));
+        // The Group has not looked since then.
+        table_->done(0);
+        sender_->remove(0);
+        CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == std::chrono::seconds(0));
+        send(Ticket(++requests_));
+        CPPUNIT_ASSERT_EQUAL(1U, group_->inspect(now()).queue.waiting);
+        CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == std::chrono::seconds(0));
+    }
+
     void testWithoutRoomTheRoomHasTheWish() {
         const PoolGuard guard(*context_);
         context_->settings.maxSize = 0;
@@ -178,6 +194,18 @@ public:
             group_->doWhatIsDue(now());
         }
         CPPUNIT_ASSERT(eventuallyServes());
+    }
+
+    void testAnInstanceThatHangsCountsAsReplaced() {
+        serveOne();
+        const PoolGuard guard(*context_);
+        const InstanceClaim::Memory memory{group_->queue().cells().claims().memory().descriptor(),
+                                           group_->queue().senders().memory().descriptor()};
+        const CellRange cells = group_->instances().all().front()->socket().cells;
+        CPPUNIT_ASSERT(InstanceClaim(memory, cells.first).take(channel_, Ticket(requests_)));
+        CPPUNIT_ASSERT(group_->requestOverran(channel_, Ticket(requests_), std::chrono::seconds(1)));
+        group_->requestOverran(channel_, Ticket(requests_), std::chrono::seconds(1));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group_->inspect(now()).counters.replaced);
     }
 
     void testADetachedInstanceIsReplaced() {
