@@ -155,7 +155,6 @@ const char *QueueSession::takeFile(Exchange::Event &event) {
     }
     file_.emplace(std::move(event.descriptors.front()), range);
     exchange_.complete();
-    exchange_.giveUp(End::TAKEN);
     return nullptr;
 }
 

@@ -20,9 +20,6 @@ RequestProgress::~RequestProgress() {
     if (!sender_.channel()) {
         return;
     }
-    if (uncounted_) {
-        giveUp(MessageSession::End::TAKEN);
-    }
     const bool clean = state_ == State::COMPLETE || state_ == State::REFUSED || state_ == State::ENDED;
     if (!over()) {
         withdrawal().mark();
@@ -75,8 +72,9 @@ void RequestProgress::complete(bool whole) noexcept {
         return;
     }
     times_.endNow();
-    uncounted_ = whole;
-    if (!whole) {
+    if (whole) {
+        sender_.inFlight().countCompleted(sender_.link(), times_);
+    } else {
         sender_.inFlight().countLost(sender_.link());
     }
     sender_.dequeued();
@@ -112,21 +110,14 @@ RequestProgress::Event RequestProgress::broken(std::string text) noexcept {
 }
 
 void RequestProgress::giveUp(MessageSession::End why) noexcept {
-    const bool whole = std::exchange(uncounted_, false);
-    if (over() && !whole) {
-        return;
-    }
-    // The instance has done its work, whether or not the client takes the answer.
-    switch (whole && why == MessageSession::End::CLIENT_LEFT ? MessageSession::End::TAKEN : why) {
+    switch (why) {
         case MessageSession::End::TAKEN: sender_.inFlight().countCompleted(sender_.link(), times_); break;
         case MessageSession::End::CLIENT_LEFT:
             sender_.inFlight().countLeft(sender_.link(), times_.waitedUntilBegun());
             break;
         case MessageSession::End::MALFORMED: sender_.inFlight().countLost(sender_.link()); break;
     }
-    if (!whole) {
-        enter(State::CUT_OFF);
-    }
+    enter(State::CUT_OFF);
 }
 
 /** A part of the answer. */
