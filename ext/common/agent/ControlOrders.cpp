@@ -360,8 +360,11 @@ void ControlOrders::carryOut(const Asker &asker, const std::string &name, const 
 
 Frame ControlOrders::restart(const Asker &asker, const std::string &name) {
     // Instances of an earlier pool process may wait for their application, which the pool does not
-    // know yet.
-    carryOut(asker, name, [&] { return parts_.pool.restart(name); });
+    // know yet. One that only drains or is paused has no instance: its next request starts the new
+    // version.
+    carryOut(asker, name, [&] {
+        return parts_.pool.restart(name) || draining_.contains(name) || parts_.pool.pauses().contains(name);
+    });
     Log::notice("event=app.restart_ordered app=\"{}\" uid={}", name, asker.uid);
     return done();
 }

@@ -38,6 +38,7 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testDrainsThatCannotBeKeptAreRefused);
     CPPUNIT_TEST(testAPausedApplicationIsToldBeforeItsFirstRequest);
     CPPUNIT_TEST(testAnApplicationThatThePoolDoesNotKnowHasItsEnvironment);
+    CPPUNIT_TEST(testAnApplicationThatOnlyDrainsOrIsPausedCanBeRestarted);
     CPPUNIT_TEST(testTheToldMemoryIsThatWhichCountsForLimits);
     CPPUNIT_TEST(testAWeightIsToldWithoutSwings);
     CPPUNIT_TEST(testAnApplicationThatWasForgottenCountsSinceItCameBack);
@@ -284,6 +285,17 @@ public:
         const ServerStatus told = status(root_, "/srv/wiki (staging)");
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, told.apps.size());
         CPPUNIT_ASSERT_EQUAL(std::string("staging"), told.apps[0].environment);
+    }
+
+    // A script that restarts all applications names them, too.
+    void testAnApplicationThatOnlyDrainsOrIsPausedCanBeRestarted() {
+        const std::string drained = "/srv/wiki (production)";
+        const std::string paused = "/srv/old (production)";
+        CPPUNIT_ASSERT(!refusal(root_, {ControlVerb::RESTART, drained}).empty());
+        refusal(root_, {ControlVerb::DRAIN, drained, "1"});
+        pool_->restore(QueuePauses::KEY, fmt::format("{} {}\n", toNanoseconds(clock_.now() + 30s), paused), {});
+        CPPUNIT_ASSERT_EQUAL(std::string(), refusal(root_, {ControlVerb::RESTART, drained}));
+        CPPUNIT_ASSERT_EQUAL(std::string(), refusal(root_, {ControlVerb::RESTART, paused}));
     }
 
     void testPausesHaveLimits() {
