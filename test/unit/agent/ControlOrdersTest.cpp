@@ -15,6 +15,7 @@
 #include "base/Exceptions.h"
 #include "control/ControlVerbs.h"
 #include "pool/QueuePauses.h"
+#include "rights/OwnRights.h"
 #include "shm/SharedMemory.h"
 #include "support/Eventually.h"
 #include "support/PoolContract.h"
@@ -31,6 +32,7 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testAStrangerLearnsNothingFromARefusal);
     CPPUNIT_TEST(testAChildOfHttpdMayAskForTheStatusOnly);
     CPPUNIT_TEST(testPausesHaveLimits);
+    CPPUNIT_TEST(testARestartByRootEndsSilencesOfFileSystems);
     CPPUNIT_TEST(testAnApplicationIsFoundByItsNameInJson);
     CPPUNIT_TEST(testADrainThatChangesNothingIsNotKeptAgain);
     CPPUNIT_TEST(testAnOrderAboutTheServerLeavesTheDrainOfAnOwner);
@@ -305,6 +307,23 @@ public:
         CPPUNIT_ASSERT_EQUAL(0.0, status(root_, BLOG).apps[0].queue.pausedFor);
         CPPUNIT_ASSERT_EQUAL(std::string(), refusal(root_, {ControlVerb::PAUSE, BLOG, "3600"}));
         CPPUNIT_ASSERT(status(root_, BLOG).apps[0].queue.pausedFor > 0);
+    }
+
+    // An owner could leave a process at files that hang with each order.
+    void testARestartByRootEndsSilencesOfFileSystems() {
+        class FakeRights final : public OwnRights {
+        public:
+            unsigned ended = 0;
+            void endSilences() override { ended++; }
+        };
+        FakeRights rights;
+        Rights::use(&rights);
+        refusal(owner_, {ControlVerb::RESTART, BLOG});
+        const unsigned byOwner = rights.ended;
+        refusal(root_, {ControlVerb::RESTART, BLOG});
+        Rights::use(nullptr);
+        CPPUNIT_ASSERT_EQUAL(0U, byOwner);
+        CPPUNIT_ASSERT_EQUAL(1U, rights.ended);
     }
 
     void testTheToldMemoryIsThatWhichCountsForLimits() {
