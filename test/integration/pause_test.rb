@@ -200,6 +200,23 @@ class PauseTest < IntegrationTest
     end
   end
 
+  # The reload that corrects the configuration unloads the module, which has asked the old agent.
+  def test_drains_and_pauses_wait_for_an_agent_that_does_not_start_before_another_reload
+    with_server(two_apps) do |server|
+      %w[blog shop].each { |name| assert_status 200, server.client("#{name}.test").get("/") }
+      name = app("blog")["name"]
+      succeed(CONFIG, "drain", root("shop"))
+      pause("blog", "--limit=300")
+      server.graceful { |one| one.set("PassengerRoot", broken_root) }
+      server.log.wait_for(/event=agent\.not_started/)
+      server.graceful { |one| one.set("PassengerRoot", TestEnvironment::PASSENGER_ROOT) }
+      assert_equal [503, 503], health(server)
+      assert_equal "paused", app("blog")["state"]
+      assert_equal "Requests of #{name} are taken again\n", succeed(CONFIG, "resume", root("blog"))
+      assert_status 200, server.client("blog.test").get("/")
+    end
+  end
+
   # Requests of the old agent's children are in its queue.
   def test_an_agent_of_before_a_reload_pauses_and_resumes_too
     needs_root("to have applications of another user")
@@ -239,6 +256,15 @@ class PauseTest < IntegrationTest
   def two_apps
     configuration do |made|
       %w[blog shop].each { |name| made.site("#{name}.test", SampleApps.rack, HEALTH) }
+    end
+  end
+
+  # A PassengerRoot whose program ends at once.
+  def broken_root
+    SampleApps.new_folder.tap do |folder|
+      FileUtils.ln_s(Dir[File.join(TestEnvironment::PASSENGER_ROOT, "*")], folder)
+      File.unlink(File.join(folder, "passenger-agent"))
+      File.write(File.join(folder, "passenger-agent"), "#!/bin/sh\nexit 1\n", perm: 0o755)
     end
   end
 
