@@ -35,7 +35,7 @@ class CommandJsonTest < IntegrationTest
                  succeed(CONFIG, "undrain", "--all"))
     succeed(CONFIG, "undrain", root("blog"))
     assert_equal({ "status" => 0, "applications" => [name], "limit" => 30 },
-                 told("pause", *by_path, "--limit", "30", "--wait", "60"))
+                 told("pause", *by_path, "--limit", "30", "--wait", "30"))
     assert_equal({ "status" => 0, "applications" => [name] }, told("resume", *by_path))
     assert_equal({ "status" => 0 }, told("reopen-logs", "--json"))
   end

@@ -207,7 +207,7 @@ class HttpAppsLifeTest < IntegrationTest
   def test_the_memory_limit_counts_the_applications_processes
     app = client("hog.test").pid
     2.times { assert_equal "hogged", client("hog.test").get("/hog").body }
-    eventually("another process") { client("hog.test").pid != app }
+    eventually("another process", within: 120) { client("hog.test").pid != app }
   end
 
   def test_processes_that_the_application_has_started_end_with_it

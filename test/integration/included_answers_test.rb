@@ -58,6 +58,10 @@ class IncludedAnswersTest < IntegrationTest
     File.write(File.join(app, "public/headers.shtml"), "<!--#include virtual='/headers' -->")
     made.site("page.test", app, <<~CONF)
       SetEnv FROM_HTTPD yes
+      ErrorDocument 403 /headers
+      <Location /closed>
+        Require all denied
+      </Location>
       AddOutputFilter INCLUDES .shtml
       <Location />
         Options +Includes
@@ -91,17 +95,21 @@ class IncludedAnswersTest < IntegrationTest
     refute_match(/event=spawn\.variable_ignored/, server.log.text(position))
   end
 
+  DATE = "Mon, 30 Nov 2026 10:00:00 GMT"
+  # The form that a client wants a page in.
+  WANTED = { "If-None-Match" => "*", "If-Match" => "*", "If-Modified-Since" => DATE,
+             "If-Unmodified-Since" => DATE, "If-Range" => '"1"', "Range" => "bytes=0-",
+             "Accept-Encoding" => "gzip", "Accept-Language" => "de" }.freeze
+
   # An answer of 304 or 206, or an encoded one, would be a hole in the page.
   def test_no_part_of_a_page_is_asked_for_in_the_form_that_the_client_wants_the_page_in
-    client = server.client("page.test")
-    date = "Mon, 30 Nov 2026 10:00:00 GMT"
-    wanted = { "If-None-Match" => "*", "If-Match" => "*", "If-Modified-Since" => date,
-               "If-Unmodified-Since" => date, "If-Range" => '"1"', "Range" => "bytes=0-",
-               "Accept-Encoding" => "gzip", "Accept-Language" => "de" }
-    assert_equal %w[HTTP_ACCEPT_LANGUAGE HTTP_HOST],
-                 client.get("/headers.shtml", wanted).body.split.grep(/IF_|RANGE|ACCEPT_|HOST/).sort
-    assert_empty wanted.keys.map { |name| "HTTP_#{name.upcase.tr('-', '_')}" } -
-                 client.get("/headers", wanted).body.split
+    assert_equal %w[HTTP_ACCEPT_LANGUAGE HTTP_HOST], wanted("/headers.shtml")
+    assert_empty WANTED.keys.map { |name| "HTTP_#{name.upcase.tr('-', '_')}" } - wanted("/headers")
+  end
+
+  # 206 or 304 would tell of the page that the client has asked for.
+  def test_an_error_document_is_not_asked_for_in_the_form_that_the_client_wants_the_page_in
+    assert_equal %w[HTTP_ACCEPT_LANGUAGE HTTP_HOST], wanted("/closed")
   end
 
   def test_an_event_stream_is_not_kept
@@ -111,5 +119,12 @@ class IncludedAnswersTest < IntegrationTest
     assert_equal "data: 1\n\n", @raw.read_chunk
     release(path)
     assert_nil @raw.read_chunk
+  end
+
+  private
+
+  # The headers of WANTED that the application gets, and HTTP_HOST.
+  def wanted(path)
+    server.client("page.test").get(path, WANTED).body.split.grep(/IF_|RANGE|ACCEPT_|HOST/).sort
   end
 end

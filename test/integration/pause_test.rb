@@ -69,6 +69,20 @@ class PauseTest < IntegrationTest
     resume("blog")
   end
 
+  def test_a_pause_that_ends_while_it_waits_for_requests_is_no_success
+    path = fifo
+    slow = Thread.new { get("blog", "/wait?fifo=#{path}") }
+    eventually("the request in work") { app("blog")["instances"].first["sessions"] == 1 }
+    waits = Thread.new { command(CONFIG, "pause", root("blog"), "--wait=20") }
+    eventually("the pause") { app("blog")["state"] == "paused" }
+    resume("blog")
+    _, errors, status = waits.value
+    assert_equal 3, status
+    assert_match(/the pause of \S+ \(production\) has ended before its requests did/, errors)
+    release(path)
+    assert_status 200, slow.value
+  end
+
   def test_balancers_send_requests_elsewhere_during_a_pause
     pause("blog")
     response = assert_status 503, get("blog", "/health")
@@ -96,9 +110,15 @@ class PauseTest < IntegrationTest
   end
 
   def test_a_pause_ends_by_itself
-    pause("blog", "--limit=1")
+    succeed(CONFIG, "pause", root("blog"), "--limit=1")
     assert_status 200, get("blog")
     server.log.wait_for(/event=queue.resumed app=.* reason="its time is over"/)
+    name = app("blog")["name"]
+    assert_equal "Requests of #{name} did not wait any more: " \
+                 "the pause had ended, or there was none\n",
+                 succeed(CONFIG, "resume", root("blog"))
+    assert_equal({ "status" => 0, "applications" => [name], "ended" => [name] },
+                 JSON.parse(succeed(CONFIG, "resume", root("blog"), "--json")))
   end
 
   def test_a_pause_outlives_a_crash_of_the_pool_process
@@ -149,6 +169,8 @@ class PauseTest < IntegrationTest
     end
     assert_equal "paused", told["state"]
     assert_includes 1..60, told.dig("queue", "paused_for")
+    assert_includes succeed(CONFIG, "restart-app", "--name", name, "--wait=20"),
+                    "#{name} has no instance; its next request starts the new version\n"
     succeed(CONFIG, "resume", "--name", name)
     assert_status 200, get("blog", "/health")
   end
@@ -178,9 +200,50 @@ class PauseTest < IntegrationTest
     end
   end
 
+  # The reload that corrects the configuration unloads the module, which has asked the old agent.
+  def test_drains_and_pauses_wait_for_an_agent_that_does_not_start_before_another_reload
+    with_server(two_apps) do |server|
+      %w[blog shop].each { |name| assert_status 200, server.client("#{name}.test").get("/") }
+      name = app("blog")["name"]
+      succeed(CONFIG, "drain", root("shop"))
+      pause("blog", "--limit=300")
+      server.graceful { |one| one.set("PassengerRoot", broken_root) }
+      server.log.wait_for(/event=agent\.not_started/)
+      server.graceful { |one| one.set("PassengerRoot", TestEnvironment::PASSENGER_ROOT) }
+      assert_equal [503, 503], health(server)
+      assert_equal "paused", app("blog")["state"]
+      assert_equal "Requests of #{name} are taken again\n", succeed(CONFIG, "resume", root("blog"))
+      assert_status 200, server.client("blog.test").get("/")
+    end
+  end
+
+  # Requests of the old agent's children are in its queue.
+  def test_an_agent_of_before_a_reload_pauses_and_resumes_too
+    needs_root("to have applications of another user")
+    with_server(two_apps) do |server|
+      assert_status 200, server.client("blog.test").get("/")
+      path = fifo
+      slow = Thread.new { server.client("blog.test").get("/wait?fifo=#{path}") }
+      eventually("the request in work") { app("blog")["instances"].first["sessions"] == 1 }
+      succeed(CONFIG, "pause", root("blog"))
+      answer = Thread.new { server.client("blog.test").get("/") }
+      eventually("a request that waits") { app("blog").dig("queue", "waiting") == 1 }
+      server.graceful { |one| one.set("PassengerDefaultUser", TestEnvironment.web_user) }
+      server.log.wait_for(/event=agent\.replaced/)
+      assert_fails 3, /1 request is in work/, CONFIG, "pause", root("blog"), "--wait=0.5"
+      release(path)
+      assert_status 200, slow.value
+      assert_nil answer.join(0.5), "the request waits"
+      resume("blog")
+      assert_status 200, answer.value
+    end
+  end
+
   def test_bad_pauses_are_refused
     assert_fails 1, /a pause of 3601 seconds is not possible: 1 to 3600 are/,
                  CONFIG, "pause", root("blog"), "--limit=3601"
+    assert_fails 1, /--wait is longer than --limit \(60 s\)/,
+                 CONFIG, "pause", root("blog"), "--wait=61"
     assert_fails 1, /no application/i, CONFIG, "pause", "/nowhere"
     assert_fails 1, /name the applications in one way/, CONFIG, "pause"
   end
@@ -193,6 +256,15 @@ class PauseTest < IntegrationTest
   def two_apps
     configuration do |made|
       %w[blog shop].each { |name| made.site("#{name}.test", SampleApps.rack, HEALTH) }
+    end
+  end
+
+  # A PassengerRoot whose program ends at once.
+  def broken_root
+    SampleApps.new_folder.tap do |folder|
+      FileUtils.ln_s(Dir[File.join(TestEnvironment::PASSENGER_ROOT, "*")], folder)
+      File.unlink(File.join(folder, "passenger-agent"))
+      File.write(File.join(folder, "passenger-agent"), "#!/bin/sh\nexit 1\n", perm: 0o755)
     end
   end
 

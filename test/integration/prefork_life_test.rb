@@ -116,6 +116,14 @@ class PreforkLifeTest < PreforkTestCase
     refute made.ended?
   end
 
+  def test_a_restart_while_a_successor_loads_is_not_lost
+    assert_renewed(:HUP)
+  end
+
+  def test_another_successor_while_one_loads_is_not_lost
+    assert_renewed(:USR2)
+  end
+
   # As with --listen: the predecessor serves on. Its clients find it by the file.
   def test_a_successor_that_cannot_begin_leaves_the_unix_socket_of_its_predecessor
     @command = PreforkCommand.new
@@ -170,7 +178,8 @@ class PreforkLifeTest < PreforkTestCase
     end
     release.call("first")
     # As a shell's `cd`, which sets PWD.
-    @command.spawn_by(["sh", "-c", 'cd "$0" && exec "$@"', link], *fixed(1), in_folder: ".")
+    @command.spawn_by(["sh", "-c", 'cd "$0" && exec "$@"', link], *fixed(1), "--unix", "socket",
+                      "--pid-file", "prefork.pid", in_folder: ".")
     @command.wait_for_log(/event=prefork\.ready/)
     @command.take_port
     release.call("second")
@@ -182,7 +191,25 @@ class PreforkLifeTest < PreforkTestCase
     @command.signal(:USR2)
     eventually("the end of the predecessor") { @command.ended? }
     assert_equal "third", @command.get.body
-    @command.succeed(@command.log[/successor_started pid=(\d+)/, 1].to_i)
+    successor = @command.log[/successor_started pid=(\d+)/, 1].to_i
+    assert_equal successor, File.read(File.join(link, "prefork.pid")).to_i
+    @command.succeed(successor)
+  end
+
+  # The successor has loaded a former version when the signal comes.
+  def assert_renewed(signal)
+    made = command(*fixed(1))
+    made.write_app("$stderr.puts 'it loads'\n#{PreforkCommand::LOADING}")
+    made.signal(:USR2)
+    successor = made.wait_for_log(/successor_started pid=\d+/)[/\d+/].to_i
+    made.wait_for_log(/it loads/)
+    made.write_app(SampleApps.saying("the latest"))
+    made.signal(signal)
+    made.status # The signal before has had its effect.
+    made.go_on
+    eventually("the end of the predecessor") { made.ended? }
+    made.succeed(successor)
+    eventually("the latest version") { made.get.body == "the latest" }
   end
 
   def loading(workers)

@@ -96,7 +96,7 @@ class ReplacementTest < IntegrationTest
   def test_an_instance_over_its_memory_limit_is_replaced_and_the_log_says_why
     grown = client("growing.test").pid("/grow")
     answers = SteadyLoad.during(client("growing.test"), threads: 2) do |load|
-      load.wait_for("another instance", within: 60) { |answer| pid(answer) != grown }
+      load.wait_for("another instance", within: 120) { |answer| pid(answer) != grown }
     end
     assert_all_answered answers
     line = server.log.wait_for(/event=instance\.worn.*pid=#{grown}\b/, from: @position)

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <utility>
@@ -18,6 +20,7 @@ extern "C" {
 #include "apache2/config/Directives.h"
 #include "apache2/config/Settings.h"
 #include "apache2/httpd/Guard.h"
+#include "apache2/httpd/PoolText.h"
 #include "apache2/httpd/Retained.h"
 #include "base/Exceptions.h"
 #include "control/ControlClient.h"
@@ -47,10 +50,11 @@ constexpr apr_time_t SHORT_LIFE = 60 * APR_USEC_PER_SEC;
 constexpr apr_time_t FIRST_PAUSE = 5 * APR_USEC_PER_SEC;
 constexpr apr_time_t LONGEST_PAUSE = 600 * APR_USEC_PER_SEC;
 
-/** What drains and is paused in the last agent, for the next one. */
+/** What drains and is paused in the last agent, for the next one. It outlives the unloading of the
+ *  module, until an agent has started. Of malloc(), or null. */
 struct KeptOrders {
-    std::string drains;
-    std::string pauses;
+    char *drains;
+    char *pauses;
 };
 
 /** In microseconds; a change of the system's time does not touch it. */
@@ -67,12 +71,22 @@ apr_pool_t *thePconf = nullptr;
 apr_pool_t *thePlog = nullptr;
 /** AgentSettings::logDescriptor. */
 int theLog = -1;
-KeptOrders theKeptOrders;
 /** logCutOff() has logged it. */
 bool theCutOffIsLogged = false;
 
 LeftAgent &retained() {
     return Retained::data<LeftAgent>(RETAINED_NAME);
+}
+
+KeptOrders &keptOrders() {
+    return Retained::data<KeptOrders>("mod_passenger/orders");
+}
+
+void keepOrders(const std::string &drains, const std::string &pauses) {
+    for (auto [kept, text] : {std::pair(&keptOrders().drains, &drains), std::pair(&keptOrders().pauses, &pauses)}) {
+        std::free(*kept);
+        *kept = text->empty() ? nullptr : ::strdup(text->c_str());
+    }
 }
 
 /** httpd reaps each of its child processes, and reports the end of the anchor within a second. */
@@ -126,8 +140,8 @@ bool tell(const AgentSettings &settings, server_rec *server) {
  */
 void attempt(LeftAgent &keep, AgentSettings settings, server_rec *server) {
     settings.firstAgent = keep.handle.anchorPid == 0 && (theServer == nullptr || theServer->anchorPid() == 0);
-    settings.drains = theKeptOrders.drains;
-    settings.pauses = theKeptOrders.pauses;
+    settings.drains = orEmpty(keptOrders().drains);
+    settings.pauses = orEmpty(keptOrders().pauses);
     bool livedLong = keep.startedAt == 0 || keep.seenAliveAt - keep.startedAt >= SHORT_LIFE;
     keep.failures = livedLong ? 0 : keep.failures + 1;
     keep.startedAt = monotonicNow();
@@ -138,7 +152,7 @@ void attempt(LeftAgent &keep, AgentSettings settings, server_rec *server) {
             theServer = new ApplicationPoolServer(makeAgentHandle());
         }
         theServer->replace(settings);
-        theKeptOrders = {};
+        keepOrders("", "");
         if (!theServer->warning().empty()) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, "event=agent.started warning=\"%s\"",
                          theServer->warning().c_str());
@@ -178,7 +192,7 @@ void askForKeptOrders(server_rec *server) {
     constexpr std::chrono::seconds LIMIT{2};
     try {
         const Frame kept = ControlClient(theServer->connectControl(LIMIT)).order({ControlVerb::KEPT});
-        theKeptOrders = {kept.field(0), kept.field(1)};
+        keepOrders(kept.field(0), kept.field(1));
     } catch (const std::exception &problem) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
                      "event=agent.orders_lost reason=\"%s\" consequence=\"applications that were drained or paused "

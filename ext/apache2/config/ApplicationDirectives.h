@@ -116,8 +116,8 @@ inline constexpr std::array APPLICATION{
     Directive{
         "PassengerMemoryLimit", Context::APPLICATION,
         number(&Settings::memoryLimit, 0, MANY, Form::MEMORY).sets(&Options::memoryLimit).limiting("memory_limit"), "0",
-        "memory in MB above which an instance is replaced (PSS, swapped memory included: its private memory, and "
-        "its part of the memory that it shares); 0: never"},
+        "memory in MB above which an instance is replaced once it is a minute old (PSS, swapped memory included: its "
+        "private memory, and its part of the memory that it shares); 0: never"},
     Directive{
         "PassengerHardMemoryLimit", Context::APPLICATION,
         number(&Settings::hardMemoryLimit, 0, MANY, Form::MEMORY)

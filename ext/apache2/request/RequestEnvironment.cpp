@@ -37,8 +37,9 @@ bool sameName(const apr_table_entry_t &a, const apr_table_entry_t &b) {
     return a.key_checksum == b.key_checksum && strcasecmp(a.key, b.key) == 0;
 }
 
-/** @return whether the header asks for a form of the whole answer. A request for a part of a page
- *  has the headers of the page's request, but only all of the part, unencoded, fits there. */
+/** @return whether the header asks for a form of the whole answer. A request for a part of a page,
+ *  or for an ErrorDocument, has the headers of the page's request. But only all of the part fits
+ *  there, unencoded, and the client has no copy of it. */
 bool isOfWholeAnswer(const char *header) {
     constexpr std::array NAMES{"Accept-Encoding",     "If-Match", "If-Modified-Since", "If-None-Match", "If-Range",
                                "If-Unmodified-Since", "Range"};
@@ -49,9 +50,10 @@ bool isOfWholeAnswer(const char *header) {
  *  @param skipped headers that the application does not get */
 void addHeaders(CgiEnvironment &environment, const request_rec *r, std::initializer_list<const char *> skipped) {
     std::span<const apr_table_entry_t> headers = entries(r->headers_in);
+    const bool isWhole = r->main == nullptr && !ap_is_HTTP_ERROR(r->status);
     for (std::size_t i = 0; i < headers.size(); ++i) {
         const apr_table_entry_t &header = headers[i];
-        bool seen = r->main != nullptr && isOfWholeAnswer(header.key);
+        bool seen = !isWhole && isOfWholeAnswer(header.key);
         for (const char *name : skipped) {
             seen = seen || strcasecmp(header.key, name) == 0;
         }

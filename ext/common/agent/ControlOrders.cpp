@@ -19,6 +19,7 @@
 #include "log/RecentEvents.h"
 #include "pool/DescriptorStore.h"
 #include "pool/QueuePauses.h"
+#include "rights/Rights.h"
 #include "server/PoolStatus.h"
 
 namespace Passenger {
@@ -361,9 +362,16 @@ void ControlOrders::carryOut(const Asker &asker, const std::string &name, const 
 }
 
 Frame ControlOrders::restart(const Asker &asker, const std::string &name) {
+    if (isMaster(asker)) {
+        // Of an owner each question about files that hang could leave another process behind.
+        Rights::ofThisProcess().endSilences();
+    }
     // Instances of an earlier pool process may wait for their application, which the pool does not
-    // know yet.
-    carryOut(asker, name, [&] { return parts_.pool.restart(name); });
+    // know yet. One that only drains or is paused has no instance: its next request starts the new
+    // version.
+    carryOut(asker, name, [&] {
+        return parts_.pool.restart(name) || draining_.contains(name) || parts_.pool.pauses().contains(name);
+    });
     Log::notice("event=app.restart_ordered app=\"{}\" uid={}", name, asker.uid);
     return done();
 }

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
-#include <exception>
+#include <functional>
 #include <optional>
 #include <string>
 #include <thread>
@@ -19,6 +19,7 @@
 #include "commands/AgentFinder.h"
 #include "commands/AppSelection.h"
 #include "commands/CommandFailure.h"
+#include "commands/EarlierAgents.h"
 #include "commands/JsonResult.h"
 #include "commands/RestartWait.h"
 #include "commands/Terminal.h"
@@ -42,6 +43,10 @@ bool hasPid(const ServerStatus &status, const std::string &pid) {
     });
 }
 
+bool hasName(const std::vector<AppStatus> &apps, const std::string &name) {
+    return std::ranges::any_of(apps, [&name](const AppStatus &app) { return app.name == name; });
+}
+
 Json namesOf(const std::vector<AppStatus> &apps) {
     Json names = Json::array();
     for (const AppStatus &app : apps) {
@@ -61,17 +66,21 @@ std::vector<AppStatus> existingApps(const Arguments &arguments, AgentConnection 
 }
 
 /** Waits until the selected applications have none of the requests that `count` counts.
- *  @return how many are left */
+ *  @param count may throw, which ends the wait @return how many are left */
 unsigned waitUntilNone(const Arguments &arguments, AgentConnection &agent, std::chrono::milliseconds patience,
-                       unsigned (*count)(const AppStatus &)) {
+                       const std::function<unsigned(const AppStatus &)> &count) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
     const ServerStatus first = agent.status();
     const std::size_t all = selectApps(arguments, first.apps).size();
+    const EarlierAgents earlier(arguments, agent.agent());
     for (;;) {
         unsigned left = 0;
         const ServerStatus status = agent.look().value_or(ServerStatus());
         const std::vector<AppStatus> selected = selectApps(arguments, status.apps);
         for (const AppStatus &app : selected) {
+            left += count(app);
+        }
+        for (const AppStatus &app : selectApps(arguments, earlier.apps())) {
             left += count(app);
         }
         // The next pool process does not show an application to its owner before a request for it.
@@ -322,9 +331,15 @@ int pauseQueue(const Arguments &arguments) {
     // A wrong time is found before anything is paused.
     const auto patience = arguments.seconds("wait");
     const auto seconds = limit ? std::chrono::ceil<std::chrono::seconds>(*limit) : USUAL_PAUSE;
+    if (patience && *patience > seconds) {
+        throw CommandFailureException(
+            fmt::format("--wait is longer than --limit ({} s): the pause would end before", seconds.count()));
+    }
     AgentConnection agent(arguments);
-    Json paused = fieldsOf(
-        orderEach(agent, existingApps(arguments, agent), ControlVerb::PAUSE, {std::to_string(seconds.count())}));
+    const std::string length = std::to_string(seconds.count());
+    const Ordered ordered = orderEach(agent, existingApps(arguments, agent), ControlVerb::PAUSE, {length});
+    EarlierAgents(arguments, agent.agent()).order(ordered.done, ControlVerb::PAUSE, {length});
+    Json paused = fieldsOf(ordered);
     paused["limit"] = seconds.count();
     if (!arguments.has("json")) {
         fmt::print("{}", linesFor(paused, fmt::format("Requests of {{}} wait, for {} s at most\n", seconds.count())));
@@ -333,7 +348,17 @@ int pauseQueue(const Arguments &arguments) {
     if (!patience) {
         return finish(arguments, paused);
     }
-    const auto busy = [](const AppStatus &app) { return StatusWords::loadOf(app).busy; };
+    const auto busy = [&ordered](const AppStatus &app) {
+        if (!hasName(ordered.done, app.name)) {
+            return 0U;
+        }
+        if (app.queue.pausedFor <= 0) {
+            throw CommandFailureException(
+                fmt::format("the pause of {} has ended before its requests did", singleLine(app.name)),
+                ExitStatus::TOO_LATE);
+        }
+        return StatusWords::loadOf(app).busy;
+    };
     if (const unsigned left = waitUntilNone(arguments, agent, *patience, busy); left > 0) {
         throw CommandFailureException(StatusWords::counted(left, "request is", "requests are") + " in work",
                                       ExitStatus::TOO_LATE);
@@ -343,8 +368,20 @@ int pauseQueue(const Arguments &arguments) {
 
 int resumeQueue(const Arguments &arguments) {
     AgentConnection agent(arguments);
-    const Json resumed = fieldsOf(orderEach(agent, existingApps(arguments, agent), ControlVerb::RESUME));
-    return finish(arguments, resumed, linesFor(resumed, "Requests of {} are taken again\n"));
+    Ordered ordered = orderEach(agent, existingApps(arguments, agent), ControlVerb::RESUME);
+    EarlierAgents(arguments, agent.agent()).order(ordered.done, ControlVerb::RESUME);
+    Json resumed = fieldsOf(ordered);
+    const auto ended =
+        std::ranges::stable_partition(ordered.done, [](const AppStatus &before) { return before.queue.pausedFor > 0; });
+    const Json late = namesOf({ended.begin(), ended.end()});
+    if (!late.empty()) {
+        resumed["ended"] = late;
+    }
+    ordered.done.erase(ended.begin(), ended.end());
+    return finish(
+        arguments, resumed,
+        linesForEach(namesOf(ordered.done), "Requests of {} are taken again\n") +
+            linesForEach(late, "Requests of {} did not wait any more: the pause had ended, or there was none\n"));
 }
 
 int listAgents(const Arguments &arguments) {
@@ -372,37 +409,13 @@ int listAgents(const Arguments &arguments) {
     return ExitStatus::DONE;
 }
 
-namespace {
-
-/** Agents of before a reload write on while a child of before has a connection. */
-void reopenLogsOfEarlier(const RunningAgent &newest, const AgentFinder &finder) {
-    for (const RunningAgent &agent : finder.list()) {
-        if (agent.httpdPid != newest.httpdPid || agent.watchdogPid == newest.watchdogPid) {
-            continue;
-        }
-        try {
-            agent.connect().order({ControlVerb::REOPEN_LOGS});
-        } catch (const AbsentAgentException &) {
-            // It has ended meanwhile.
-        } catch (const std::exception &error) {
-            // It may be about to end, and its log file may be in a folder that is gone.
-            fmt::print(stderr, "passenger-config: the agent of before the reload, {}: {}\n", agent.watchdogPid,
-                       error.what());
-        }
-    }
-}
-
-}  // namespace
-
 int reopenLogs(const Arguments &arguments) {
     if (needsNoAgent(arguments)) {
         return finish(arguments, Json::object());
     }
     AgentConnection agent(arguments);
     agent.order({ControlVerb::REOPEN_LOGS});
-    if (arguments.value("instance").empty()) {
-        reopenLogsOfEarlier(agent.agent(), AgentFinder(arguments));
-    }
+    EarlierAgents(arguments, agent.agent()).reopenLogs();
     return finish(arguments, Json::object(), "All done\n");
 }
 

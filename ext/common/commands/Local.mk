@@ -17,6 +17,7 @@ libpassenger_commands_la_SOURCES = \
     %D%/CommandTable.cpp \
     %D%/ConfigProgram.cpp \
     %D%/ConfiguredApps.cpp \
+    %D%/EarlierAgents.cpp \
     %D%/EventForm.cpp \
     %D%/EventTable.cpp \
     %D%/ExplainCommand.cpp \

@@ -40,11 +40,12 @@ bool newServes(const AppStatus &app) {
     });
 }
 
-/** Whether it waits for its next request, without an instance or with those that an earlier pool
- *  process has left. */
+/** Whether it waits for its next request or the end of its pause, without an instance or with those
+ *  that an earlier pool process has left. */
 bool isIdle(const AppStatus &app) {
-    return app.state == "down" && std::all_of(app.instances.begin(), app.instances.end(),
-                                              [](const InstanceStatus &one) { return one.state == "standby"; });
+    const bool none = app.state == "down" || app.state == "paused";
+    return none && std::all_of(app.instances.begin(), app.instances.end(),
+                               [](const InstanceStatus &one) { return one.state == "standby"; });
 }
 
 bool anyServes(const AppStatus &app, std::uint64_t version) {

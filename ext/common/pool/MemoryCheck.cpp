@@ -21,6 +21,8 @@ constexpr std::chrono::seconds SHORT_INTERVAL{1};
 constexpr int PARTS_OF_THE_TIME = 20;
 /** Between two lines about instances that cannot be measured. */
 constexpr std::chrono::minutes LINE_INTERVAL{10};
+/** An application that is above its limit after its start would boot without end. */
+constexpr std::chrono::minutes YOUNG{1};
 
 }  // namespace
 
@@ -139,15 +141,22 @@ void MemoryCheck::judge(Group &group, Process &process, const ProcessMemory &mem
     const Options &options = group.options();
     const std::uint64_t bytes = memory.used();
     const std::uint64_t megabytes = bytes / MEGABYTE;
-    room_.noteMemory(group.scaler(), process, memory, context_.clock.now());
+    const MonotonicTime now = context_.clock.now();
+    const bool isFirst = process.memory() == 0;
+    room_.noteMemory(group.scaler(), process, memory, now);
     if (options.hardMemoryLimit > 0 && bytes > options.hardMemoryLimit * MEGABYTE && process.pid() > 0) {
         Log::warn(
             "event=instance.killed app=\"{}\" pid={} reason=\"it uses {} MB of memory (PassengerHardMemoryLimit {})\"",
             group.name(), process.pid(), megabytes, options.hardMemoryLimit);
         process.kill();
-    } else if (options.memoryLimit > 0 && bytes > options.memoryLimit * MEGABYTE) {
+    } else if (options.memoryLimit == 0 || bytes <= options.memoryLimit * MEGABYTE) {
+        return;
+    } else if (now - process.since() >= YOUNG) {
         group.requestReplacement(
             process, fmt::format("it uses {} MB of memory (PassengerMemoryLimit {})", megabytes, options.memoryLimit));
+    } else if (isFirst && !process.former()) {
+        Log::warn("event=instance.large app=\"{}\" pid={} mb={} directive=PassengerMemoryLimit value={}", group.name(),
+                  process.pid(), megabytes, options.memoryLimit);
     }
 }
 

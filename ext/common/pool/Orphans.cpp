@@ -251,7 +251,7 @@ void Orphans::limit(unsigned most) {
     std::stable_partition(waiting.begin(), waiting.end(),
                           [](const Kept *kept) { return kept->orphan.claims->taken() > 0; });
     for (std::size_t i = most; i < waiting.size(); i++) {
-        tellToEnd(*waiting[i], "the pool has no room for it");
+        tellToEnd(*waiting[i], most > 0 ? "the pool has no room for it" : "the pool ends, or is full");
     }
 }
 

@@ -241,6 +241,9 @@ public:
     virtual std::vector<std::optional<RestartTimes>> modifiedInAll(const std::vector<FolderLook> &looks);
     virtual std::vector<std::vector<int>> watchAll(const FileDescriptor &inotify, const std::vector<FolderLook> &looks);
 
+    /** Asks about all files again that have not answered, as after the repair of a file system. */
+    virtual void endSilences() {}
+
     /** See ProcessFacts::read(). The administrator may have closed /proc to all but root. */
     virtual ProcessFacts::Files procFilesOf(pid_t pid) = 0;
     /** The proportional share, and what is private (processMemory()). @param descendants whether

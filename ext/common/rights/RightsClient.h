@@ -26,8 +26,7 @@ public:
 
     /** Another rights process has taken the place of the one before. */
     void use(FileDescriptor socket) EXCLUDES(mutex_);
-    /** Requests about all files are sent again, as after the repair of a file system. */
-    void endSilences() EXCLUDES(mutex_) {
+    void endSilences() override EXCLUDES(mutex_) {
         const LockGuard guard(mutex_);
         silent_ = SilentFiles();
     }

@@ -99,6 +99,7 @@ void Standalone::handle(int signal, pid_t sender) {
         case SIGHUP:
             Log::notice("event=prefork.restarting");
             preFork_->restartServers();
+            renewSuccessor();
             break;
         case SIGUSR1:
             for (const auto &line : preFork_->status()) {
@@ -116,6 +117,9 @@ void Standalone::stop(int signal, pid_t sender) {
     toldToStop_ = true;
     if (successor_ != nullptr && sender == successor_->pid()) {
         succeeded_ = true;
+        if (renew_) {
+            successor_->restart();
+        }
     } else if (successor_ != nullptr && !succeeded_) {
         // The successor is not ready yet: the signal is for both.
         successor_->end();
@@ -155,15 +159,25 @@ void Standalone::startSuccessor() {
         return;
     }
     if (successor_ != nullptr) {
-        Log::warn("event=prefork.successor_refused reason=\"the successor {} is starting already\"", successor_->pid());
+        renewSuccessor();
         return;
     }
+    renew_ = false;
     try {
         successor_ = std::make_unique<Successor>(*loop_, arguments_, options_, *sockets_,
                                                  [this](int status) { successorEnded(status); });
         Log::notice("event=prefork.successor_started pid={}", successor_->pid());
     } catch (const SystemException &error) {
         Log::error("event=prefork.successor_failed reason=\"{}\"; this process continues", error.what());
+    }
+}
+
+/** A successor that loads has perhaps loaded a former version in some of its workers. It restarts
+ *  them when it is ready: it may not be told before that. */
+void Standalone::renewSuccessor() {
+    if (successor_ != nullptr && !succeeded_) {
+        renew_ = true;
+        Log::notice("event=prefork.successor_renewed pid={}", successor_->pid());
     }
 }
 
@@ -174,6 +188,9 @@ void Standalone::successorEnded(int status) {
             describeEnd(status));
     }
     successor_.reset();
+    if (renew_) {
+        startSuccessor();
+    }
 }
 
 void Standalone::writePidFile() const {

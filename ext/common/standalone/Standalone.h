@@ -37,6 +37,7 @@ private:
     void handle(int signal, pid_t sender);
     void workersReady();
     void startSuccessor();
+    void renewSuccessor();
     void successorEnded(int status);
     void stop(int signal, pid_t sender);
     bool failedToBoot() const;
@@ -56,6 +57,8 @@ private:
     bool toldToStop_ = false;
     /** The successor is ready and has ended this process. */
     bool succeeded_ = false;
+    /** A signal has asked for a newer version while the successor loads. */
+    bool renew_ = false;
 };
 
 }  // namespace Passenger

@@ -81,7 +81,7 @@ void check(const StandaloneOptions &options) {
 
 /** getcwd() resolves links. The shell's PWD has them, if it still names this process's folder. The
  *  folder of a predecessor may have been removed. */
-std::string appRootFrom(const std::filesystem::path &given) {
+std::string startFolder() {
     if (const char *const former = std::getenv(StandaloneOptions::FOLDER)) {
         std::string folder = former;
         ::unsetenv(StandaloneOptions::FOLDER);
@@ -90,20 +90,23 @@ std::string appRootFrom(const std::filesystem::path &given) {
     const char *const named = std::getenv("PWD");
     std::error_code error;
     const bool isHere = named != nullptr && *named == '/' && std::filesystem::equivalent(named, ".", error);
-    return (isHere ? std::filesystem::path(named) / given : std::filesystem::absolute(given))
-        .lexically_normal()
-        .string();
+    return isHere ? named : std::filesystem::current_path().string();
+}
+
+std::string absolute(const std::string &folder, const std::string &path) {
+    return (std::filesystem::path(folder) / path).lexically_normal().string();
 }
 
 /** @throws std::exception */
 StandaloneOptions optionsFrom(const Arguments &arguments) {
     using namespace std::chrono_literals;
     StandaloneOptions options;
+    options.folder = startFolder();
     for (const auto &text : arguments.all("listen")) {
         options.sockets.addresses.push_back(ListenAddress::tcp(text));
     }
     for (const auto &path : arguments.all("unix")) {
-        options.sockets.addresses.push_back(ListenAddress::unixSocket(std::filesystem::absolute(path).string()));
+        options.sockets.addresses.push_back(ListenAddress::unixSocket(absolute(options.folder, path)));
     }
     options.sockets.mode = modeFrom(textOf(arguments, "socket-mode", "0666"));
     options.sockets.backlog =
@@ -121,8 +124,10 @@ StandaloneOptions optionsFrom(const Arguments &arguments) {
     options.environment = textOf(arguments, "environment", environmentFromHere());
     options.ruby = textOf(arguments, "ruby", "ruby");
     options.rackup = textOf(arguments, "rackup", "config.ru");
-    options.pidFile = arguments.value("pid-file");
-    options.appRoot = appRootFrom(arguments.operands().empty() ? "." : arguments.operands().front());
+    if (const std::string file = arguments.value("pid-file"); !file.empty()) {
+        options.pidFile = absolute(options.folder, file);
+    }
+    options.appRoot = absolute(options.folder, arguments.operands().empty() ? "." : arguments.operands().front());
     check(options);
     return options;
 }

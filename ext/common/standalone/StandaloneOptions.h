@@ -23,8 +23,10 @@ struct StandaloneOptions {
     std::string ruby{};
     std::string rackup{};
     std::string pidFile{};
-    /** The environment variable with `appRoot` for a successor. */
-    static constexpr const char *FOLDER = "PASSENGER_PREFORK_FOLDER";
+    /** The environment variable with `folder` for a successor. */
+    static constexpr const char *FOLDER = "PASSENGER_PREFORK_START";
+    /** Where the first process was started, with its symbolic links. Relative paths begin here. */
+    std::string folder{};
     /** An absolute path with its symbolic links: a link may point elsewhere at the next load. */
     std::string appRoot{};
 

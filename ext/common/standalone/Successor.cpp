@@ -35,7 +35,7 @@ ChildProcess::Command makeCommand(const std::vector<std::string> &arguments, con
     }
     command.environment->push_back(fmt::format("{}{}", handedOver, sockets.handOver()));
     command.environment->push_back(fmt::format("{}{}", predecessor, ::getpid()));
-    command.environment->push_back(fmt::format("{}={}", StandaloneOptions::FOLDER, options.appRoot));
+    command.environment->push_back(fmt::format("{}={}", StandaloneOptions::FOLDER, options.folder));
     return command;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <csignal>
 #include <functional>
 #include <memory>
 #include <string>
@@ -38,6 +39,8 @@ public:
     pid_t pid() const noexcept { return process_.pid(); }
     /** Tells the successor to end. */
     void end();
+    /** Has a successor that is ready load the application anew. */
+    void restart() { process_.signal(SIGHUP); }
     bool toldToEnd() const noexcept { return toldToEnd_; }
     /** The successor stays when this object is destroyed. */
     void release() noexcept;

@@ -15,6 +15,7 @@
 #include "base/Exceptions.h"
 #include "control/ControlVerbs.h"
 #include "pool/QueuePauses.h"
+#include "rights/OwnRights.h"
 #include "shm/SenderMemoryView.h"
 #include "shm/SharedMemory.h"
 #include "support/Eventually.h"
@@ -33,6 +34,7 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testAChildOfHttpdMayAskForTheStatusOnly);
     CPPUNIT_TEST(testPausesHaveLimits);
     CPPUNIT_TEST(testAnApplicationThatThePoolDoesNotKnowCountsSinceTheServersBegin);
+    CPPUNIT_TEST(testARestartByRootEndsSilencesOfFileSystems);
     CPPUNIT_TEST(testAnApplicationIsFoundByItsNameInJson);
     CPPUNIT_TEST(testADrainThatChangesNothingIsNotKeptAgain);
     CPPUNIT_TEST(testAnOrderAboutTheServerLeavesTheDrainOfAnOwner);
@@ -40,6 +42,7 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testDrainsThatCannotBeKeptAreRefused);
     CPPUNIT_TEST(testAPausedApplicationIsToldBeforeItsFirstRequest);
     CPPUNIT_TEST(testAnApplicationThatThePoolDoesNotKnowHasItsEnvironment);
+    CPPUNIT_TEST(testAnApplicationThatOnlyDrainsOrIsPausedCanBeRestarted);
     CPPUNIT_TEST(testTheToldMemoryIsThatWhichCountsForLimits);
     CPPUNIT_TEST(testAWeightIsToldWithoutSwings);
     CPPUNIT_TEST(testAnApplicationThatWasForgottenCountsSinceItCameBack);
@@ -298,6 +301,17 @@ public:
         CPPUNIT_ASSERT_EQUAL(1000.0, status(root_, "/srv/wiki (staging)").apps.at(0).since);
     }
 
+    // A script that restarts all applications names them, too.
+    void testAnApplicationThatOnlyDrainsOrIsPausedCanBeRestarted() {
+        const std::string drained = "/srv/wiki (production)";
+        const std::string paused = "/srv/old (production)";
+        CPPUNIT_ASSERT(!refusal(root_, {ControlVerb::RESTART, drained}).empty());
+        refusal(root_, {ControlVerb::DRAIN, drained, "1"});
+        pool_->restore(QueuePauses::KEY, fmt::format("{} {}\n", toNanoseconds(clock_.now() + 30s), paused), {});
+        CPPUNIT_ASSERT_EQUAL(std::string(), refusal(root_, {ControlVerb::RESTART, drained}));
+        CPPUNIT_ASSERT_EQUAL(std::string(), refusal(root_, {ControlVerb::RESTART, paused}));
+    }
+
     void testPausesHaveLimits() {
         for (const char *seconds : {"0", "3601", "18446744073709551615"}) {
             CPPUNIT_ASSERT_MESSAGE(seconds, !refusal(root_, {ControlVerb::PAUSE, BLOG, seconds}).empty());
@@ -305,6 +319,23 @@ public:
         CPPUNIT_ASSERT_EQUAL(0.0, status(root_, BLOG).apps[0].queue.pausedFor);
         CPPUNIT_ASSERT_EQUAL(std::string(), refusal(root_, {ControlVerb::PAUSE, BLOG, "3600"}));
         CPPUNIT_ASSERT(status(root_, BLOG).apps[0].queue.pausedFor > 0);
+    }
+
+    // An owner could leave a process at files that hang with each order.
+    void testARestartByRootEndsSilencesOfFileSystems() {
+        class FakeRights final : public OwnRights {
+        public:
+            unsigned ended = 0;
+            void endSilences() override { ended++; }
+        };
+        FakeRights rights;
+        Rights::use(&rights);
+        refusal(owner_, {ControlVerb::RESTART, BLOG});
+        const unsigned byOwner = rights.ended;
+        refusal(root_, {ControlVerb::RESTART, BLOG});
+        Rights::use(nullptr);
+        CPPUNIT_ASSERT_EQUAL(0U, byOwner);
+        CPPUNIT_ASSERT_EQUAL(1U, rights.ended);
     }
 
     void testTheToldMemoryIsThatWhichCountsForLimits() {

@@ -10,6 +10,7 @@ class RestartWaitTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testANewVersionServes);
     CPPUNIT_TEST(testInstancesThatWereTakenOverJustBeforeTheOrderDoNotCount);
     CPPUNIT_TEST(testAnApplicationWithoutInstancesNeedsNoWait);
+    CPPUNIT_TEST(testAPausedApplicationWithoutInstancesNeedsNoWait);
     CPPUNIT_TEST(testAnOldInstanceThatEndsIsWaitedFor);
     CPPUNIT_TEST(testANewInstanceThatHasEndedMeanwhileIsNotWaitedFor);
     CPPUNIT_TEST(testAFailureSinceTheOrderCounts);
@@ -73,6 +74,13 @@ public:
     void testAnApplicationWithoutInstancesNeedsNoWait() {
         CPPUNIT_ASSERT(RestartWait::Outcome::IDLE == outcome(app("down", 3), app("down", 4)));
         const AppStatus left = with(app("down", 0), "standby", 0);
+        CPPUNIT_ASSERT_MESSAGE("But those of an earlier pool process",
+                               RestartWait::Outcome::IDLE == outcome(left, left));
+    }
+
+    void testAPausedApplicationWithoutInstancesNeedsNoWait() {
+        CPPUNIT_ASSERT(RestartWait::Outcome::IDLE == outcome(app("paused", 3), app("paused", 4)));
+        const AppStatus left = with(app("paused", 0), "standby", 0);
         CPPUNIT_ASSERT_MESSAGE("But those of an earlier pool process",
                                RestartWait::Outcome::IDLE == outcome(left, left));
     }

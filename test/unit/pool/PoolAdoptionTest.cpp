@@ -61,6 +61,7 @@ class PoolAdoptionTest : public PoolContract {
     CPPUNIT_TEST(testAPauseHoldsForInstancesThatWait);
     CPPUNIT_TEST(testAPauseIsProlongedBeforeTheNextRequest);
     CPPUNIT_TEST(testInstancesThatWaitAreCountedAndCleared);
+    CPPUNIT_TEST(testTheLogSaysWhyInstancesThatWaitEnd);
     CPPUNIT_TEST(testAnApplicationThatWasRemovedLeavesNoInstanceThatWaits);
     CPPUNIT_TEST(testAChangedIdleTimeHoldsForInstancesThatWait);
     CPPUNIT_TEST(testTheNextPoolProcessCanCloseAPriorityQueueToo);
@@ -136,6 +137,14 @@ public:
         left.end();
         CPPUNIT_ASSERT(eventuallyCount(0));
         CPPUNIT_ASSERT_EQUAL(0U, pool_->getActive());
+    }
+
+    void testTheLogSaysWhyInstancesThatWaitEnd() {
+        const LeftProcess left(name());
+        left.restoreIn(*pool_);
+        pool_->shutDown();
+        CPPUNIT_ASSERT(left.toldToEnd());
+        CPPUNIT_ASSERT(log_->contains("reason=\"the pool ends, or is full\""));
     }
 
     void testAnApplicationThatWasRemovedLeavesNoInstanceThatWaits() {

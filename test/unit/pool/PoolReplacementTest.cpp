@@ -14,6 +14,7 @@ class PoolReplacementTest : public PoolContract {
     CPPUNIT_TEST(testAnInstanceThatHasRunMaxRequestsServesUntilItsSuccessorDoes);
     CPPUNIT_TEST(testABusyInstanceFinishesAfterItsSuccessorHasComeInItsPlace);
     CPPUNIT_TEST(testAnInstanceOverTheMemoryLimitIsReplaced);
+    CPPUNIT_TEST(testAnInstanceThatIsTooLargeAfterItsStartStaysForAMinute);
     CPPUNIT_TEST(testMemoryThatIsNotSharedAnyMoreIsNoLeak);
     CPPUNIT_TEST(testAnInstanceWithinTheMemoryLimitStays);
     CPPUNIT_TEST(testWhatCannotBeMeasuredStays);
@@ -39,8 +40,9 @@ class PoolReplacementTest : public PoolContract {
         options.memoryLimit = 100;
         return options;
     }
-    /** All living instances use more than they may. */
+    /** All living instances, a minute old, use more than they may. */
     void useTooMuch(const Options &options = app()) {
+        clock_.advance(1min);
         for (const ProcessSnapshot &process : instances(options)) {
             setMemory(process.id, std::uint64_t{101} * 1024 * 1024);
         }
@@ -96,6 +98,20 @@ public:
         CPPUNIT_ASSERT(eventuallyReplaced(1));
         pool_->checkMemory();
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testAnInstanceThatIsTooLargeAfterItsStartStaysForAMinute() {
+        get(limited()).reset();
+        setMemory(instances()[0].id, std::uint64_t{101} * 1024 * 1024);
+        for (int i = 0; i < 2; i++) {
+            clock_.advance(5s);
+            pool_->checkMemory();
+        }
+        CPPUNIT_ASSERT(instances()[0].replacementReason.empty());
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=instance.large"));
+        clock_.advance(50s);
+        pool_->checkMemory();
+        CPPUNIT_ASSERT(eventuallyReplaced(1));
     }
 
     void testMemoryThatIsNotSharedAnyMoreIsNoLeak() {

@@ -40,6 +40,7 @@ class PoolStandbyTest : public PoolContract {
         return options;
     }
     void useTooMuch() {
+        clock_.advance(std::chrono::minutes(1));
         for (const ProcessSnapshot &process : instances(alone())) {
             setMemory(process.id, std::uint64_t{2} * 1024 * 1024);
         }

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "commands/AgentFinder.h"
+#include "commands/Arguments.h"
+#include "control/AppStatus.h"
+#include "control/ControlClient.h"
+
+namespace Passenger {
+
+/**
+ * The other agents of an httpd. Those of before a reload serve while a child of before has a
+ * connection. There is none where the command line names an agent. Blocks. For one thread.
+ */
+class EarlierAgents {
+public:
+    /** @param arguments outlive this object */
+    EarlierAgents(const Arguments &arguments, const RunningAgent &newest) : arguments_(arguments), newest_(newest) {}
+
+    /** Tells on stderr what fails. */
+    void reopenLogs() const;
+    /** Orders it about each of these applications that an agent knows. */
+    void order(const std::vector<AppStatus> &apps, const char *verb, const std::vector<std::string> &more = {}) const;
+    /** The applications of all. */
+    std::vector<AppStatus> apps() const;
+
+private:
+    using Failed = std::function<void(const RunningAgent &agent, const char *why)>;
+
+    void each(const std::function<void(ControlClient &)> &what, const Failed &failed = {}) const;
+
+    const Arguments &arguments_;
+    const RunningAgent newest_;
+};
+
+}  // namespace Passenger
