@@ -224,8 +224,8 @@ void checkAnswer(const Frame &answer) {
 void checkSignals(RightsServer &server, int signal) {
     static const FileDescriptor self = openPidFd(::getpid());
     static const FileDescriptor file = someDescriptor();
-    require(!server.signal(self, signal, ::getpid()).empty());
-    require(!server.signal(file, signal, ::getpid()).empty());
+    require(!server.signal(self, signal).empty());
+    require(!server.signal(file, signal).empty());
 }
 
 }  // namespace
@@ -248,7 +248,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     }
     const unsigned flags = data[0];
     CheckingRights rights;
-    RightsServer server(rights);
+    RightsServer server(rights, ::getpid());
     server.usePool(63170, 4711);
     if ((flags & RELOADED) != 0) {
         AgentSettings earlier = settingsFor(flags);
@@ -258,7 +258,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     rights.settings = settingsFor(flags);
     server.configure(rights.settings);
     const std::string_view request(reinterpret_cast<const char *>(data) + 1, size - 1);
-    checkAnswer(server.answer(requestOf(request), ::getpid()));
+    checkAnswer(server.answer(requestOf(request)));
     endGroups(server, request.substr(2));
     checkSignals(server, static_cast<int>(data[1]));
     server.giveRoom(someDescriptor(), data[1] * (UINT64_MAX / UINT8_MAX));
