@@ -127,15 +127,15 @@ public:
     FileDescriptor openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override {
         return open(path, owner, namedBy);
     }
-    std::optional<timespec> modified(const std::string & /*folder*/, RestartFile /*file*/, const RunAs &user) override {
-        checkUser(user.uid, user.gid);
-        return timespec{1, 2};
+    std::vector<std::optional<RestartTimes>> modified(const std::vector<FolderLook> &looks) override {
+        require(looks.size() == 1 && !looks[0].folders.empty());
+        checkUser(looks[0].user.uid, looks[0].user.gid);
+        return {RestartTimes{"1.2", ""}};
     }
-    std::vector<int> watch(const FileDescriptor &inotify, const std::vector<std::string> &folders,
-                           FolderEvents /*events*/, const RunAs &user) override {
-        require(static_cast<bool>(inotify));
-        checkUser(user.uid, user.gid);
-        return std::vector<int>(folders.size(), 1);
+    std::vector<std::vector<int>> watch(const FileDescriptor &inotify, const std::vector<FolderLook> &looks) override {
+        require(static_cast<bool>(inotify) && looks.size() == 1 && !looks[0].folders.empty());
+        checkUser(looks[0].user.uid, looks[0].user.gid);
+        return {std::vector<int>(looks[0].folders.size(), 1)};
     }
     ProcessFacts::Files procFilesOf(pid_t pid) override {
         require(pid > 1);

@@ -173,7 +173,6 @@ const std::vector<RightsServer::Right> &RightsServer::rights() {
              server.own_.setPriority(applicationIn(request, server.agent_).pidFd, request.number(1) != 0);
              return done();
          }},
-        {RightsVerb::SEVERAL, &RightsServer::several},
     };
     return all;
 }
@@ -216,13 +215,13 @@ tl::expected<RunAs, std::string> RightsServer::resolve(Options options) {
 
 /** The user of the application with these options: no frame names a user for files. @throws
  *  IOException: there is none */
-RunAs RightsServer::ownerIn(const Frame &request, std::size_t first) {
+RunAs RightsServer::ownerIn(const Options::Variables &given) {
     RunAs owner;
     if (hasOneUser()) {
         const auto user = notRoot(database_, settings_.user);
         owner = {user.name, "", user.uid, user.gid, ""};
     } else {
-        Options options = Options::fromMap(request.map(first));
+        Options options = Options::fromMap(given);
         useSettings(options);
         const auto found = resolver_.ownerOf(options);
         if (!found) {
@@ -355,64 +354,52 @@ Frame RightsServer::open(const Frame &request, Open open) {
     if (!named && !namesLine(earlierNamedFiles_, path) && !settings_.grants.empty()) {
         throw IOException(path + ": httpd's configuration does not name this file");
     }
-    const RunAs owner = ownerIn(request, 2);
+    const RunAs owner = ownerIn(request.map(2));
     const auto namedBy = named ? AppFile::NamedBy::CONFIGURATION : AppFile::NamedBy::CHILD;
     return withDescriptor((own_.*open)(path, owner, namedBy));
 }
 
-/** Only the two names of restart files, with the rights of an application's user. */
-Frame RightsServer::modified(Frame &request) {
-    const auto time =
-        own_.modified(request.field(1), request.number(2) == 0 ? RestartFile::RESTART : RestartFile::ALWAYS_RESTART,
-                      ownerIn(request, 3));
-    return time ? done(std::to_string(time->tv_sec), time->tv_nsec) : done();
-}
-
-/** With the rights of an application's user. The watches belong to the pool process's own inotify
- *  instance. */
-Frame RightsServer::watch(Frame &request) {
-    constexpr std::size_t FIRST_FOLDER = 3;
-    const std::uint64_t count = request.number(2);
-    if (count > request.fields.size() - FIRST_FOLDER) {
-        throw ProtocolException("fewer folders than their number says");
-    }
-    const auto first = request.fields.begin() + FIRST_FOLDER;
-    const std::vector<std::string> folders(first, first + static_cast<std::ptrdiff_t>(count));
-    const RunAs user = ownerIn(request, FIRST_FOLDER + count);
-    const FileDescriptor inotify = request.takeDescriptor(0);
-    const auto events = request.number(1);
-    if (events > static_cast<unsigned>(FolderEvents::PATH)) {
-        throw ProtocolException("an unknown kind of events of folders");
-    }
+/** Each look is with the rights of an application's user. One that fails, or is refused, has no
+ *  result. */
+template <typename One> Frame RightsServer::look(const Frame &request, One one) {
     Frame answer = done();
-    for (const int watch : own_.watch(inotify, folders, static_cast<FolderEvents>(events), user)) {
-        answer.add(std::to_string(watch));
+    for (std::size_t next = 1; next < request.fields.size();) {
+        FolderLook look;
+        look.writes = request.number(next++) != 0;
+        look.folders = listIn(request, next);
+        const Frame options(FrameType::RIGHTS_REQUEST, listIn(request, next));
+        if (look.folders.empty()) {
+            throw ProtocolException("a look at no folder");
+        }
+        std::vector<std::string> result;
+        try {
+            look.user = ownerIn(options.map(0));
+            result = one(look);
+        } catch (const std::exception &) {
+            // The others are looked at.
+        }
+        addList(answer, result);
     }
     return answer;
 }
 
-/** Only looks at folders, which are checked one by one. */
-Frame RightsServer::several(Frame &request) {
-    Frame results = done();
-    for (std::size_t next = 1; next < request.fields.size();) {
-        const std::size_t count = request.number(next++);
-        const auto first = request.fields.begin() + static_cast<std::ptrdiff_t>(next);
-        if (count == 0 || count > request.fields.size() - next ||
-            (*first != RightsVerb::MODIFIED && *first != RightsVerb::WATCH)) {
-            throw ProtocolException("several requests are looks at folders, with the number of their fields");
-        }
-        Frame look(FrameType::RIGHTS_REQUEST, {first, first + static_cast<std::ptrdiff_t>(count)});
-        next += count;
-        if (!request.descriptors.empty()) {
-            look.descriptors.push_back(request.descriptors.front().duplicate());
-        }
-        const Frame result = answer(std::move(look));
-        const bool isDone = result.type == FrameType::RIGHTS_DONE;
-        results.add(isDone ? "done" : "failed");
-        results.add(isDone ? result.fields.size() : 0);
-        results.add(isDone ? result.fields : std::vector<std::string>());
-    }
-    return results;
+/** Only the two names of restart files. See look(). */
+Frame RightsServer::modified(Frame &request) {
+    return look(request, [this](const FolderLook &look) {
+        const auto times = own_.modified({look}).at(0);
+        return times ? std::vector{times->restart, times->alwaysRestart} : std::vector<std::string>();
+    });
+}
+
+/** The watches belong to the pool process's own inotify instance. See look(). */
+Frame RightsServer::watch(Frame &request) {
+    const FileDescriptor inotify = request.takeDescriptor(0);
+    return look(request, [&](const FolderLook &look) {
+        std::vector<std::string> watches;
+        std::ranges::transform(own_.watch(inotify, {look}).at(0), std::back_inserter(watches),
+                               [](int watch) { return std::to_string(watch); });
+        return watches;
+    });
 }
 
 Frame RightsServer::facts(Frame &request) {

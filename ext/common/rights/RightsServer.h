@@ -72,9 +72,9 @@ private:
     void refuseUser(const std::string &name);
     Frame joinGroup(Frame &request);
     Frame open(const Frame &request, Open open);
+    template <typename One> Frame look(const Frame &request, One one);
     Frame modified(Frame &request);
     Frame watch(Frame &request);
-    Frame several(Frame &request);
     Frame facts(Frame &request);
     Frame memory(Frame &request);
     Frame makeRegistry(Frame &request);
@@ -82,7 +82,7 @@ private:
 
     tl::expected<RunAs, std::string> resolve(Options options);
     void useSettings(Options &options) const;
-    RunAs ownerIn(const Frame &request, std::size_t first);
+    RunAs ownerIn(const Options::Variables &given);
     bool hasOneUser() const;
 
     AgentSettings settings_;
