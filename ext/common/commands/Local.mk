@@ -15,7 +15,6 @@ libpassenger_commands_la_SOURCES = \
     %D%/CommandHelp.cpp \
     %D%/CommandLimit.cpp \
     %D%/CommandTable.cpp \
-    %D%/ConfigProgram.cpp \
     %D%/ConfiguredApps.cpp \
     %D%/EventForm.cpp \
     %D%/EventTable.cpp \
@@ -25,7 +24,6 @@ libpassenger_commands_la_SOURCES = \
     %D%/InstallCheck.cpp \
     %D%/JsonResult.cpp \
     %D%/MemoryForm.cpp \
-    %D%/MemoryProgram.cpp \
     %D%/MemorySections.cpp \
     %D%/OverviewForm.cpp \
     %D%/PoolForm.cpp \
@@ -37,7 +35,6 @@ libpassenger_commands_la_SOURCES = \
     %D%/SafeProgram.cpp \
     %D%/Sizing.cpp \
     %D%/SizingCommand.cpp \
-    %D%/StatusProgram.cpp \
     %D%/SystemMetrics.cpp \
     %D%/Terminal.cpp
 
