@@ -127,15 +127,15 @@ public:
     FileDescriptor openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override {
         return open(path, owner, namedBy);
     }
-    std::optional<timespec> modified(const std::string & /*folder*/, RestartFile /*file*/, const RunAs &user) override {
-        checkUser(user.uid, user.gid);
-        return timespec{1, 2};
+    std::vector<std::optional<RestartTimes>> modified(const std::vector<FolderLook> &looks) override {
+        require(looks.size() == 1 && !looks[0].folders.empty());
+        checkUser(looks[0].user.uid, looks[0].user.gid);
+        return {RestartTimes{"1.2", ""}};
     }
-    std::vector<int> watch(const FileDescriptor &inotify, const std::vector<std::string> &folders,
-                           FolderEvents /*events*/, const RunAs &user) override {
-        require(static_cast<bool>(inotify));
-        checkUser(user.uid, user.gid);
-        return std::vector<int>(folders.size(), 1);
+    std::vector<std::vector<int>> watch(const FileDescriptor &inotify, const std::vector<FolderLook> &looks) override {
+        require(static_cast<bool>(inotify) && looks.size() == 1 && !looks[0].folders.empty());
+        checkUser(looks[0].user.uid, looks[0].user.gid);
+        return {std::vector<int>(looks[0].folders.size(), 1)};
     }
     ProcessFacts::Files procFilesOf(pid_t pid) override {
         require(pid > 1);
@@ -224,8 +224,8 @@ void checkAnswer(const Frame &answer) {
 void checkSignals(RightsServer &server, int signal) {
     static const FileDescriptor self = openPidFd(::getpid());
     static const FileDescriptor file = someDescriptor();
-    require(!server.signal(self, signal, ::getpid()).empty());
-    require(!server.signal(file, signal, ::getpid()).empty());
+    require(!server.signal(self, signal).empty());
+    require(!server.signal(file, signal).empty());
 }
 
 }  // namespace
@@ -248,7 +248,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     }
     const unsigned flags = data[0];
     CheckingRights rights;
-    RightsServer server(rights);
+    RightsServer server(rights, ::getpid());
     server.usePool(63170, 4711);
     if ((flags & RELOADED) != 0) {
         AgentSettings earlier = settingsFor(flags);
@@ -258,7 +258,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     rights.settings = settingsFor(flags);
     server.configure(rights.settings);
     const std::string_view request(reinterpret_cast<const char *>(data) + 1, size - 1);
-    checkAnswer(server.answer(requestOf(request), ::getpid()));
+    checkAnswer(server.answer(requestOf(request)));
     endGroups(server, request.substr(2));
     checkSignals(server, static_cast<int>(data[1]));
     server.giveRoom(someDescriptor(), data[1] * (UINT64_MAX / UINT8_MAX));

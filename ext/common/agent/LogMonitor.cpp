@@ -1,13 +1,13 @@
 #include "agent/LogMonitor.h"
 
 #include <poll.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <exception>
+#include <filesystem>
 #include <future>
 #include <iterator>
 #include <limits>
@@ -16,7 +16,6 @@
 #include <fmt/format.h>
 
 #include "log/Log.h"
-#include "rights/Rights.h"
 
 namespace Passenger {
 
@@ -47,19 +46,6 @@ struct Reads {
 
 std::uint64_t mostOf(const LogMonitor::File &file) {
     return file.limit ? file.limit->most() : std::numeric_limits<std::uint64_t>::max();
-}
-
-std::string folderOf(const std::string &path) {
-    return path.substr(0, path.rfind('/') + 1);
-}
-
-/** @return the watch, or a negative number: the files of the folder are then read every second */
-int addWatch(const FileDescriptor &inotify, const std::string &folder, const RunAs &user) {
-    try {
-        return Rights::ofThisProcess().watch(inotify, {folder}, FolderEvents::WRITES, user).at(0);
-    } catch (const std::exception &) {
-        return -1;
-    }
 }
 
 }  // namespace
@@ -132,37 +118,12 @@ void LogMonitor::list() {
     }
     tails_.swap(now);
     copy(now, Until::END);
-    watchFolders();
-}
-
-void LogMonitor::watchFolders() {
-    // Without inotify, the thread reads the files every second.
-    if (!inotify_) {
-        inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
-    }
-    if (!inotify_) {
-        return;
-    }
-    std::map<std::string, RunAs> folders;
+    std::vector<FolderWatches::Wish> wishes;
     for (const auto &[key, followed] : tails_) {
-        folders.try_emplace(folderOf(followed.tail->path()), followed.owners.front());
+        const std::filesystem::path path = followed.tail->path();
+        wishes.push_back({{{path.parent_path().string(), {path.filename().string()}}}, followed.owners.front()});
     }
-    std::map<std::string, int> watches;
-    std::set<int> numbers;
-    for (const auto &[folder, user] : folders) {
-        // Adds each watch again, since another folder may have the path now. A folder that is
-        // watched already keeps its number.
-        if (const int watch = addWatch(inotify_, folder, user); watch >= 0) {
-            watches[folder] = watch;
-            numbers.insert(watch);
-        }
-    }
-    for (const auto &[folder, watch] : watches_) {
-        if (!numbers.contains(watch)) {
-            ::inotify_rm_watch(inotify_.get(), watch);
-        }
-    }
-    watches_ = std::move(watches);
+    watches_.follow(wishes);
 }
 
 bool LogMonitor::copy(const std::map<std::string, Followed> &files, Until until) {
@@ -214,7 +175,7 @@ FileTail::LineCallback LogMonitor::sinkFor(const Followed &followed) const {
 }
 
 void LogMonitor::wait(milliseconds time, bool events) {
-    std::array<pollfd, 2> entries{{{wake_.get(), POLLIN, 0}, {events ? inotify_.get() : -1, POLLIN, 0}}};
+    std::array<pollfd, 2> entries{{{wake_.get(), POLLIN, 0}, {events ? watches_.descriptor() : -1, POLLIN, 0}}};
     if (::poll(entries.data(), entries.size(), static_cast<int>(time.count())) <= 0) {
         return;
     }
@@ -222,10 +183,8 @@ void LogMonitor::wait(milliseconds time, bool events) {
         clearEvent(wake_);
     }
     if (entries[1].revents != 0) {
-        // The events are dropped, since each read covers all files.
-        std::array<char, 65536> buffer;
-        while (::read(inotify_.get(), buffer.data(), buffer.size()) > 0) {
-        }
+        // Each read covers all files.
+        watches_.read();
     }
 }
 

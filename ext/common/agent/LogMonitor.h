@@ -12,6 +12,7 @@
 #include "base/FileDescriptor.h"
 #include "base/PatientThreads.h"
 #include "loop/Thread.h"
+#include "restart/FolderWatches.h"
 #include "rights/UserResolver.h"
 #include "spawning/OutputLimit.h"
 
@@ -63,7 +64,6 @@ private:
 
     void run();
     void list();
-    void watchFolders();
     struct Followed {
         std::shared_ptr<FileTail> tail;
         /** A thread reads the file, or will. */
@@ -84,9 +84,8 @@ private:
     /** An eventfd. */
     FileDescriptor wake_;
 
-    // inotify_, watches_ and tails_ are the thread's own.
-    FileDescriptor inotify_;
-    std::map<std::string, int> watches_;
+    // watches_ and tails_ are the thread's own.
+    FolderWatches watches_{openInotify, FolderWatches::Files::LOGS};
     /** By path and owner. */
     std::map<std::string, Followed> tails_;
     PatientThreads readers_;

@@ -15,7 +15,6 @@ libpassenger_commands_la_SOURCES = \
     %D%/CommandHelp.cpp \
     %D%/CommandLimit.cpp \
     %D%/CommandTable.cpp \
-    %D%/ConfigProgram.cpp \
     %D%/ConfiguredApps.cpp \
     %D%/EarlierAgents.cpp \
     %D%/EventForm.cpp \
@@ -26,7 +25,6 @@ libpassenger_commands_la_SOURCES = \
     %D%/InstallCheck.cpp \
     %D%/JsonResult.cpp \
     %D%/MemoryForm.cpp \
-    %D%/MemoryProgram.cpp \
     %D%/MemorySections.cpp \
     %D%/OverviewForm.cpp \
     %D%/PoolForm.cpp \
@@ -38,7 +36,6 @@ libpassenger_commands_la_SOURCES = \
     %D%/SafeProgram.cpp \
     %D%/Sizing.cpp \
     %D%/SizingCommand.cpp \
-    %D%/StatusProgram.cpp \
     %D%/SystemMetrics.cpp \
     %D%/Terminal.cpp
 

@@ -38,7 +38,7 @@ bool RestartCheck::check() {
             looked = tryCheck(*group) && looked;
         }
     }
-    const auto times = Rights::ofThisProcess().modifiedInAll(looks);
+    const auto times = Rights::ofThisProcess().modified(looks);
     for (std::size_t i = 0; i < known.size() && i < times.size(); ++i) {
         if (!times[i] || known[i]->restartFiles().mayAsk(*times[i])) {
             looked = times[i] && tryCheck(*known[i]) && looked;

@@ -38,7 +38,7 @@ bool FolderWatches::open() {
         }
         unavailable_ = false;
     } catch (const SystemException &error) {
-        if (!std::exchange(unavailable_, true)) {
+        if (!std::exchange(unavailable_, true) && files_ == Files::RESTART) {
             Log::notice(
                 "event=restart.no_inotify error=\"{}\" effect=\"restart files are checked only every "
                 "PassengerStatThrottleRate seconds\"",
@@ -54,8 +54,8 @@ void FolderWatches::follow(const std::vector<Wish> &wishes) {
     }
     const bool wasFull = std::exchange(full_, false);
     std::vector<FolderLook> looks;
-    std::transform(wishes.begin(), wishes.end(), std::back_inserter(looks), [](const Wish &wish) {
-        FolderLook look{{}, wish.user};
+    std::transform(wishes.begin(), wishes.end(), std::back_inserter(looks), [this](const Wish &wish) {
+        FolderLook look{{}, wish.user, files_ == Files::LOGS};
         std::transform(wish.entries.begin(), wish.entries.end(), std::back_inserter(look.folders),
                        [](const auto &entry) { return entry.first; });
         return look;
@@ -63,7 +63,7 @@ void FolderWatches::follow(const std::vector<Wish> &wishes) {
     std::map<int, std::set<std::string>> watches;
     // An application whose user's rights cannot be taken does not start either, and its failed
     // start is logged. The other applications are still watched.
-    const auto added = Rights::ofThisProcess().watchAll(inotify_, looks);
+    const auto added = Rights::ofThisProcess().watch(inotify_, looks);
     for (std::size_t i = 0; i < added.size() && i < wishes.size(); ++i) {
         note(wishes[i], looks[i].folders, added[i], watches, wasFull);
     }
@@ -89,7 +89,7 @@ void FolderWatches::note(const Wish &wish, const std::vector<std::string> &folde
 }
 
 void FolderWatches::noticeFull(const std::string &folder, int error, bool wasFull) {
-    if ((error == ENOSPC || error == ENOMEM) && !std::exchange(full_, true) && !wasFull) {
+    if (files_ == Files::RESTART && (error == ENOSPC || error == ENOMEM) && !std::exchange(full_, true) && !wasFull) {
         Log::notice(
             "event=restart.watches_exhausted folder=\"{}\" error=\"{}\" effect=\"restart files in this and further "
             "folders are checked only every PassengerStatThrottleRate seconds\" see=\"sysctl "

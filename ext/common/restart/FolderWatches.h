@@ -31,14 +31,19 @@ public:
     /**
      * @param entries of the folders of a path: each leads to the next one. Writes to an entry count
      *     in the last folder only
-     * @param user who watches the folders, which must be readable, as for Rights::watch()
+     * @param user who watches the folders, which must be readable, as of a FolderLook
      */
     struct Wish {
         Entries entries;
         RunAs user{};
     };
 
-    explicit FolderWatches(Opener open = openInotify) : open_(std::move(open)) {}
+    /** LOGS: each write to an entry counts, not only its end. A shortage of inotify is not logged:
+     *  the log monitor looks once a second, too. */
+    enum class Files { RESTART, LOGS };
+
+    explicit FolderWatches(Opener open = openInotify, Files files = Files::RESTART)
+        : open_(std::move(open)), files_(files) {}
 
     /**
      * Replaces the watched folders by these. The paths are resolved anew. Folders that do not exist
@@ -64,6 +69,7 @@ private:
     bool concerns(int watch, unsigned what, const char *name) const;
 
     const Opener open_;
+    const Files files_;
     /** At the last follow(): no inotify, too few watches. */
     bool unavailable_ = false;
     bool full_ = false;

@@ -1,10 +1,9 @@
 #include "restart/RestartFiles.h"
 
 #include <cstddef>
-#include <cstdio>
 #include <utility>
 
-#include <fmt/format.h>
+#include "base/Exceptions.h"
 
 namespace Passenger {
 
@@ -24,10 +23,7 @@ RestartFiles::RestartFiles(const std::string &appRoot, const std::string &restar
                            const std::optional<std::string> &seen)
     : folder_(folderOf(appRoot, restartDir)), asked_(seen == ASKED) {
     begun_ = seen && !asked_;
-    Stamp stamp{};
-    if (seen && std::sscanf(seen->c_str(), "%ld.%ld", &stamp.modified.tv_sec, &stamp.modified.tv_nsec) == 2) {
-        last_ = stamp;
-    }
+    last_ = begun_ && seen != NO_FILE ? *seen : "";
 }
 
 void RestartFiles::follow(const std::string &appRoot, const std::string &restartDir) {
@@ -44,7 +40,7 @@ void RestartFiles::follow(const std::string &appRoot, const std::string &restart
     }
     const auto known = earlier_.find(folder);
     begun_ = known != earlier_.end();
-    last_ = begun_ ? known->second : std::nullopt;
+    last_ = begun_ ? known->second : "";
     folder_ = std::move(folder);
 }
 
@@ -66,7 +62,7 @@ void RestartFiles::begin(const RunAs &user, std::uint64_t change) {
         }
         looked = {folder_, user_};
     }
-    const std::optional<Stamp> now = look(RestartFile::RESTART, looked);
+    const std::string now = look(looked).restart;
     const LockGuard guard(mutex_);
     if (looked.path == folder_ && !std::exchange(begun_, true)) {
         last_ = now;
@@ -80,7 +76,7 @@ void RestartFiles::beginUnseen() {
 
 std::string RestartFiles::seen() const {
     const LockGuard guard(mutex_);
-    return asked_ ? ASKED : last_ ? fmt::format("{}.{}", last_->modified.tv_sec, last_->modified.tv_nsec) : NO_FILE;
+    return asked_ ? ASKED : last_.empty() ? NO_FILE : last_;
 }
 
 void RestartFiles::userMayDiffer() {
@@ -103,14 +99,17 @@ bool RestartFiles::needsUser() const {
     return userOf_ != lastChange_;
 }
 
-std::optional<RestartFiles::Stamp> RestartFiles::look(RestartFile file, const RestartFolder &folder) {
-    const auto modified = Rights::ofThisProcess().modified(folder.path, file, folder.user);
-    return modified ? std::optional(Stamp{*modified}) : std::nullopt;
+RestartTimes RestartFiles::look(const RestartFolder &folder) {
+    const auto times = Rights::ofThisProcess().modified({{{folder.path}, folder.user}}).at(0);
+    if (!times) {
+        throw IOException("the restart files in " + folder.path + " cannot be looked at");
+    }
+    return *times;
 }
 
 bool RestartFiles::changed() {
     const RestartFolder looked = folder();
-    const std::optional<Stamp> now = look(RestartFile::RESTART, looked);
+    const std::string now = look(looked).restart;
     const LockGuard guard(mutex_);
     const bool asked = std::exchange(asked_, false);
     if (looked.path != folder_) {
@@ -119,7 +118,7 @@ bool RestartFiles::changed() {
     if (!std::exchange(begun_, true)) {
         last_ = now;
     }
-    if (!now || now == last_) {
+    if (now.empty() || now == last_) {
         // A removed file does not request a restart. If it reappears with the same time, it does
         // not either.
         return asked;
@@ -135,11 +134,11 @@ void RestartFiles::askAgain() {
 
 bool RestartFiles::mayAsk(const RestartTimes &times) const {
     const LockGuard guard(mutex_);
-    return asked_ || !begun_ || times.alwaysRestart || (times.restart && Stamp{*times.restart} != last_);
+    return asked_ || !begun_ || !times.alwaysRestart.empty() || (!times.restart.empty() && times.restart != last_);
 }
 
 bool RestartFiles::always() const {
-    return look(RestartFile::ALWAYS_RESTART, folder()).has_value();
+    return !look(folder()).alwaysRestart.empty();
 }
 
 }  // namespace Passenger

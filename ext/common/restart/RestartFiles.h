@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <ctime>
 #include <map>
 #include <optional>
 #include <string>
@@ -11,7 +10,7 @@
 
 namespace Passenger {
 
-/** A folder for restart files, and the user who looks at it, as for Rights::modified(). */
+/** A folder for restart files, and the user who looks at it, as of a FolderLook. */
 struct RestartFolder {
     std::string path;
     RunAs user{};
@@ -56,10 +55,10 @@ public:
     /**
      * The first call of begin() or changed() records the present state; later states are compared
      * with it. begin() is called before an instance is started.
-     * @param user who looks at the files from now on, as for Rights::modified()
+     * @param user who looks at the files from now on, as of a FolderLook
      * @param change the lastChange() of the options that give this user. A user by later options
      *     stays
-     * @throws SystemException, IOException if the process cannot take this user's rights
+     * @throws IOException if the files cannot be looked at
      */
     void begin(const RunAs &user = {}, std::uint64_t change = 0) EXCLUDES(mutex_);
     /** Records "no file" as the present state, since the user is not known yet. */
@@ -87,13 +86,7 @@ public:
     bool always() const EXCLUDES(mutex_);
 
 private:
-    struct Stamp {
-        timespec modified;
-        friend bool operator==(const Stamp &a, const Stamp &b) {
-            return a.modified.tv_sec == b.modified.tv_sec && a.modified.tv_nsec == b.modified.tv_nsec;
-        }
-    };
-    static std::optional<Stamp> look(RestartFile file, const RestartFolder &folder);
+    static RestartTimes look(const RestartFolder &folder);
 
     Mutex turn_{Locks::RESTART_TURN};
     mutable Mutex mutex_{Locks::RESTART_FILES};
@@ -103,9 +96,10 @@ private:
     /** The lastChange() that user_ is from; nothing: begin() has set no user. */
     std::optional<std::uint64_t> userOf_ GUARDED_BY(mutex_);
     bool begun_ GUARDED_BY(mutex_) = false;
-    std::optional<Stamp> last_ GUARDED_BY(mutex_);
+    /** RestartTimes::restart; so are the earlier ones. */
+    std::string last_ GUARDED_BY(mutex_);
     /** The last states of folders that were followed before. */
-    std::map<std::string, std::optional<Stamp>> earlier_ GUARDED_BY(mutex_);
+    std::map<std::string, std::string> earlier_ GUARDED_BY(mutex_);
     /** The next call of changed() tells of a restart. */
     bool asked_ GUARDED_BY(mutex_) = false;
 };

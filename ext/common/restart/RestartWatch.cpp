@@ -40,7 +40,7 @@ FolderWatches::Wish wishFor(const RestartFolder &folder) {
             path /= part;
         }
     }
-    entries[path.string()].insert({fileName(RestartFile::RESTART), fileName(RestartFile::ALWAYS_RESTART)});
+    entries[path.string()].insert({RESTART_FILE, ALWAYS_RESTART_FILE});
     return {entries, folder.user};
 }
 

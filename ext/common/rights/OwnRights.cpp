@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <exception>
 #include <iterator>
 #include <string_view>
 
@@ -46,13 +47,34 @@ constexpr std::uint32_t CHANGES = IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_CLOSE
 /** In a folder above the last one of a path. The folder may be the last one of another path, so
  *  the watch keeps the events that it has. */
 constexpr std::uint32_t APPEARANCES = IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR | IN_MASK_ADD;
-constexpr std::uint32_t WRITES = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR;
 
 std::optional<AsUser> become(const RunAs &user) {
     if (!user.switches()) {
         return std::nullopt;
     }
     return std::optional<AsUser>(std::in_place, FileRights::ofUser(user.user, user.uid, user.gid));
+}
+
+/** What `one` returns for each look, with the rights of its user; for a look that fails an empty
+ *  result. */
+template <typename One> auto ofEach(const std::vector<FolderLook> &looks, One one) {
+    std::vector<decltype(one(looks.front()))> results(looks.size());
+    std::ranges::transform(looks, results.begin(), [&](const FolderLook &look) {
+        try {
+            const auto rights = become(look.user);
+            return one(look);
+        } catch (const std::exception &) {
+            return decltype(one(look))();
+        }
+    });
+    return results;
+}
+
+/** As RestartTimes has it. */
+std::string timeOf(const std::string &file) {
+    struct stat status {};
+    return ::stat(file.c_str(), &status) == 0 ? fmt::format("{}.{}", status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
+                                              : "";
 }
 
 /** Program and arguments. A Ctrl-C at a terminal must reach only httpd, which ends all processes in
@@ -264,26 +286,24 @@ FileDescriptor OwnRights::openForReading(const std::string &path, const RunAs &o
     return AppFile::openForReading(path, owner, namedBy);
 }
 
-std::optional<timespec> OwnRights::modified(const std::string &folder, RestartFile file, const RunAs &user) {
-    const std::string path = folder + "/" + fileName(file);
-    const auto rights = become(user);
-    struct stat status {};
-    return ::stat(path.c_str(), &status) == 0 ? std::optional(status.st_mtim) : std::nullopt;
+std::vector<std::optional<RestartTimes>> OwnRights::modified(const std::vector<FolderLook> &looks) {
+    return ofEach(looks, [](const FolderLook &look) {
+        const std::string folder = look.folders.back() + "/";
+        return std::optional(RestartTimes{timeOf(folder + RESTART_FILE), timeOf(folder + ALWAYS_RESTART_FILE)});
+    });
 }
 
-std::vector<int> OwnRights::watch(const FileDescriptor &inotify, const std::vector<std::string> &folders,
-                                  FolderEvents events, const RunAs &user) {
-    const auto rights = become(user);
-    std::vector<int> watches;
-    std::transform(folders.begin(), folders.end(), std::back_inserter(watches), [&](const std::string &folder) {
-        const bool above = events == FolderEvents::PATH && &folder != &folders.back();
-        const int watch = ::inotify_add_watch(inotify.get(), folder.c_str(),
-                                              events == FolderEvents::WRITES ? WRITES
-                                              : above                        ? APPEARANCES
-                                                                             : CHANGES);
-        return watch >= 0 ? watch : -errno;
+std::vector<std::vector<int>> OwnRights::watch(const FileDescriptor &inotify, const std::vector<FolderLook> &looks) {
+    return ofEach(looks, [&](const FolderLook &look) {
+        std::vector<int> watches;
+        for (const std::string &folder : look.folders) {
+            const std::uint32_t last = look.writes ? CHANGES | IN_MODIFY : CHANGES;
+            const bool above = &folder != &look.folders.back();
+            const int watch = ::inotify_add_watch(inotify.get(), folder.c_str(), above ? APPEARANCES : last);
+            watches.push_back(watch >= 0 ? watch : -errno);
+        }
+        return watches;
     });
-    return watches;
 }
 
 ProcessFacts::Files OwnRights::procFilesOf(pid_t pid) {

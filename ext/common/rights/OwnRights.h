@@ -32,9 +32,8 @@ public:
     void giveRoom(const FileDescriptor &socket, int bytes) noexcept override;
     FileDescriptor openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override;
     FileDescriptor openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override;
-    std::optional<timespec> modified(const std::string &folder, RestartFile file, const RunAs &user) override;
-    std::vector<int> watch(const FileDescriptor &inotify, const std::vector<std::string> &folders, FolderEvents events,
-                           const RunAs &user) override;
+    std::vector<std::optional<RestartTimes>> modified(const std::vector<FolderLook> &looks) override;
+    std::vector<std::vector<int>> watch(const FileDescriptor &inotify, const std::vector<FolderLook> &looks) override;
     ProcessFacts::Files procFilesOf(pid_t pid) override;
     std::optional<ProcessMemory> memoryOf(pid_t pid, bool descendants) override;
     void prepareSpawnDir(const std::string &folder) override;

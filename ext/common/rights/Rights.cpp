@@ -1,9 +1,7 @@
 #include "rights/Rights.h"
 
-#include <algorithm>
 #include <atomic>
 #include <exception>
-#include <iterator>
 
 #include "log/Log.h"
 #include "rights/OwnRights.h"
@@ -14,19 +12,6 @@ namespace {
 
 OwnRights ownRights;
 std::atomic<Rights *> inUse = &ownRights;
-
-/** What `one` returns for each look; for a look that fails an empty result. */
-template <typename One> auto ofEach(const std::vector<FolderLook> &looks, One one) {
-    std::vector<decltype(one(looks.front()))> results;
-    std::transform(looks.begin(), looks.end(), std::back_inserter(results), [&](const FolderLook &look) {
-        try {
-            return one(look);
-        } catch (const std::exception &) {
-            return decltype(one(look))();
-        }
-    });
-    return results;
-}
 
 }  // namespace
 
@@ -46,10 +31,6 @@ Options::Variables ownerOptionsOf(const Options &options) {
     return some;
 }
 
-const char *fileName(RestartFile file) noexcept {
-    return file == RestartFile::RESTART ? "restart.txt" : "always_restart.txt";
-}
-
 void Rights::signalOrLog(const FileDescriptor &pidFd, pid_t pid, int number) noexcept {
     try {
         signal(pidFd, number);
@@ -57,19 +38,6 @@ void Rights::signalOrLog(const FileDescriptor &pidFd, pid_t pid, int number) noe
         // The process may have changed its user.
         Log::warn("event=process.kill_failed pid={} error=\"{}\"", pid, error.what());
     }
-}
-
-std::vector<std::optional<RestartTimes>> Rights::modifiedInAll(const std::vector<FolderLook> &looks) {
-    return ofEach(looks, [&](const FolderLook &look) {
-        const std::string &folder = look.folders.back();
-        return std::optional(RestartTimes{modified(folder, RestartFile::RESTART, look.user),
-                                          modified(folder, RestartFile::ALWAYS_RESTART, look.user)});
-    });
-}
-
-std::vector<std::vector<int>> Rights::watchAll(const FileDescriptor &inotify, const std::vector<FolderLook> &looks) {
-    return ofEach(looks,
-                  [&](const FolderLook &look) { return watch(inotify, look.folders, FolderEvents::PATH, look.user); });
 }
 
 Rights &Rights::ofThisProcess() noexcept {

@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <ctime>
 #include <optional>
 #include <set>
 #include <string>
@@ -103,29 +102,25 @@ Options::Variables userOptionsOf(const Options &options);
 /** Those of them that UserResolver::ownerOf() needs. */
 Options::Variables ownerOptionsOf(const Options &options);
 
-/** A restart file, by its name. */
-enum class RestartFile { RESTART, ALWAYS_RESTART };
-const char *fileName(RestartFile file) noexcept;
+/** The names of restart files. */
+inline constexpr const char *RESTART_FILE = "restart.txt";
+inline constexpr const char *ALWAYS_RESTART_FILE = "always_restart.txt";
 
-/**
- * What watches of folders report. CHANGES: entries that appear, change their times, or have been
- * written. WRITES: also each write. PATH: the folders are those of a path, from the root on, and
- * the last one reports CHANGES. The others report no writes: what leads to the last folder is a
- * folder or a link, and other programs may write much beside it.
- */
-enum class FolderEvents { CHANGES, WRITES, PATH };
-
-/** Folders of a path, and the user who looks at them, as for Rights::modified(). */
+/** A look at folders of a path: each leads to the next one. */
 struct FolderLook {
+    /** At least one. */
     std::vector<std::string> folders;
-    RunAs user;
+    /** The user of an application, with all groups. Without a name: this process's own rights. */
+    RunAs user{};
+    /** Whether a watch reports each write in the last folder, too. */
+    bool writes = false;
 };
 
-/** When the restart files of a folder were modified; nothing: there is none that the user can
- *  see. */
+/** When the restart files of a folder were modified: seconds, a point, nanoseconds. Empty: there is
+ *  no file that the user can see. */
 struct RestartTimes {
-    std::optional<timespec> restart;
-    std::optional<timespec> alwaysRestart;
+    std::string restart;
+    std::string alwaysRestart;
 };
 
 /**
@@ -221,25 +216,19 @@ public:
     virtual FileDescriptor openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) = 0;
     virtual FileDescriptor openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) = 0;
 
-    /** When the file in `folder` was modified; nothing: there is none that `user` can see.
-     *  @param user the user of an application, with all groups. Without a name: this process's own
-     *      rights */
-    virtual std::optional<timespec> modified(const std::string &folder, RestartFile file, const RunAs &user) = 0;
+    /** Both files in the last folder of each look. They cost few messages, however many looks there
+     *  are. @return nothing for a look that failed */
+    virtual std::vector<std::optional<RestartTimes>> modified(const std::vector<FolderLook> &looks) = 0;
     /**
-     * Adds the folders to an inotify instance of this process.
-     * @param user as for modified()
-     * @return for each folder the watch, or a negative errno value
+     * Adds the folders to an inotify instance of this process, by few messages. The last one
+     * of a look reports entries that appear, change their times, or have been written. The others
+     * report no writes: what leads to the last folder is a folder or a link, and other programs may
+     * write much beside it.
+     * @return for each folder of a look the watch, or a negative errno value; nothing for a look
+     *     that failed
      */
-    virtual std::vector<int> watch(const FileDescriptor &inotify, const std::vector<std::string> &folders,
-                                   FolderEvents events, const RunAs &user) = 0;
-
-    /**
-     * modified() of both files in the last folder of each look, and watch() of each path. These
-     * cost few messages, however many looks there are.
-     * @return nothing for a look that failed
-     */
-    virtual std::vector<std::optional<RestartTimes>> modifiedInAll(const std::vector<FolderLook> &looks);
-    virtual std::vector<std::vector<int>> watchAll(const FileDescriptor &inotify, const std::vector<FolderLook> &looks);
+    virtual std::vector<std::vector<int>> watch(const FileDescriptor &inotify,
+                                                const std::vector<FolderLook> &looks) = 0;
 
     /** Asks about all files again that have not answered, as after the repair of a file system. */
     virtual void endSilences() {}

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -43,26 +44,21 @@ std::string filesOf(const RunAs &user) {
     return fmt::format("uid={}", user.uid);
 }
 
-Frame modifiedRequest(const std::string &folder, RestartFile file, const RunAs &user) {
-    return request(RightsVerb::MODIFIED, folder, file != RestartFile::RESTART, user.options);
-}
-
-std::optional<timespec> timeIn(const std::vector<std::string> &fields) {
-    return fields.size() < 2
-               ? std::nullopt
-               : std::optional(timespec{static_cast<std::time_t>(std::stoll(fields[0])), std::stol(fields[1])});
-}
-
-Frame watchRequest(const std::vector<std::string> &folders, FolderEvents events, const RunAs &user) {
-    return request(RightsVerb::WATCH, static_cast<unsigned>(events), folders.size(), folders, user.options);
+Frame lookRequest(const char *verb, const std::vector<FolderLook> &looks) {
+    Frame frame = request(verb);
+    for (const FolderLook &look : looks) {
+        frame.add(int{look.writes});
+        addList(frame, look.folders);
+        frame.add(2 * look.user.options.size());
+        frame.add(look.user.options);
+    }
+    return frame;
 }
 
 std::vector<int> watchesIn(const std::vector<std::string> &fields) {
     std::vector<int> watches;
-    watches.reserve(fields.size());
-    for (const std::string &field : fields) {
-        watches.push_back(std::stoi(field));
-    }
+    std::ranges::transform(fields, std::back_inserter(watches),
+                           [](const std::string &field) { return std::stoi(field); });
     return watches;
 }
 
@@ -315,38 +311,30 @@ FileDescriptor RightsClient::openForReading(const std::string &path, const RunAs
     return askAbout(filesOf(owner), request(RightsVerb::READ, path, owner.options), FILE_LIMIT).takeDescriptor(0);
 }
 
-std::optional<timespec> RightsClient::modified(const std::string &folder, RestartFile file, const RunAs &user) {
-    return timeIn(askAbout(filesOf(user), modifiedRequest(folder, file, user), FILE_LIMIT).fields);
-}
-
-std::vector<int> RightsClient::watch(const FileDescriptor &inotify, const std::vector<std::string> &folders,
-                                     FolderEvents events, const RunAs &user) {
-    return watchesIn(askAbout(filesOf(user), watchRequest(folders, events, user), FILE_LIMIT, {inotify.get()}).fields);
-}
-
 bool RightsClient::wasSilent(const FolderLook &look) const {
     const LockGuard guard(mutex_);
     return silent_.contains(filesOf(look.user));
 }
 
-RightsClient::Answers RightsClient::askTogether(const std::vector<Fields> &requests,
-                                                const std::vector<int> &descriptors) {
-    Frame frame = request(RightsVerb::SEVERAL);
-    for (const Fields &fields : requests) {
-        frame.add(fields.size());
-        frame.add(fields);
+RightsClient::Results RightsClient::lookTogether(const char *verb, const std::vector<FolderLook> &looks,
+                                                 const std::vector<int> &descriptors) {
+    const Frame answer = ask(lookRequest(verb, looks), descriptors, FILE_LIMIT);
+    Results results(looks.size());
+    std::size_t next = 0;
+    for (auto &result : results) {
+        result = listIn(answer, next);
     }
-    const Frame answer = ask(frame, descriptors, FILE_LIMIT);
-    Answers answers;
-    for (std::size_t next = 0; answers.size() < requests.size();) {
-        const bool isDone = answer.field(next++) == "done";
-        Fields fields(answer.number(next++));
-        for (std::string &field : fields) {
-            field = answer.field(next++);
-        }
-        answers.push_back(isDone ? std::optional(std::move(fields)) : std::nullopt);
+    return results;
+}
+
+std::vector<std::string> RightsClient::lookAlone(const char *verb, const FolderLook &look,
+                                                 const std::vector<int> &descriptors) {
+    try {
+        std::size_t next = 0;
+        return listIn(askAbout(filesOf(look.user), lookRequest(verb, {look}), FILE_LIMIT, descriptors), next);
+    } catch (const std::exception &) {
+        return {};
     }
-    return answers;
 }
 
 /**
@@ -354,14 +342,13 @@ RightsClient::Answers RightsClient::askTogether(const std::vector<Fields> &reque
  * looks of its user are to fail. So are the looks of users whose files did not answer the last
  * time. All looks fail where the rights process cannot serve: the next time may be better.
  */
-template <typename Result, typename Together, typename OneByOne>
-std::vector<Result> RightsClient::lookTogether(const std::vector<FolderLook> &looks, Together together,
-                                               OneByOne oneByOne) {
-    std::vector<Result> results(looks.size());
+RightsClient::Results RightsClient::look(const char *verb, const std::vector<FolderLook> &looks,
+                                         const std::vector<int> &descriptors) {
+    Results results(looks.size());
     std::vector<std::size_t> others;
     for (std::size_t i = 0; i < looks.size(); ++i) {
-        if (wasSilent(looks[i])) {
-            results[i] = std::move(oneByOne({looks[i]}).front());
+        if (looks.size() == 1 || wasSilent(looks[i])) {
+            results[i] = lookAlone(verb, looks[i], descriptors);
         } else {
             others.push_back(i);
         }
@@ -372,14 +359,16 @@ std::vector<Result> RightsClient::lookTogether(const std::vector<FolderLook> &lo
         for (std::size_t i = next; i < end; ++i) {
             some.push_back(looks[others[i]]);
         }
-        std::vector<Result> found;
+        Results found;
         try {
-            found = together(some);
+            found = lookTogether(verb, some, descriptors);
         } catch (const SystemException &error) {
             Log::info("event=rights.unreachable error=\"{}\" note=\"no folder is looked at\"", error.what());
             break;
         } catch (const std::exception &) {
-            found = oneByOne(some);
+            for (const FolderLook &look : some) {
+                found.push_back(lookAlone(verb, look, descriptors));
+            }
         }
         for (std::size_t i = next; i < end; ++i) {
             results[others[i]] = std::move(found[i - next]);
@@ -388,44 +377,18 @@ std::vector<Result> RightsClient::lookTogether(const std::vector<FolderLook> &lo
     return results;
 }
 
-std::vector<std::optional<RestartTimes>> RightsClient::modifiedInAll(const std::vector<FolderLook> &looks) {
-    using Result = std::optional<RestartTimes>;
-    const auto together = [&](const std::vector<FolderLook> &some) {
-        std::vector<Fields> requests;
-        for (const FolderLook &look : some) {
-            for (const RestartFile file : {RestartFile::RESTART, RestartFile::ALWAYS_RESTART}) {
-                requests.push_back(modifiedRequest(look.folders.back(), file, look.user).fields);
-            }
-        }
-        const Answers answers = askTogether(requests, {});
-        std::vector<Result> results;
-        for (std::size_t i = 0; i < answers.size(); i += 2) {
-            results.push_back(answers[i] && answers[i + 1]
-                                  ? Result(RestartTimes{timeIn(*answers[i]), timeIn(*answers[i + 1])})
-                                  : std::nullopt);
-        }
-        return results;
-    };
-    return lookTogether<Result>(looks, together,
-                                [&](const std::vector<FolderLook> &some) { return Rights::modifiedInAll(some); });
+std::vector<std::optional<RestartTimes>> RightsClient::modified(const std::vector<FolderLook> &looks) {
+    std::vector<std::optional<RestartTimes>> all;
+    for (const auto &times : look(RightsVerb::MODIFIED, looks, {})) {
+        all.push_back(times.empty() ? std::nullopt : std::optional(RestartTimes{times.at(0), times.at(1)}));
+    }
+    return all;
 }
 
-std::vector<std::vector<int>> RightsClient::watchAll(const FileDescriptor &inotify,
-                                                     const std::vector<FolderLook> &looks) {
-    const auto together = [&](const std::vector<FolderLook> &some) {
-        std::vector<Fields> requests;
-        requests.reserve(some.size());
-        for (const FolderLook &look : some) {
-            requests.push_back(watchRequest(look.folders, FolderEvents::PATH, look.user).fields);
-        }
-        std::vector<std::vector<int>> results;
-        for (const auto &answer : askTogether(requests, {inotify.get()})) {
-            results.push_back(watchesIn(answer.value_or(Fields())));
-        }
-        return results;
-    };
-    return lookTogether<std::vector<int>>(
-        looks, together, [&](const std::vector<FolderLook> &some) { return Rights::watchAll(inotify, some); });
+std::vector<std::vector<int>> RightsClient::watch(const FileDescriptor &inotify, const std::vector<FolderLook> &looks) {
+    std::vector<std::vector<int>> watches;
+    std::ranges::transform(look(RightsVerb::WATCH, looks, {inotify.get()}), std::back_inserter(watches), watchesIn);
+    return watches;
 }
 
 ProcessFacts::Files RightsClient::procFilesOf(pid_t pid) {

@@ -50,12 +50,8 @@ public:
     void giveRoom(const FileDescriptor &socket, int bytes) noexcept override;
     FileDescriptor openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override;
     FileDescriptor openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override;
-    std::optional<timespec> modified(const std::string &folder, RestartFile file, const RunAs &user) override;
-    std::vector<int> watch(const FileDescriptor &inotify, const std::vector<std::string> &folders, FolderEvents events,
-                           const RunAs &user) override;
-    std::vector<std::optional<RestartTimes>> modifiedInAll(const std::vector<FolderLook> &looks) override;
-    std::vector<std::vector<int>> watchAll(const FileDescriptor &inotify,
-                                           const std::vector<FolderLook> &looks) override;
+    std::vector<std::optional<RestartTimes>> modified(const std::vector<FolderLook> &looks) override;
+    std::vector<std::vector<int>> watch(const FileDescriptor &inotify, const std::vector<FolderLook> &looks) override;
     ProcessFacts::Files procFilesOf(pid_t pid) override;
     std::optional<ProcessMemory> memoryOf(pid_t pid, bool descendants) override;
     void prepareSpawnDir(const std::string &folder) override;
@@ -70,13 +66,15 @@ private:
     /** ask() about files. @param files whose: fields of the log that name them */
     Frame askAbout(const std::string &files, const Frame &request, std::chrono::seconds limit,
                    const std::vector<int> &descriptors = {}) EXCLUDES(mutex_);
-    using Fields = std::vector<std::string>;
-    /** Nothing: this look failed. */
-    using Answers = std::vector<std::optional<Fields>>;
-    Answers askTogether(const std::vector<Fields> &requests, const std::vector<int> &descriptors) EXCLUDES(mutex_);
+    /** The result of each look; empty: it failed. */
+    using Results = std::vector<std::vector<std::string>>;
+    Results look(const char *verb, const std::vector<FolderLook> &looks, const std::vector<int> &descriptors)
+        EXCLUDES(mutex_);
+    Results lookTogether(const char *verb, const std::vector<FolderLook> &looks, const std::vector<int> &descriptors)
+        EXCLUDES(mutex_);
+    std::vector<std::string> lookAlone(const char *verb, const FolderLook &look, const std::vector<int> &descriptors)
+        EXCLUDES(mutex_);
     bool wasSilent(const FolderLook &look) const EXCLUDES(mutex_);
-    template <typename Result, typename Together, typename OneByOne>
-    std::vector<Result> lookTogether(const std::vector<FolderLook> &looks, Together together, OneByOne oneByOne);
     FrameSocket takeConnection() EXCLUDES(mutex_);
     FrameSocket connect() EXCLUDES(mutex_);
     void giveBack(FrameSocket connection, unsigned generation) EXCLUDES(mutex_);

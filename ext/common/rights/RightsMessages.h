@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,6 @@ inline constexpr const char *APPEND = "append";
 inline constexpr const char *READ = "read";
 inline constexpr const char *MODIFIED = "modified";
 inline constexpr const char *WATCH = "watch";
-inline constexpr const char *SEVERAL = "several";
 inline constexpr const char *FACTS = "facts";
 inline constexpr const char *MEMORY = "memory";
 inline constexpr const char *PREPARE_SPAWN_DIR = "prepare_spawn_dir";
@@ -45,5 +45,11 @@ inline constexpr unsigned RIGHTS_REQUEST_SECONDS = 10;
 std::vector<std::string> fieldsOf(const RunAs &runAs);
 /** @throws ProtocolException */
 RunAs runAsIn(const Frame &frame, std::size_t first);
+
+/** Adds fields behind their number. */
+void addList(Frame &frame, const std::vector<std::string> &fields);
+/** The fields of such a list. @param next the index of their number; then of what follows
+ *  @throws ProtocolException */
+std::vector<std::string> listIn(const Frame &frame, std::size_t &next);
 
 }  // namespace Passenger

@@ -65,7 +65,7 @@ bool isKilled(pid_t child) {
 }  // namespace
 
 RightsProcess::RightsProcess(FileDescriptor watchdog, pid_t agent)
-    : watchdog_(std::move(watchdog), Frame::MAX_SETTINGS_SIZE), agent_(agent) {}
+    : watchdog_(std::move(watchdog), Frame::MAX_SETTINGS_SIZE), agent_(agent), server_(own_, agent) {}
 
 int RightsProcess::run() {
     signals_ = makeSignalDescriptor({SIGCHLD, SIGTERM, SIGINT});
@@ -167,7 +167,7 @@ std::vector<FrameType> RightsProcess::orderTypes() {
 
 void RightsProcess::signal(Frame &frame) {
     const FileDescriptor pidFd = frame.takeDescriptor(0);
-    const std::string refusal = server_.signal(pidFd, static_cast<int>(frame.number(0)), agent_);
+    const std::string refusal = server_.signal(pidFd, static_cast<int>(frame.number(0)));
     if (!refusal.empty()) {
         Log::error("event=rights.refused verb=\"signal\" reason=\"{}\"", refusal);
     }
@@ -272,7 +272,7 @@ void RightsProcess::serve(FileDescriptor connection) {
             Frame request = socket.receive(FrameSocket::Deadline::max());
             change(SIG_BLOCK, {SIGTERM, SIGINT});
             ::alarm(RIGHTS_REQUEST_SECONDS);
-            const Frame answer = server_.answer(std::move(request), agent_);
+            const Frame answer = server_.answer(std::move(request));
             ::alarm(0);
             socket.send(answer, numbersOf(answer.descriptors), FrameSocket::in(SEND_LIMIT));
             change(SIG_UNBLOCK, {SIGTERM, SIGINT});

@@ -63,7 +63,7 @@ private:
     FrameSocket pool_;
     FileDescriptor signals_;
     OwnRights own_;
-    RightsServer server_{own_};
+    RightsServer server_;
     /** They are reaped when they have ended, so these pids are theirs. */
     std::set<pid_t> children_;
     /** Those of them that do not end although they are killed: the kernel waits in them. */

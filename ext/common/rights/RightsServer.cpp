@@ -83,14 +83,20 @@ std::string isAgents(const std::string &user) {
         user);
 }
 
-/** The pid of such a process. @throws IOException */
-pid_t applicationsPid(const FileDescriptor &pidFd, pid_t agent) {
+struct Application {
+    FileDescriptor pidFd;
+    pid_t pid;
+};
+
+/** Such a process, by the pidfd of the request. @throws IOException */
+Application applicationIn(Frame &request, pid_t agent) {
+    FileDescriptor pidFd = request.takeDescriptor(0);
     const pid_t pid = ProcessLineage::pidOf(pidFd);
     if (pid <= 0) {
         throw IOException("the descriptor is no pidfd of a process that runs");
     }
     checkIsApplications(pid, agent);
-    return pid;
+    return {std::move(pidFd), pid};
 }
 
 }  // namespace
@@ -106,12 +112,12 @@ void RightsServer::configure(AgentSettings settings) {
     settings_ = std::move(settings);
 }
 
-Frame RightsServer::answer(Frame request, pid_t agent) {
+Frame RightsServer::answer(Frame request) {
     try {
         if (request.type != FrameType::RIGHTS_REQUEST) {
             throw ProtocolException(fmt::format("frame of type {}", static_cast<int>(request.type)));
         }
-        return carryOut(request, agent);
+        return carryOut(request);
     } catch (const std::exception &failure) {
         return describeFailure(failure);
     }
@@ -123,23 +129,50 @@ const std::vector<RightsServer::Right> &RightsServer::rights() {
         {RightsVerb::USER_OF, &RightsServer::userOf},
         {RightsVerb::START_SPAWN_SERVER, &RightsServer::startSpawnServer},
         {RightsVerb::START_PRE_START, &RightsServer::startPreStart},
-        {RightsVerb::APPEND, &RightsServer::append},
-        {RightsVerb::READ, &RightsServer::read},
+        // Both: see open().
+        {RightsVerb::APPEND,
+         [](auto &server, auto &request) { return server.open(request, &Rights::openForAppending); }},
+        {RightsVerb::READ, [](auto &server, auto &request) { return server.open(request, &Rights::openForReading); }},
         {RightsVerb::MODIFIED, &RightsServer::modified},
         {RightsVerb::WATCH, &RightsServer::watch},
         {RightsVerb::FACTS, &RightsServer::facts},
         {RightsVerb::MEMORY, &RightsServer::memory},
-        {RightsVerb::PREPARE_SPAWN_DIR, &RightsServer::prepareSpawnDir},
-        {RightsVerb::REMOVE_SOCKET_FOLDERS, &RightsServer::removeSocketFolders},
+        // Only the settings' folder.
+        {RightsVerb::PREPARE_SPAWN_DIR,
+         [](auto &server, auto & /*request*/) {
+             server.own_.prepareSpawnDir(server.settings_.spawnDir);
+             return done();
+         }},
+        // Only in the settings' folder.
+        {RightsVerb::REMOVE_SOCKET_FOLDERS,
+         [](auto &server, auto &request) {
+             server.own_.removeSocketFolders(server.settings_.spawnDir, static_cast<pid_t>(request.number(1)));
+             return done();
+         }},
         {RightsVerb::MAKE_REGISTRY, &RightsServer::makeRegistry},
         {RightsVerb::REMOVE_REGISTRY, &RightsServer::removeRegistry},
-        {RightsVerb::DESCRIPTOR_LOG, &RightsServer::descriptorLog},
+        // Only the settings' file.
+        {RightsVerb::DESCRIPTOR_LOG,
+         [](auto &server, auto & /*request*/) {
+             return withDescriptor(server.own_.openDescriptorLog(server.settings_.descriptorLogFile));
+         }},
         {RightsVerb::PLACE, &RightsServer::joinGroup},
-        {RightsVerb::END_BOOT, &RightsServer::endBoot},
-        {RightsVerb::TASKS, &RightsServer::tasks},
+        // A process that the agent has started for another user than root.
+        {RightsVerb::END_BOOT,
+         [](auto &server, auto &request) {
+             server.own_.endBoot(applicationIn(request, server.agent_).pidFd);
+             return done();
+         }},
+        // Any user: a number is no secret.
+        {RightsVerb::TASKS,
+         [](auto &server, auto &request) { return done(server.own_.tasksOf(static_cast<uid_t>(request.number(1)))); }},
         {RightsVerb::START_EVENT_COMMAND, &RightsServer::startEventCommand},
-        {RightsVerb::PRIORITY, &RightsServer::priority},
-        {RightsVerb::SEVERAL, &RightsServer::several},
+        // A process as for END_BOOT.
+        {RightsVerb::PRIORITY,
+         [](auto &server, auto &request) {
+             server.own_.setPriority(applicationIn(request, server.agent_).pidFd, request.number(1) != 0);
+             return done();
+         }},
     };
     return all;
 }
@@ -150,12 +183,12 @@ std::vector<std::string> RightsServer::verbs() {
     return names;
 }
 
-Frame RightsServer::carryOut(Frame &request, pid_t agent) {
+Frame RightsServer::carryOut(Frame &request) {
     const auto right = std::ranges::find(rights(), request.field(0), &Right::verb);
     if (right == rights().end()) {
         throw ProtocolException("there is no right \"" + request.field(0) + "\"");
     }
-    return (this->*right->carryOut)(request, agent);
+    return right->carryOut(*this, request);
 }
 
 bool RightsServer::hasOneUser() const {
@@ -182,13 +215,13 @@ tl::expected<RunAs, std::string> RightsServer::resolve(Options options) {
 
 /** The user of the application with these options: no frame names a user for files. @throws
  *  IOException: there is none */
-RunAs RightsServer::ownerIn(const Frame &request, std::size_t first) {
+RunAs RightsServer::ownerIn(const Options::Variables &given) {
     RunAs owner;
     if (hasOneUser()) {
         const auto user = notRoot(database_, settings_.user);
         owner = {user.name, "", user.uid, user.gid, ""};
     } else {
-        Options options = Options::fromMap(request.map(first));
+        Options options = Options::fromMap(given);
         useSettings(options);
         const auto found = resolver_.ownerOf(options);
         if (!found) {
@@ -200,7 +233,7 @@ RunAs RightsServer::ownerIn(const Frame &request, std::size_t first) {
     return owner;
 }
 
-Frame RightsServer::userOf(Frame &request, pid_t /*agent*/) {
+Frame RightsServer::userOf(Frame &request) {
     const auto runAs = resolve(Options::fromMap(request.map(1)));
     return runAs ? done(fieldsOf(*runAs)) : done(runAs.error());
 }
@@ -209,7 +242,7 @@ Frame RightsServer::userOf(Frame &request, pid_t /*agent*/) {
  * The program is the configuration's. The user is the one that the options of the application give;
  * without options, the default user.
  */
-Frame RightsServer::startSpawnServer(Frame &request, pid_t /*agent*/) {
+Frame RightsServer::startSpawnServer(Frame &request) {
     SpawnServerStart server;
     server.rubyCommand = settings_.rubyCommand;
     server.spawnServerCommand = settings_.spawnServerCommand;
@@ -242,7 +275,7 @@ Frame RightsServer::startSpawnServer(Frame &request, pid_t /*agent*/) {
 }
 
 /** The program and the user are the configuration's, and the URLs are among its URLs. */
-Frame RightsServer::startPreStart(Frame &request, pid_t /*agent*/) {
+Frame RightsServer::startPreStart(Frame &request) {
     PreStartHelper helper{settings_.rubyCommand, settings_.preStartScript(), settings_.agentProgram(),
                           settings_.defaultUser, settings_.seccomp,          {}};
     helper.urls.insert(request.fields.begin() + 1, request.fields.end());
@@ -258,7 +291,7 @@ Frame RightsServer::startPreStart(Frame &request, pid_t /*agent*/) {
 }
 
 /** The command and the user are the configuration's. The variables only have names of their own. */
-Frame RightsServer::startEventCommand(Frame &request, pid_t /*agent*/) {
+Frame RightsServer::startEventCommand(Frame &request) {
     if (settings_.onEvent.empty()) {
         throw IOException("PassengerOnEvent is not set");
     }
@@ -285,13 +318,12 @@ void RightsServer::refuseUser(const std::string &name) {
 
 /** A process that the agent has started for another user than root; and a group of that user. The
  *  limits may be any: the pool process may also leave this message out. */
-Frame RightsServer::joinGroup(Frame &request, pid_t agent) {
+Frame RightsServer::joinGroup(Frame &request) {
     if (pool_ == 0) {
         // Its requests have other fields.
         throw IOException("the agent is of an earlier version: reload httpd");
     }
-    const FileDescriptor pidFd = request.takeDescriptor(0);
-    const pid_t pid = applicationsPid(pidFd, agent);
+    const auto [pidFd, pid] = applicationIn(request, agent_);
     GroupRequest wanted;
     wanted.group = request.field(1);
     wanted.label = request.field(2);
@@ -305,27 +337,6 @@ Frame RightsServer::joinGroup(Frame &request, pid_t agent) {
     return done(joined.group, joined.taskLimit, joined.path, joined.problems);
 }
 
-/** A process that the agent has started for another user than root. */
-Frame RightsServer::endBoot(Frame &request, pid_t agent) {
-    const FileDescriptor pidFd = request.takeDescriptor(0);
-    applicationsPid(pidFd, agent);
-    own_.endBoot(pidFd);
-    return done();
-}
-
-/** The process is one that endBoot() accepts. */
-Frame RightsServer::priority(Frame &request, pid_t agent) {
-    const FileDescriptor pidFd = request.takeDescriptor(0);
-    applicationsPid(pidFd, agent);
-    own_.setPriority(pidFd, request.number(1) != 0);
-    return done();
-}
-
-/** Any user: a number is no secret. */
-Frame RightsServer::tasks(Frame &request, pid_t /*agent*/) {
-    return done(own_.tasksOf(static_cast<uid_t>(request.number(1))));
-}
-
 void RightsServer::endGroups(const Frame &order) {
     const std::string &group = order.field(0);
     if (!group.empty()) {
@@ -333,16 +344,6 @@ void RightsServer::endGroups(const Frame &order) {
         return;
     }
     own_.endEarlierGroups(pool_, {order.fields.begin() + 1, order.fields.end()});
-}
-
-/** See open(). */
-Frame RightsServer::append(Frame &request, pid_t /*agent*/) {
-    return open(request, &Rights::openForAppending);
-}
-
-/** See open(). */
-Frame RightsServer::read(Frame &request, pid_t /*agent*/) {
-    return open(request, &Rights::openForReading);
 }
 
 /** Only files that httpd's configuration names, with the rights of AppFile for an application's
@@ -353,103 +354,79 @@ Frame RightsServer::open(const Frame &request, Open open) {
     if (!named && !namesLine(earlierNamedFiles_, path) && !settings_.grants.empty()) {
         throw IOException(path + ": httpd's configuration does not name this file");
     }
-    const RunAs owner = ownerIn(request, 2);
+    const RunAs owner = ownerIn(request.map(2));
     const auto namedBy = named ? AppFile::NamedBy::CONFIGURATION : AppFile::NamedBy::CHILD;
     return withDescriptor((own_.*open)(path, owner, namedBy));
 }
 
-/** Only the two names of restart files, with the rights of an application's user. */
-Frame RightsServer::modified(Frame &request, pid_t /*agent*/) {
-    const auto time =
-        own_.modified(request.field(1), request.number(2) == 0 ? RestartFile::RESTART : RestartFile::ALWAYS_RESTART,
-                      ownerIn(request, 3));
-    return time ? done(std::to_string(time->tv_sec), time->tv_nsec) : done();
-}
-
-/** With the rights of an application's user. The watches belong to the pool process's own inotify
- *  instance. */
-Frame RightsServer::watch(Frame &request, pid_t /*agent*/) {
-    constexpr std::size_t FIRST_FOLDER = 3;
-    const std::uint64_t count = request.number(2);
-    if (count > request.fields.size() - FIRST_FOLDER) {
-        throw ProtocolException("fewer folders than their number says");
-    }
-    const auto first = request.fields.begin() + FIRST_FOLDER;
-    const std::vector<std::string> folders(first, first + static_cast<std::ptrdiff_t>(count));
-    const RunAs user = ownerIn(request, FIRST_FOLDER + count);
-    const FileDescriptor inotify = request.takeDescriptor(0);
-    const auto events = request.number(1);
-    if (events > static_cast<unsigned>(FolderEvents::PATH)) {
-        throw ProtocolException("an unknown kind of events of folders");
-    }
+/** Each look is with the rights of an application's user. One that fails, or is refused, has no
+ *  result. */
+template <typename One> Frame RightsServer::look(const Frame &request, One one) {
     Frame answer = done();
-    for (const int watch : own_.watch(inotify, folders, static_cast<FolderEvents>(events), user)) {
-        answer.add(std::to_string(watch));
+    for (std::size_t next = 1; next < request.fields.size();) {
+        FolderLook look;
+        look.writes = request.number(next++) != 0;
+        look.folders = listIn(request, next);
+        const Frame options(FrameType::RIGHTS_REQUEST, listIn(request, next));
+        if (look.folders.empty()) {
+            throw ProtocolException("a look at no folder");
+        }
+        std::vector<std::string> result;
+        try {
+            look.user = ownerIn(options.map(0));
+            result = one(look);
+        } catch (const std::exception &) {
+            // The others are looked at.
+        }
+        addList(answer, result);
     }
     return answer;
 }
 
-/** Only looks at folders, which are checked one by one. */
-Frame RightsServer::several(Frame &request, pid_t agent) {
-    Frame results = done();
-    for (std::size_t next = 1; next < request.fields.size();) {
-        const std::size_t count = request.number(next++);
-        const auto first = request.fields.begin() + static_cast<std::ptrdiff_t>(next);
-        if (count == 0 || count > request.fields.size() - next ||
-            (*first != RightsVerb::MODIFIED && *first != RightsVerb::WATCH)) {
-            throw ProtocolException("several requests are looks at folders, with the number of their fields");
-        }
-        Frame look(FrameType::RIGHTS_REQUEST, {first, first + static_cast<std::ptrdiff_t>(count)});
-        next += count;
-        if (!request.descriptors.empty()) {
-            look.descriptors.push_back(request.descriptors.front().duplicate());
-        }
-        const Frame result = answer(std::move(look), agent);
-        const bool isDone = result.type == FrameType::RIGHTS_DONE;
-        results.add(isDone ? "done" : "failed");
-        results.add(isDone ? result.fields.size() : 0);
-        results.add(isDone ? result.fields : std::vector<std::string>());
-    }
-    return results;
+/** Only the two names of restart files. See look(). */
+Frame RightsServer::modified(Frame &request) {
+    return look(request, [this](const FolderLook &look) {
+        const auto times = own_.modified({look}).at(0);
+        return times ? std::vector{times->restart, times->alwaysRestart} : std::vector<std::string>();
+    });
 }
 
-Frame RightsServer::facts(Frame &request, pid_t agent) {
+/** The watches belong to the pool process's own inotify instance. See look(). */
+Frame RightsServer::watch(Frame &request) {
+    const FileDescriptor inotify = request.takeDescriptor(0);
+    return look(request, [&](const FolderLook &look) {
+        std::vector<std::string> watches;
+        std::ranges::transform(own_.watch(inotify, {look}).at(0), std::back_inserter(watches),
+                               [](int watch) { return std::to_string(watch); });
+        return watches;
+    });
+}
+
+Frame RightsServer::facts(Frame &request) {
     const pid_t pid = pidIn(request, 1);
     const ProcessFacts::Files files = own_.procFilesOf(pid);
     // The process may have ended: then nothing is told.
     if (!files.status.empty()) {
-        checkIsApplications(pid, agent);
+        checkIsApplications(pid, agent_);
     }
     return done(files.environ, files.status, files.limits);
 }
 
-Frame RightsServer::memory(Frame &request, pid_t agent) {
+Frame RightsServer::memory(Frame &request) {
     const pid_t pid = pidIn(request, 1);
     const bool descendants = request.number(2) != 0;
     const auto memory = own_.memoryOf(pid, descendants);
     if (!memory) {
         return done();
     }
-    checkIsApplications(pid, agent);
+    checkIsApplications(pid, agent_);
     return done(memory->proportional, memory->privateClean, memory->privateDirty, memory->swap,
                 memory->swapProportional, memory->anonymous);
 }
 
-/** Only the settings' folder. */
-Frame RightsServer::prepareSpawnDir(Frame & /*request*/, pid_t /*agent*/) {
-    own_.prepareSpawnDir(settings_.spawnDir);
-    return done();
-}
-
-/** Only in the settings' folder. */
-Frame RightsServer::removeSocketFolders(Frame &request, pid_t /*agent*/) {
-    own_.removeSocketFolders(settings_.spawnDir, static_cast<pid_t>(request.number(1)));
-    return done();
-}
-
-Frame RightsServer::makeRegistry(Frame &request, pid_t agent) {
+Frame RightsServer::makeRegistry(Frame &request) {
     RegistryFolder folder =
-        own_.makeRegistry(settings_.instanceRegistryDir, static_cast<unsigned>(request.number(1)), agent, pool_);
+        own_.makeRegistry(settings_.instanceRegistryDir, static_cast<unsigned>(request.number(1)), agent_, pool_);
     Frame answer = done(folder.path);
     answer.descriptors.push_back(std::move(folder.lock));
     answer.descriptors.push_back(std::move(folder.socket));
@@ -458,26 +435,21 @@ Frame RightsServer::makeRegistry(Frame &request, pid_t agent) {
 }
 
 /** Only a folder of this agent, in the settings' folder, or in the one before the last change. */
-Frame RightsServer::removeRegistry(Frame &request, pid_t agent) {
+Frame RightsServer::removeRegistry(Frame &request) {
     const std::string &path = request.field(1);
     if (!RegistryFolder::isIn(settings_.instanceRegistryDir, path) &&
         !RegistryFolder::isIn(earlierRegistryDir_, path)) {
         throw IOException(path + " is no folder of an agent in PassengerInstanceRegistryDir");
     }
-    own_.removeRegistry(path, agent);
+    own_.removeRegistry(path, agent_);
     return done();
-}
-
-/** Only the settings' file. */
-Frame RightsServer::descriptorLog(Frame & /*request*/, pid_t /*agent*/) {
-    return withDescriptor(own_.openDescriptorLog(settings_.descriptorLogFile));
 }
 
 void RightsServer::giveRoom(const FileDescriptor &socket, std::uint64_t bytes) noexcept {
     own_.giveRoom(socket, static_cast<int>(std::min(bytes, MOST_ROOM)));
 }
 
-std::string RightsServer::signal(const FileDescriptor &pidFd, int signal, pid_t agent) {
+std::string RightsServer::signal(const FileDescriptor &pidFd, int signal) {
     constexpr std::array SIGNALS{SIGKILL, SIGTERM, SIGQUIT};
     if (std::find(SIGNALS.begin(), SIGNALS.end(), signal) == SIGNALS.end()) {
         return fmt::format("signal {} is none that the pool process may send", signal);
@@ -487,7 +459,7 @@ std::string RightsServer::signal(const FileDescriptor &pidFd, int signal, pid_t 
     if (pid < 0) {
         return "";
     }
-    std::string reason = pid == 0 ? "the descriptor is no pidfd" : ProcessLineage::signalRefusal(pid, agent);
+    std::string reason = pid == 0 ? "the descriptor is no pidfd" : ProcessLineage::signalRefusal(pid, agent_);
     if (reason.empty()) {
         own_.signal(pidFd, signal);
     }

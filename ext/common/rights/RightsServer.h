@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,16 +21,17 @@ namespace Passenger {
 /**
  * Decides about requests of the pool process and has them carried out with root's rights, by an
  * OwnRights. Paths, programs and users come from the settings of httpd's parent, or are checked
- * against them; the pool process may have been taken over. Every right has one method here, whose
- * comment says what limits it.
+ * against them; the pool process may have been taken over. Every right is a row of rights(), whose
+ * comment, or that of its method, says what limits it.
  *
  * Owned by the rights process, and copied into each process that serves a connection by fork().
  * Used by one thread.
  */
 class RightsServer {
 public:
-    /** @param own carries the requests out; outlives this object */
-    explicit RightsServer(Rights &own) : own_(own), resolver_(database_, owners_, grants_) {}
+    /** @param own carries the requests out; outlives this object
+     *  @param agent the anchor: the ancestor of all processes that requests may be about */
+    RightsServer(Rights &own, pid_t agent) : own_(own), agent_(agent), resolver_(database_, owners_, grants_) {}
     RightsServer(const RightsServer &) = delete;
     RightsServer &operator=(const RightsServer &) = delete;
 
@@ -43,14 +45,10 @@ public:
         agentUser_ = user;
         pool_ = pool;
     }
-    /**
-     * Answers one RIGHTS_REQUEST.
-     * @param agent the anchor: the ancestor of all processes that requests may be about
-     * @return RIGHTS_DONE, or AGENT_FAILED
-     */
-    Frame answer(Frame request, pid_t agent);
+    /** Answers one RIGHTS_REQUEST. @return RIGHTS_DONE, or AGENT_FAILED */
+    Frame answer(Frame request);
     /** A signal for a process of an application. @return why it is refused; empty: it was sent */
-    std::string signal(const FileDescriptor &pidFd, int signal, pid_t agent);
+    std::string signal(const FileDescriptor &pidFd, int signal);
 
     /** More room for a queue, at most MOST_ROOM bytes. */
     void giveRoom(const FileDescriptor &socket, std::uint64_t bytes) noexcept;
@@ -61,44 +59,37 @@ public:
 private:
     struct Right {
         const char *verb;
-        Frame (RightsServer::*carryOut)(Frame &request, pid_t agent);
+        std::function<Frame(RightsServer &server, Frame &request)> carryOut;
     };
     using Open = decltype(&Rights::openForReading);
     static const std::vector<Right> &rights();
 
-    Frame carryOut(Frame &request, pid_t agent);
-    Frame userOf(Frame &request, pid_t agent);
-    Frame startSpawnServer(Frame &request, pid_t agent);
-    Frame startPreStart(Frame &request, pid_t agent);
-    Frame startEventCommand(Frame &request, pid_t agent);
+    Frame carryOut(Frame &request);
+    Frame userOf(Frame &request);
+    Frame startSpawnServer(Frame &request);
+    Frame startPreStart(Frame &request);
+    Frame startEventCommand(Frame &request);
     void refuseUser(const std::string &name);
-    Frame joinGroup(Frame &request, pid_t agent);
-    Frame endBoot(Frame &request, pid_t agent);
-    Frame priority(Frame &request, pid_t agent);
-    Frame tasks(Frame &request, pid_t agent);
-    Frame append(Frame &request, pid_t agent);
-    Frame read(Frame &request, pid_t agent);
+    Frame joinGroup(Frame &request);
     Frame open(const Frame &request, Open open);
-    Frame modified(Frame &request, pid_t agent);
-    Frame watch(Frame &request, pid_t agent);
-    Frame several(Frame &request, pid_t agent);
-    Frame facts(Frame &request, pid_t agent);
-    Frame memory(Frame &request, pid_t agent);
-    Frame prepareSpawnDir(Frame &request, pid_t agent);
-    Frame removeSocketFolders(Frame &request, pid_t agent);
-    Frame makeRegistry(Frame &request, pid_t agent);
-    Frame removeRegistry(Frame &request, pid_t agent);
-    Frame descriptorLog(Frame &request, pid_t agent);
+    template <typename One> Frame look(const Frame &request, One one);
+    Frame modified(Frame &request);
+    Frame watch(Frame &request);
+    Frame facts(Frame &request);
+    Frame memory(Frame &request);
+    Frame makeRegistry(Frame &request);
+    Frame removeRegistry(Frame &request);
 
     tl::expected<RunAs, std::string> resolve(Options options);
     void useSettings(Options &options) const;
-    RunAs ownerIn(const Frame &request, std::size_t first);
+    RunAs ownerIn(const Options::Variables &given);
     bool hasOneUser() const;
 
     AgentSettings settings_;
     std::optional<uid_t> agentUser_;
     pid_t pool_ = 0;
     Rights &own_;
+    const pid_t agent_;
     const SystemUserDatabase database_;
     const SystemFileOwners owners_{database_};
     GrantsInForce grants_;

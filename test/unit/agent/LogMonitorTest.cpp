@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/Exceptions.h"
@@ -34,6 +36,7 @@ class LogMonitorTest : public LeakCheck {
     CPPUNIT_TEST(testTheLinesOfASharedFileCountForTheApplicationWithTheHighestLimit);
     CPPUNIT_TEST(testAFileThatHoldsItsReaderDoesNotStopTheCopyingOfAnotherUsersFile);
     CPPUNIT_TEST(testAfterAShortageOfThreadsAFileIsCopied);
+    CPPUNIT_TEST(testTheFirstLineAfterAPauseIsCopiedAtOnce);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -230,6 +233,35 @@ public:
                 std::ofstream(path, std::ios::app) << "line\n";
                 return lines > 0;
             }));
+        }
+        std::filesystem::remove_all(folder);
+    }
+
+    /** As often as the monitor looks without an event: each line would wait for nearly a second. */
+    void testTheFirstLineAfterAPauseIsCopiedAtOnce() {
+        char folder[] = "/tmp/passenger-unit-LogMonitorTest.XXXXXX";
+        CPPUNIT_ASSERT(::mkdtemp(folder) != nullptr);
+        const std::string path = std::string(folder) + "/log";
+        std::ofstream file(path);
+        std::atomic<int> lists = 0;
+        std::atomic<int> lines = 0;
+        {
+            LogMonitor monitor(
+                {[&] {
+                     ++lists;
+                     return std::vector<LogMonitor::File>{{path, RunAs(), AppFile::NamedBy::CONFIGURATION}};
+                 },
+                 [&](const std::string &, const std::string &) { ++lines; }});
+            monitor.wake();
+            // In the first two seconds the monitor looks all the time.
+            std::this_thread::sleep_for(std::chrono::milliseconds(2'500));
+            const auto begun = std::chrono::steady_clock::now();
+            constexpr int LINES = 8;
+            for (int line = 1; line <= LINES; ++line) {
+                file << "line" << std::endl;
+                CPPUNIT_ASSERT(eventually([&] { return lines == line; }));
+            }
+            CPPUNIT_ASSERT(std::chrono::steady_clock::now() - begun < std::chrono::seconds(LINES / 2));
         }
         std::filesystem::remove_all(folder);
     }

@@ -101,12 +101,12 @@ public:
             std::vector<std::string> kept;
         };
         Groups rights;
-        RightsServer server(rights);
+        RightsServer server(rights, ::getpid());
         server.usePool(NOBODY, 4712);
         const Child child(lonely_);
         Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, "", "app", "0", "0", "0", "0"});
         request.descriptors.push_back(child.pidFd().duplicate());
-        CPPUNIT_ASSERT(server.answer(std::move(request), ::getpid()).type == FrameType::RIGHTS_DONE);
+        CPPUNIT_ASSERT(server.answer(std::move(request)).type == FrameType::RIGHTS_DONE);
         CPPUNIT_ASSERT_EQUAL(pid_t{4712}, std::exchange(rights.pool, 0));
         server.endGroups(Frame(FrameType::RIGHTS_END_GROUP, {"", "app-u1-p2-3"}));
         CPPUNIT_ASSERT_EQUAL(pid_t{4712}, rights.pool);
@@ -129,9 +129,8 @@ public:
         const Child one(NOBODY);
         const Child other(NOBODY);
         CPPUNIT_ASSERT(ask({RightsVerb::FACTS, std::to_string(one.pid())}).type == FrameType::RIGHTS_DONE);
-        const Frame answer = server_.answer(
-            Frame(FrameType::RIGHTS_REQUEST, {RightsVerb::FACTS, std::to_string(one.pid())}), other.pid());
-        CPPUNIT_ASSERT(answer.type == FrameType::AGENT_FAILED);
+        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::FACTS, std::to_string(one.pid())});
+        CPPUNIT_ASSERT(RightsServer(own_, other.pid()).answer(std::move(request)).type == FrameType::AGENT_FAILED);
     }
 
     void testASignalReachesProcessesOfApplicationsOnly() {
@@ -141,25 +140,25 @@ public:
         const Child roots(0);
         const Child applications(NOBODY);
         const Child foreign(NOBODY);
-        CPPUNIT_ASSERT(!server_.signal(roots.pidFd(), SIGKILL, ::getpid()).empty());
-        CPPUNIT_ASSERT(!server_.signal(foreign.pidFd(), SIGKILL, applications.pid()).empty());
-        CPPUNIT_ASSERT_EQUAL(std::string(), server_.signal(applications.pidFd(), SIGKILL, ::getpid()));
+        CPPUNIT_ASSERT(!server_.signal(roots.pidFd(), SIGKILL).empty());
+        CPPUNIT_ASSERT(!RightsServer(own_, applications.pid()).signal(foreign.pidFd(), SIGKILL).empty());
+        CPPUNIT_ASSERT_EQUAL(std::string(), server_.signal(applications.pidFd(), SIGKILL));
         // As after exec of su(1), which waits for a password.
         const Child setUserId(NOBODY, 0);
         assertRefused({RightsVerb::FACTS, std::to_string(setUserId.pid())}, "runs as root");
-        CPPUNIT_ASSERT_EQUAL(std::string(), server_.signal(setUserId.pidFd(), SIGKILL, ::getpid()));
+        CPPUNIT_ASSERT_EQUAL(std::string(), server_.signal(setUserId.pidFd(), SIGKILL));
         CPPUNIT_ASSERT(setUserId.endsWithin(std::chrono::minutes(1)));
         CPPUNIT_ASSERT(applications.endsWithin(std::chrono::seconds(10)));
         CPPUNIT_ASSERT(!roots.endsWithin(std::chrono::milliseconds(0)));
         CPPUNIT_ASSERT(!foreign.endsWithin(std::chrono::milliseconds(0)));
         const FileDescriptor file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-        CPPUNIT_ASSERT(!server_.signal(file, SIGKILL, ::getpid()).empty());
+        CPPUNIT_ASSERT(!server_.signal(file, SIGKILL).empty());
     }
 
     void testOtherSignalsAreRefused() {
         const Child child(::geteuid() == 0 ? NOBODY : 0);
         for (const int signal : {0, SIGSTOP, SIGSEGV, SIGUSR1, -1, 1000}) {
-            CPPUNIT_ASSERT(!server_.signal(child.pidFd(), signal, ::getpid()).empty());
+            CPPUNIT_ASSERT(!server_.signal(child.pidFd(), signal).empty());
         }
     }
 
@@ -196,7 +195,7 @@ public:
         // A sanitizer may have made a thread in it.
         const std::filesystem::directory_iterator tasks("/proc/" + std::to_string(child.pid()) + "/task");
         const auto count = std::distance(begin(tasks), end(tasks));
-        CPPUNIT_ASSERT_EQUAL(std::to_string(count + 7), server_.answer(std::move(request), ::getpid()).field(1));
+        CPPUNIT_ASSERT_EQUAL(std::to_string(count + 7), server_.answer(std::move(request)).field(1));
         CPPUNIT_ASSERT_EQUAL(std::to_string(count), ask({RightsVerb::TASKS, std::to_string(lonely_)}).field(0));
     }
 
@@ -261,13 +260,15 @@ private:
     Frame joinGroup(const Child &child, const std::string &group, pid_t agent = ::getpid()) {
         Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, group, "app", "0", "0", "0", "0"});
         request.descriptors.push_back(child.pidFd().duplicate());
-        return server_.answer(std::move(request), agent);
+        RightsServer server(own_, agent);
+        server.usePool(63170, 4711);
+        return server.answer(std::move(request));
     }
 
     Frame about(const Child &child, const std::vector<std::string> &fields) {
         Frame request(FrameType::RIGHTS_REQUEST, fields);
         request.descriptors.push_back(child.pidFd().duplicate());
-        return server_.answer(std::move(request), ::getpid());
+        return server_.answer(std::move(request));
     }
 };
 

@@ -188,7 +188,7 @@ public:
             connection.send(Frame(FrameType::RIGHTS_REQUEST, request), FrameSocket::in(LIMIT));
             return connection.receive(FrameSocket::in(LIMIT)).field(1);
         };
-        CPPUNIT_ASSERT(refusal({RightsVerb::MODIFIED, "/", "0", "user", "nobody"}).find("is the agent's") !=
+        CPPUNIT_ASSERT(refusal({RightsVerb::START_SPAWN_SERVER, "nobody", ""}).find("is the agent's") !=
                        std::string::npos);
         const std::vector<std::string> place{RightsVerb::PLACE, "", "app", "POOL", "0", "0", "0", "0"};
         CPPUNIT_ASSERT(refusal(place).find("reload httpd") != std::string::npos);
@@ -211,14 +211,14 @@ public:
         }
         RightsClient client(connectPool().release());
         const FileDescriptor inotify(::inotify_init1(IN_CLOEXEC));
-        const auto times = client.modifiedInAll(looks);
-        const auto watches = client.watchAll(inotify, looks);
+        const auto times = client.modified(looks);
+        const auto watches = client.watch(inotify, looks);
         CPPUNIT_ASSERT_EQUAL(looks.size(), times.size());
         CPPUNIT_ASSERT_EQUAL(looks.size(), watches.size());
         for (std::size_t i = 0; i < looks.size(); ++i) {
             CPPUNIT_ASSERT_EQUAL(i % 2 == 0, times[i].has_value());
             CPPUNIT_ASSERT_EQUAL(i % 2 == 0 ? std::size_t{2} : 0, watches[i].size());
-            CPPUNIT_ASSERT(!times[i] || (times[i]->restart && !times[i]->alwaysRestart));
+            CPPUNIT_ASSERT(!times[i] || (!times[i]->restart.empty() && times[i]->alwaysRestart.empty()));
         }
     }
 
@@ -261,7 +261,7 @@ public:
         if (!folder.holds()) {
             return;
         }
-        const Frame look(FrameType::RIGHTS_REQUEST, {RightsVerb::MODIFIED, held, "0", "user", "nobody"});
+        const Frame look(FrameType::RIGHTS_REQUEST, {RightsVerb::MODIFIED, "0", "1", held, "2", "user", "nobody"});
         FrameSocket main = connectPool();
         std::vector<FrameSocket> connections(MOST);
         for (FrameSocket &connection : connections) {

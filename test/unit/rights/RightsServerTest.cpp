@@ -3,11 +3,13 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "rights/RightsMessages.h"
@@ -26,10 +28,9 @@ class RightsServerTest : public RightsFixture {
     CPPUNIT_TEST(testAnApplicationKeepsItsUserWhenItsLimitsChange);
     CPPUNIT_TEST(testTheOwnerOfAFileThatIsNoStartupFileIsNoUser);
     CPPUNIT_TEST(testWithOneUserNoOtherOneSeesFiles);
-    CPPUNIT_TEST(testAWatchHasAsManyFoldersAsItsNumberSays);
+    CPPUNIT_TEST(testALookHasAsManyFoldersAsItsNumberSays);
     CPPUNIT_TEST(testOnlyFoldersOfTheRegistryAreRemoved);
     CPPUNIT_TEST(testSeveralLooksAreCheckedOneByOne);
-    CPPUNIT_TEST(testOnlyLooksAtFoldersGoTogether);
     CPPUNIT_TEST(testAUserThatTheApplicationDoesNotHaveGetsNoSpawnServer);
     CPPUNIT_TEST(testAnApplicationOutsideTheConfigurationGetsNoUser);
     CPPUNIT_TEST(testNothingIsStartedAsTheAgentsUser);
@@ -41,9 +42,8 @@ public:
     void testAnUnknownVerbIsRefused() { assertRefused({"become_root"}, "there is no right"); }
 
     void testARequestWithoutItsFieldsIsRefused() {
-        for (const char *verb :
-             {RightsVerb::START_SPAWN_SERVER, RightsVerb::APPEND, RightsVerb::MODIFIED, RightsVerb::WATCH,
-              RightsVerb::FACTS, RightsVerb::MEMORY, RightsVerb::MAKE_REGISTRY, RightsVerb::PLACE}) {
+        for (const char *verb : {RightsVerb::START_SPAWN_SERVER, RightsVerb::APPEND, RightsVerb::WATCH,
+                                 RightsVerb::FACTS, RightsVerb::MEMORY, RightsVerb::MAKE_REGISTRY, RightsVerb::PLACE}) {
             assertRefused({verb}, "");
         }
         assertRefused({}, "");
@@ -67,23 +67,24 @@ public:
     }
 
     void testFilesAreNotSeenWithTheRightsOfAUserWithoutApplications() {
-        const std::vector<std::vector<std::string>> requests{{RightsVerb::APPEND, path_},
-                                                             {RightsVerb::READ, path_},
-                                                             {RightsVerb::MODIFIED, "/tmp", "0"},
-                                                             {RightsVerb::WATCH, "0", "1", "/tmp"}};
-        const auto with = [](std::vector<std::string> request, const std::vector<std::string> &options) {
-            request.insert(request.end(), options.begin(), options.end());
-            return request;
-        };
-        for (const auto &request : requests) {
-            assertRefused(with(request, {"user", "daemon"}), "no place with the folder");
-            assertRefused(with(request, {"user", "root"}), "no place with the folder");
-            assertRefused(with(request, {"user", "nobody", "group", "shadow"}), "no place with the folder");
+        for (const char *verb : {RightsVerb::APPEND, RightsVerb::READ}) {
+            assertRefused({verb, path_, "user", "daemon"}, "no place with the folder");
+            assertRefused({verb, path_, "user", "root"}, "no place with the folder");
+            assertRefused({verb, path_, "user", "nobody", "group", "shadow"}, "no place with the folder");
+        }
+        for (const char *verb : {RightsVerb::MODIFIED, RightsVerb::WATCH}) {
+            CPPUNIT_ASSERT(::geteuid() != 0 || !look(verb, "/tmp", {"user", "nobody"}).empty());
+            CPPUNIT_ASSERT(look(verb, "/tmp", {"user", "daemon"}).empty());
+            CPPUNIT_ASSERT(look(verb, "/tmp", {"user", "root"}).empty());
+            CPPUNIT_ASSERT(look(verb, "/tmp", {"user", "nobody", "group", "shadow"}).empty());
         }
         CPPUNIT_ASSERT(!std::filesystem::exists(path_));
         server_.usePool(NOBODY, 4712);
-        for (const auto &request : requests) {
-            assertRefused(with(request, {"user", "nobody"}), "user \"nobody\" is the agent's");
+        for (const char *verb : {RightsVerb::APPEND, RightsVerb::READ}) {
+            assertRefused({verb, path_, "user", "nobody"}, "user \"nobody\" is the agent's");
+        }
+        for (const char *verb : {RightsVerb::MODIFIED, RightsVerb::WATCH}) {
+            CPPUNIT_ASSERT(look(verb, "/tmp", {"user", "nobody"}).empty());
         }
     }
 
@@ -94,16 +95,15 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1},
                              ask({RightsVerb::USER_OF, "app_root", "/srv/one", "user", "nobody"}).fields.size());
         if (::geteuid() == 0) {
-            const Frame answer =
-                ask({RightsVerb::MODIFIED, "/nonexistent", "0", "app_root", "/srv/one", "user", "nobody"});
-            CPPUNIT_ASSERT(answer.type == FrameType::RIGHTS_DONE);
+            CPPUNIT_ASSERT(!look(RightsVerb::MODIFIED, "/", {"app_root", "/srv/one", "user", "nobody"}).empty());
         }
-        assertRefused({RightsVerb::MODIFIED, "/nonexistent", "0", "app_root", "/srv/other", "user", "daemon"},
+        CPPUNIT_ASSERT(look(RightsVerb::MODIFIED, "/", {"app_root", "/srv/other", "user", "daemon"}).empty());
+        assertRefused({RightsVerb::APPEND, path_, "app_root", "/srv/other", "user", "daemon"},
                       "no place with the folder");
     }
 
     void testTheOwnerOfAFileThatIsNoStartupFileIsNoUser() {
-        assertRefused({RightsVerb::MODIFIED, "/tmp", "0", "app_root", "/srv/any", "startup_file", "/home/a/.profile"},
+        assertRefused({RightsVerb::APPEND, path_, "app_root", "/srv/any", "startup_file", "/home/a/.profile"},
                       "startup file \"/home/a/.profile\"");
     }
 
@@ -124,10 +124,11 @@ public:
         assertRefused({RightsVerb::APPEND, path_}, "user \"nobody\" is the agent's");
     }
 
-    void testAWatchHasAsManyFoldersAsItsNumberSays() {
+    void testALookHasAsManyFoldersAsItsNumberSays() {
         for (const char *count : {"2", "18446744073709551615"}) {
-            assertRefused({RightsVerb::WATCH, "0", count, "/tmp"}, "fewer folders");
+            assertRefused({RightsVerb::MODIFIED, "0", count, "/tmp"}, "fewer fields");
         }
+        assertRefused({RightsVerb::MODIFIED, "0", "0", "2", "user", "nobody"}, "no folder");
     }
 
     void testOnlyFoldersOfTheRegistryAreRemoved() {
@@ -160,18 +161,10 @@ public:
         if (::geteuid() != 0) {
             return;
         }
-        const Frame answer = ask({RightsVerb::SEVERAL, "5", RightsVerb::MODIFIED, "/tmp", "0", "user", "daemon", "5",
-                                  RightsVerb::MODIFIED, "/nonexistent", "1", "user", "nobody"});
+        const Frame answer = ask({RightsVerb::MODIFIED, "0", "1", "/tmp", "2", "user", "daemon",  //
+                                  "0", "1", "/nonexistent", "2", "user", "nobody"});
         CPPUNIT_ASSERT(answer.type == FrameType::RIGHTS_DONE);
-        CPPUNIT_ASSERT(std::vector<std::string>({"failed", "0", "done", "0"}) == answer.fields);
-    }
-
-    void testOnlyLooksAtFoldersGoTogether() {
-        const char *const reason = "several requests are looks at folders";
-        assertRefused({RightsVerb::SEVERAL, "4", RightsVerb::APPEND, path_, "user", "nobody"}, reason);
-        assertRefused({RightsVerb::SEVERAL, "1", RightsVerb::SEVERAL}, reason);
-        assertRefused({RightsVerb::SEVERAL, "6", RightsVerb::MODIFIED, "/tmp", "0", "user", "nobody"}, reason);
-        assertRefused({RightsVerb::SEVERAL, "0"}, reason);
+        CPPUNIT_ASSERT(std::vector<std::string>({"0", "2", "", ""}) == answer.fields);
     }
 
     void testAUserThatTheApplicationDoesNotHaveGetsNoSpawnServer() {
@@ -227,6 +220,18 @@ public:
         settings.defaultUser = "root";
         server_.configure(settings);
         assertRefused({verb, "PASSENGER_EVENT=a.b"}, "user \"root\" is root");
+    }
+
+private:
+    /** The result of one look; empty: it is refused. */
+    std::vector<std::string> look(const char *verb, const std::string &folder,
+                                  const std::vector<std::string> &options) {
+        Frame request = Frame::of(FrameType::RIGHTS_REQUEST, verb, 0, 1, folder, options.size(), options);
+        request.descriptors.emplace_back(::inotify_init1(IN_CLOEXEC));
+        const Frame answer = server_.answer(std::move(request));
+        CPPUNIT_ASSERT(answer.type == FrameType::RIGHTS_DONE);
+        std::size_t next = 0;
+        return listIn(answer, next);
     }
 };
 

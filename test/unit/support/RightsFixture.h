@@ -39,7 +39,7 @@ protected:
     }
 
     Frame ask(std::vector<std::string> fields) {
-        return server_.answer(Frame(FrameType::RIGHTS_REQUEST, std::move(fields)), ::getpid());
+        return server_.answer(Frame(FrameType::RIGHTS_REQUEST, std::move(fields)));
     }
 
     void assertRefused(std::vector<std::string> fields, const std::string &reason) {
@@ -52,7 +52,7 @@ protected:
 
     const std::string path_ = "/tmp/passenger-unit-RightsServerTest." + std::to_string(::getpid());
     OwnRights own_;
-    RightsServer server_{own_};
+    RightsServer server_{own_, ::getpid()};
 };
 
 }  // namespace Passenger
