@@ -405,9 +405,13 @@ Frame RightsServer::watch(Frame &request) {
 Frame RightsServer::facts(Frame &request) {
     const pid_t pid = pidIn(request, 1);
     const ProcessFacts::Files files = own_.procFilesOf(pid);
-    // The process may have ended: then nothing is told.
-    if (!files.status.empty()) {
-        checkIsApplications(pid, agent_);
+    const std::string reason = ProcessLineage::refusal(pid, agent_);
+    // The process may have ended, also between the two looks: then nothing is told.
+    if (!ProcessLineage::userOf(pid)) {
+        return done("", "", "");
+    }
+    if (!reason.empty()) {
+        throw IOException(reason);
     }
     return done(files.environ, files.status, files.limits);
 }
