@@ -18,9 +18,11 @@ libpassenger_base_la_SOURCES = \
     %D%/FolderTrust.cpp \
     %D%/HttpText.cpp \
     %D%/Json.cpp \
+    %D%/LocalTime.cpp \
     %D%/LockOrder.cpp \
     %D%/LogTarget.cpp \
     %D%/MarkupText.cpp \
+    %D%/MemoryFile.cpp \
     %D%/MemoryPressure.cpp \
     %D%/NodePackage.cpp \
     %D%/PassengerRoot.cpp \

@@ -1,7 +1,6 @@
 #include "bridge/NodeInstance.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
+#include "base/MemoryFile.h"
 #include "base/NodePackage.h"
 #include "bridge/AppAddress.h"
 #include "bridge/AppCommand.h"
@@ -48,9 +48,9 @@ std::filesystem::path nativeCodeOf(const std::string &program) {
 
 /** The file has no name and ends with the process. */
 FileDescriptor fileWith(const std::string &content) {
-    FileDescriptor file(::memfd_create("passenger options", MFD_CLOEXEC));
-    if (!file || ::pwrite(file.get(), content.data(), content.size(), 0) != static_cast<ssize_t>(content.size())) {
-        throw SystemException("memfd_create", errno);
+    FileDescriptor file = createMemoryFile("passenger options");
+    if (::pwrite(file.get(), content.data(), content.size(), 0) != static_cast<ssize_t>(content.size())) {
+        throw SystemException("pwrite(passenger options)", errno);
     }
     return file;
 }
