@@ -60,7 +60,6 @@ endif
     %D%/base/LogLimitTest.cpp \
     %D%/base/LogTargetTest.cpp \
     %D%/base/MarkupTextTest.cpp \
-    %D%/base/MemoryFileTest.cpp \
     %D%/base/MemoryPressureTest.cpp \
     %D%/base/PatientThreadsTest.cpp \
     %D%/base/PidFdTest.cpp \

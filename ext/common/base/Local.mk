@@ -22,7 +22,6 @@ libpassenger_base_la_SOURCES = \
     %D%/LockOrder.cpp \
     %D%/LogTarget.cpp \
     %D%/MarkupText.cpp \
-    %D%/MemoryFile.cpp \
     %D%/MemoryPressure.cpp \
     %D%/NodePackage.cpp \
     %D%/PassengerRoot.cpp \

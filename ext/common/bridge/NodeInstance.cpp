@@ -1,6 +1,7 @@
 #include "bridge/NodeInstance.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,7 +17,6 @@
 
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
-#include "base/MemoryFile.h"
 #include "base/NodePackage.h"
 #include "bridge/AppAddress.h"
 #include "bridge/AppCommand.h"
@@ -48,9 +48,9 @@ std::filesystem::path nativeCodeOf(const std::string &program) {
 
 /** The file has no name and ends with the process. */
 FileDescriptor fileWith(const std::string &content) {
-    FileDescriptor file = createMemoryFile("passenger options");
-    if (::pwrite(file.get(), content.data(), content.size(), 0) != static_cast<ssize_t>(content.size())) {
-        throw SystemException("pwrite(passenger options)", errno);
+    FileDescriptor file(::memfd_create("passenger options", MFD_CLOEXEC));
+    if (!file || ::pwrite(file.get(), content.data(), content.size(), 0) != static_cast<ssize_t>(content.size())) {
+        throw SystemException("memfd_create", errno);
     }
     return file;
 }

@@ -1,6 +1,7 @@
 #include "shm/SharedMemory.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,14 +9,30 @@
 #include <utility>
 
 #include "base/Exceptions.h"
-#include "base/MemoryFile.h"
 #include "shm/Layouts.h"
+
+// Older versions of <linux/memfd.h> lack it.
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
 
 namespace Passenger {
 
 namespace {
 
 constexpr int SIZE_SEALS = F_SEAL_SHRINK | F_SEAL_GROW;
+
+FileDescriptor createMemoryFile(const std::string &name) {
+    int fd = ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL) {
+        // Linux before 6.3 does not know the flag. A newer one can be configured to require it.
+        fd = ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    }
+    if (fd < 0) {
+        throw SystemException("memfd_create(\"" + name + "\")", errno);
+    }
+    return FileDescriptor(fd);
+}
 
 }  // namespace
 
