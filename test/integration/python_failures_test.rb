@@ -93,7 +93,7 @@ class PythonFailuresTest < IntegrationTest
       shown = page.gsub("&quot;", '"').gsub("&#39;", "'").gsub(/<[^>]*>/, "")
       [exception.sub(/\A\w+: /, ""), cause, remedy].each { |text| assert_includes shown, text }
       # The frames of the loader are left out.
-      refute_match(/mod_passenger/, page)
+      refute_match(%r{/mod_passenger/\w+\.py}, page)
       first = server.log.wait_for(/event=spawn.failed .*#{Regexp.escape(root(site))}/)
       assert_includes first.gsub('\"', '"'), exception.sub(/\A\w+: /, "")
       # The backtrace is in the report alone.

@@ -178,6 +178,13 @@ class AppLoaderTest(unittest.TestCase):
                      "    def __getattr__(self, name): raise RuntimeError(name)\napplication = Proxy()"):
             self.assertEqual("wsgi", self.load(text).form, text)
 
+    def test_annotations_for_type_checkers_hide_no_asgi(self):
+        # Python 3.14 evaluates no annotation until somebody asks for it.
+        begin = "" if sys.version_info >= (3, 14) else "from __future__ import annotations\n"
+        for text in ("class App:\n    def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: pass\n"
+                     "application = App()", "def application(scope: Scope, receive: Receive, send: Send): pass"):
+            self.assertEqual("asgi", self.load(begin + text).form, text)
+
     def test_parameters_that_are_not_known_surely_are_no_failure(self):
         for text in ("application = print", "application = dict", "def application(*arguments, **names): pass",
                      "def application(environ, start_response, extra=None): pass",

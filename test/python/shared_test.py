@@ -7,12 +7,13 @@ import sys
 import threading
 import types
 import unittest
+import warnings
 from unittest import mock
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../lib/passenger/python"))
 
-from mod_passenger import import_loop, log, shared  # noqa: E402
+from mod_passenger import async_service, import_loop, log, shared  # noqa: E402
 
 
 class Engine:
@@ -116,6 +117,26 @@ class SharedTest(unittest.TestCase):
             os._exit(import_loop._current(asyncio) is not None)
         self.assertEqual(0, os.waitpid(pid, 0)[1])
         self.assertIs(loop, import_loop._current(asyncio))
+
+    def test_an_instance_takes_uvloop_without_a_warning_unless_a_policy_is_chosen(self):
+        class Policy:
+            """A library's."""
+
+        loop = asyncio.new_event_loop()
+        self.addCleanup(loop.close)
+        asyncio.set_event_loop(loop)
+        self.addCleanup(asyncio.set_event_loop, None)
+        # Python made it now at the latest.
+        default = asyncio.events._event_loop_policy
+        uvloop = types.SimpleNamespace(new_event_loop=lambda: "uvloop")
+        with mock.patch.dict(sys.modules, uvloop=uvloop), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for policy in None, default:
+                with mock.patch.object(asyncio.events, "_event_loop_policy", policy):
+                    self.assertEqual("uvloop", async_service._new_loop())
+            chosen = mock.patch.object(asyncio.events, "_event_loop_policy", Policy())
+            with chosen, mock.patch.object(asyncio, "new_event_loop", lambda: "asyncio"):
+                self.assertEqual("asyncio", async_service._new_loop())
 
     def test_peers_of_every_kind_have_a_text(self):
         peers = {("::1", 80, 0, 0): "[::1]:80", (2, 1024): "2:1024", (7,): "7:", b"\0name": "@name"}

@@ -206,6 +206,13 @@ module PhusionPassenger
        "RAILS_RELATIVE_URL_ROOT=/blog"].each { |line| assert_includes seen, line }
     end
 
+    # io-wait 1.0.0 writes a warning where a Ruby has its methods. socket requires it where not.
+    def test_the_library_requires_io_wait_by_socket_alone
+      files = Dir.glob(File.join(LIBRARY, "**/*.rb"))
+      refute_empty files
+      assert_empty(files.select { |file| File.read(file).include?('require "io/wait"') })
+    end
+
     private
 
     # Returns whether Bundler was loaded before Passenger's code, and the value of the variable that

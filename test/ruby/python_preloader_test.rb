@@ -58,6 +58,33 @@ module PhusionPassenger
       end
     end
 
+    FORK_SERVER = <<~'PYTHON'
+      import multiprocessing
+
+      multiprocessing.set_start_method("forkserver")
+
+      def exit_code():
+          process = multiprocessing.Process(target=print, args=("of a process",))
+          process.start()
+          process.join()
+          return process.exitcode
+
+      exit_code()
+
+      def application(environ, start_response):
+          start_response("200 OK", [])
+          return [str(exit_code()).encode()]
+    PYTHON
+
+    def test_an_instance_starts_processes_though_the_import_has_started_a_fork_server
+      in_folder("app.py" => FORK_SERVER) do |root|
+        preloader = loaded("preloader", "app.py", { app_root: root })
+        instance = forked_from(preloader)
+        assert_equal "0", get(serve(instance), instance, "/")
+        finish(preloader)
+      end
+    end
+
     WORKER = <<~'PYTHON'
       import asyncio
 

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/LocalTime.h"
 #include "log/Log.h"
 #include "rights/Rights.h"
 
@@ -33,7 +34,7 @@ std::string listing(const std::string &reason) {
         }
     }
     std::string text = fmt::format("{:%Y-%m-%d %H:%M:%S} pid={} reason={} descriptors={}\n",
-                                   fmt::localtime(std::time(nullptr)), ::getpid(), reason, open.size());
+                                   localTime(std::time(nullptr)), ::getpid(), reason, open.size());
     for (const auto &[number, target] : open) {
         text += fmt::format("  {} {}\n", number, target);
     }

@@ -18,6 +18,7 @@ libpassenger_base_la_SOURCES = \
     %D%/FolderTrust.cpp \
     %D%/HttpText.cpp \
     %D%/Json.cpp \
+    %D%/LocalTime.cpp \
     %D%/LockOrder.cpp \
     %D%/LogTarget.cpp \
     %D%/MarkupText.cpp \

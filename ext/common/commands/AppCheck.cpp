@@ -85,8 +85,8 @@ void checkStartupFile(const AppStatus &app, const std::string &subject, std::vec
 }
 
 /** Runs the program the first time that it is asked for. */
-const ProgramOutput &ask(std::map<std::string, ProgramOutput> &known, const std::string &program,
-                         const std::vector<std::string> &arguments) {
+ProgramOutput ask(std::map<std::string, ProgramOutput> &known, const std::string &program,
+                  const std::vector<std::string> &arguments) {
     auto found = known.find(program);
     if (found == known.end()) {
         found = known.emplace(program, ProgramOutput::of(program, arguments, ProgramOutput::Trust::NONE)).first;
@@ -98,7 +98,7 @@ const ProgramOutput &ask(std::map<std::string, ProgramOutput> &known, const std:
 
 std::vector<Finding> AppCheck::checkNativeCode(const std::string &subject, const std::string &ruby) {
     const std::string root = passengerRootWith("lib/passenger");
-    const ProgramOutput &output = ask(
+    const ProgramOutput output = ask(
         nativeFolders_, ruby,
         {"-e", "require ARGV[0]; puts PhusionPassenger::Native.folder_name", root + "/lib/passenger/base/native.rb"});
     if (!output.succeeded) {
@@ -134,7 +134,7 @@ void AppCheck::checkInterpreter(const AppStatus &app, const std::string &subject
              fmt::format("interpreter {}; root runs only ruby, node and python, and only files of its own", shown)});
         return;
     }
-    const ProgramOutput &output = ask(versions_, executed, {"--version"});
+    const ProgramOutput output = ask(versions_, executed, {"--version"});
     const std::string version = output.firstLine();
     if (!output.succeeded) {
         findings.push_back({Level::ERROR, subject, fmt::format("its interpreter {} does not run: {}", shown, version),

@@ -1,6 +1,7 @@
 #include "commands/Arguments.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <getopt.h>
 
 #include <algorithm>

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <optional>
 
+#include "base/LocalTime.h"
 #include "commands/AgentFinder.h"
 #include "commands/Arguments.h"
 #include "commands/CommandFailure.h"
@@ -42,8 +43,7 @@ int run(const std::vector<std::string> &words) {
         fmt::print("{}", memoryJson(sections));
         return ExitStatus::DONE;
     }
-    fmt::print("Version: {}\nDate   : {:%Y-%m-%d %H:%M:%S %z}\n", PASSENGER_VERSION,
-               fmt::localtime(std::time(nullptr)));
+    fmt::print("Version: {}\nDate   : {:%Y-%m-%d %H:%M:%S %z}\n", PASSENGER_VERSION, localTime(std::time(nullptr)));
     fmt::print("{}", memoryForm(sections, stdoutIsTerminal()));
     if (agents.empty()) {
         fmt::print(stderr, "{}: no agent of mod_passenger is running, as far as {} shows\n", PROGRAM, finder.folder());

@@ -15,6 +15,7 @@
 
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
+#include "base/LocalTime.h"
 #include "base/MarkupText.h"
 #include "base/Poll.h"
 #include "base/ProcessMemory.h"
@@ -101,7 +102,7 @@ private:
 
     static std::string header(const RunningAgent &agent, const ServerStatus &status) {
         return fmt::format("Version : {}\nDate    : {:%Y-%m-%d %H:%M:%S %z}\nInstance: {} (httpd {})\n\n",
-                           singleLine(status.version), fmt::localtime(std::time(nullptr)), agent.name, agent.httpdPid);
+                           singleLine(status.version), localTime(std::time(nullptr)), agent.name, agent.httpdPid);
     }
 
     /** The agent measures PSS only. */

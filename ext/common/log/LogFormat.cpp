@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/LocalTime.h"
 #include "base/WholeNumber.h"
 
 namespace Passenger {
@@ -17,7 +18,7 @@ namespace {
 /** The time to the millisecond with its offset to UTC. Each part stands behind a separator. */
 std::string timeText(std::chrono::system_clock::time_point time, const char *ofTime, const char *ofOffset) {
     const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-    const std::tm parts = fmt::localtime(std::chrono::system_clock::to_time_t(time));
+    const std::tm parts = localTime(std::chrono::system_clock::to_time_t(time));
     const long offset = std::abs(parts.tm_gmtoff) / 60;
     return fmt::format("{:%Y-%m-%d}{}{:%H:%M:%S}.{:03}{}{}{:02}:{:02}", parts, ofTime, parts, milliseconds % 1000,
                        ofOffset, parts.tm_gmtoff < 0 ? '-' : '+', offset / 60, offset % 60);

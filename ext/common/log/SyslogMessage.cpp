@@ -5,6 +5,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "base/LocalTime.h"
+
 namespace Passenger {
 
 int syslogPriority(const LogRecord &record) noexcept {
@@ -23,7 +25,7 @@ int syslogPriority(const LogRecord &record) noexcept {
 
 std::string syslogMessage(const LogRecord &record, LogFormat format, int facility) {
     return fmt::format("<{}>{:%b %e %H:%M:%S} {}[{}]: {}", facility | syslogPriority(record),
-                       fmt::localtime(std::chrono::system_clock::to_time_t(record.time)), LOG_IDENTIFIER, record.pid,
+                       localTime(std::chrono::system_clock::to_time_t(record.time)), LOG_IDENTIFIER, record.pid,
                        formatMessage(record, format));
 }
 

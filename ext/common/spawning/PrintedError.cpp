@@ -172,10 +172,10 @@ std::optional<PrintedError> ofRuby(std::string_view line) {
 }
 
 /** The message stands in the next line:
- *  `thread 'main' panicked at src/main.rs:3:5:` */
+ *  `thread 'main' (4712) panicked at src/main.rs:3:5:`, before Rust 1.91 without the number */
 std::optional<PrintedError> ofRust(const Lines &lines, std::size_t at) {
     const std::string_view line = lines[at];
-    if (!line.starts_with("thread '") || line.find("' panicked at ") == std::string_view::npos) {
+    if (!line.starts_with("thread '") || line.find(" panicked at ") == std::string_view::npos) {
         return std::nullopt;
     }
     std::string message(line);

@@ -100,6 +100,10 @@ constexpr DiagnosisRule RULES[] = {
      "The application opens a port while it loads, and another process uses it. mod_passenger needs none.",
      "Start the server only below if __name__ == \"__main__\", and define application. A program that is a server of "
      "its own runs by PassengerAppStartCommand."},
+    {[](const FailureFacts &f) { return when(has(f.exceptionMessage, "There is no current event loop")); },
+     "The application uses asyncio's event loop while it loads, and the loop does not run yet. Up to Python 3.13 "
+     "get_event_loop() made a loop.",
+     "Begin tasks in the lifespan's startup. Run a coroutine of the import by asyncio.run()."},
     {[](const FailureFacts &f) { return when(isA(f, {"MemoryError"})); },
      "The machine has too little memory, or a limit on memory is too low.",
      "Provide more memory, raise the limit (systemd: MemoryMax=, LimitAS=), or run fewer instances "

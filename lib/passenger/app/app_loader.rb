@@ -69,7 +69,7 @@ module PhusionPassenger
 
     # Not `bundler/setup`: that ends the process if a gem is missing.
     def set_up_load_paths
-      # The control socket's code has loaded io-wait. That version must not bind the application,
+      # Before Ruby 3.2 socket has loaded io-wait. That version must not bind the application,
       # unless Bundler has chosen it (PreloadBundler).
       Gem.loaded_specs.delete("io-wait") unless defined?(::Bundler)
       return require(File.expand_path(LOAD_PATHS)) if File.file?(LOAD_PATHS)

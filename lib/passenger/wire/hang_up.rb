@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-require "io/wait"
 require "socket"
 require "fiddle" unless IO.const_defined?(:PRIORITY)
 

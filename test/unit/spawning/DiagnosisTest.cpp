@@ -294,6 +294,8 @@ const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
          "DJANGO_SETTINGS_MODULE"},
         {"database in Python", python("django.db.utils.OperationalError", "refused"), "database", "runs"},
         {"port in Python", python("OSError", "[Errno 98] Address already in use"), "opens a port", "__main__"},
+        {"no event loop in Python", python("RuntimeError", "There is no current event loop in thread 'MainThread'."),
+         "does not run yet", "asyncio.run()"},
         {"no memory in Python", python("MemoryError", ""), "too little memory", "MemoryMax"},
         {"mistake in Python", python("NameError", "name 'x' is not defined"), "has an error", "traceback"},
         {"Python not found",

@@ -88,6 +88,10 @@ const std::vector<PrintedErrorTest::Row> &PrintedErrorTest::rows() {
          "thread 'main' panicked at src/main.rs:3:5:\nno DATABASE_URL\n"
          "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n",
          Language::OTHER, "", "thread 'main' panicked at src/main.rs:3:5: no DATABASE_URL"},
+        {"Rust from 1.91 on",
+         "thread 'main' (4712) panicked at src/main.rs:3:5:\nno DATABASE_URL\n"
+         "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n",
+         Language::OTHER, "", "thread 'main' (4712) panicked at src/main.rs:3:5: no DATABASE_URL"},
         {"Rust before 1.73", "thread 'main' panicked at 'no DATABASE_URL', src/main.rs:3:5\nnote: run with x\n",
          Language::OTHER, "", "thread 'main' panicked at 'no DATABASE_URL', src/main.rs:3:5"},
         {"Node with the code before the message",

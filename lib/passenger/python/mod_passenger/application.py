@@ -1,6 +1,7 @@
 """A loaded application, and what serves it."""
 
 import inspect
+import sys
 import types
 
 from . import log
@@ -9,6 +10,13 @@ from .threaded_service import ThreadedService
 # The thread_count of LOAD where PassengerForceMaxConcurrentRequestsPerProcess sets no limit
 # (Options::NO_THREAD_LIMIT). SERVE may name fewer, while other instances have the rest.
 _NO_THREAD_LIMIT = 8192
+# From Python 3.14 on annotations are evaluated when they are asked for. Their names may exist for
+# type checkers only.
+_FORMAT = {}
+if sys.version_info >= (3, 14):
+    import annotationlib
+
+    _FORMAT["annotation_format"] = annotationlib.Format.STRING
 _PARAMETERS = {"wsgi": ("environ", "start_response"), "asgi": ("scope", "receive", "send")}
 
 
@@ -45,10 +53,10 @@ def _can_take(signature, count):
 def _names_asgi(function):
     """Whether it takes three arguments and not two, by what it wraps if it is a decorator's
     (functools.wraps). A decorator that takes two may itself give what it wraps one more."""
-    wrapped = inspect.signature(function)
+    wrapped = inspect.signature(function, **_FORMAT)
     if not _can_take(wrapped, 3) or _can_take(wrapped, 2) or _misfit_of(function, "asgi"):
         return False
-    own = inspect.signature(function, follow_wrapped=False)
+    own = inspect.signature(function, follow_wrapped=False, **_FORMAT)
     return not _can_take(own, 2) or tuple(wrapped.parameters)[:3] == _PARAMETERS["asgi"]
 
 

@@ -473,6 +473,8 @@ def _new_loop():
         import uvloop
     except ImportError:
         return asyncio.new_event_loop()
-    if type(asyncio.get_event_loop_policy()) is asyncio.DefaultEventLoopPolicy:
+    # asyncio.get_event_loop_policy() warns from Python 3.14 on, and 3.16 lacks it.
+    policy = getattr(asyncio.events, "_event_loop_policy", None)
+    if policy is None or type(policy).__module__.startswith("asyncio."):
         return uvloop.new_event_loop()
     return asyncio.new_event_loop()

@@ -86,6 +86,7 @@ class Preloader:
         for pid in list(self._instances):
             self._forget(pid)
         import_loop.forget()
+        forget_fork_server()
         AppInstance(app_process.begin_anew("PythonApp", control, output), self._application, True).run()
 
     def _watch(self, pid, pipe):
@@ -126,6 +127,15 @@ def end_for_itself(pid):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+def forget_fork_server():
+    """In a fork: the fork server of multiprocessing (the default of Python 3.14) is the preloader's
+    child, for which this process cannot wait. multiprocessing then starts another one. What the
+    import started goes on."""
+    server = getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", None)
+    if server is not None:
+        server._forkserver_pid = None
 
 
 def prepare_memory():
