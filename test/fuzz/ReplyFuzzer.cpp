@@ -1,5 +1,5 @@
 /*
- * Feeds random messages to httpd's end of a reply channel (QueueSession over Exchange), as a
+ * Feeds random messages to httpd's end of a reply channel (MessageSession over Exchange), as a
  * hostile application could. Whatever the messages are, the replies must come in the order of one
  * answer, and the exchange must end.
  */
@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-#include "exchange/QueueSession.h"
+#include "exchange/MessageSession.h"
 #include "io/SocketPair.h"
 #include "support/FakeHost.h"
 
@@ -98,7 +98,7 @@ void sendNext(FakeHost &host, std::string_view &input, std::uint64_t ticket) {
 }
 
 /** Takes replies until one ends the exchange; returns its kind. */
-Reply::Kind receiveAll(QueueSession &session) {
+Reply::Kind receiveAll(MessageSession &session) {
     std::vector<char> buffer(MessageSession::BUFFER_SIZE);
     bool headSeen = false;
     for (;;) {
@@ -125,7 +125,7 @@ Reply::Kind receiveAll(QueueSession &session) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     std::string_view input(reinterpret_cast<const char *>(data), size);
     auto host = std::make_shared<FakeHost>();
-    auto session = std::make_unique<QueueSession>(host, host->options);
+    auto session = std::make_unique<MessageSession>(host, host->options);
     MessageSession::Request all;
     all.takesFile = true;
     require(!session->start(all));

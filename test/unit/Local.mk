@@ -141,12 +141,12 @@ endif
     %D%/exchange/FairShareTest.cpp \
     %D%/exchange/GroupNameTest.cpp \
     %D%/exchange/InFlightRecordTest.cpp \
+    %D%/exchange/MessageSessionTest.cpp \
     %D%/exchange/OptionsTest.cpp \
     %D%/exchange/OvertakenCheckTest.cpp \
     %D%/exchange/QueueCacheOptionsTest.cpp \
     %D%/exchange/QueueCacheTest.cpp \
     %D%/exchange/QueueDelayTest.cpp \
-    %D%/exchange/QueueSessionTest.cpp \
     %D%/exchange/ReplyWaitTest.cpp \
     %D%/exchange/StreamSessionTest.cpp \
     %D%/exchange/ToldOptionsTest.cpp \

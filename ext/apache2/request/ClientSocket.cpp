@@ -25,7 +25,7 @@ int carrierSocket(const request_rec *r) noexcept {
     return socketOf(r->connection->master);
 }
 
-MessageSession::Client clientOf(const request_rec *r) noexcept {
+MessageRequest::Client clientOf(const request_rec *r) noexcept {
     if (r->connection->master == nullptr) {
         return clientSocket(r);
     }

@@ -2,7 +2,7 @@
 
 #include "apache2/httpd/Httpd.h"
 
-#include "exchange/MessageSession.h"
+#include "exchange/MessageRequest.h"
 
 namespace Passenger {
 
@@ -14,6 +14,6 @@ int clientSocket(const request_rec *r) noexcept;
 int carrierSocket(const request_rec *r) noexcept;
 
 /** The client as MessageSession::receive() watches it. Must not outlive the request. */
-MessageSession::Client clientOf(const request_rec *r) noexcept;
+MessageRequest::Client clientOf(const request_rec *r) noexcept;
 
 }  // namespace Passenger

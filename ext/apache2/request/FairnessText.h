@@ -8,7 +8,7 @@
 
 namespace Passenger {
 
-/** MessageSession::Request::fairnessHash as PassengerFairnessKey has it for this request, which is
+/** MessageRequest::fairnessHash as PassengerFairnessKey has it for this request, which is
  *  authenticated. Valid as long as the request. Empty: the directive is off. */
 std::function<std::uint64_t(const FairnessKey::Secret &)> fairnessHash(const request_rec *r);
 

@@ -16,7 +16,7 @@ const char *UploadBody::contentLength() const {
                      : source_.contentLength();
 }
 
-FileDescriptor UploadBody::describe(MessageSession::Request &request) {
+FileDescriptor UploadBody::describe(MessageRequest &request) {
     if (!buffered_) {
         request.bodyFollows = present();
         return {};

@@ -7,7 +7,7 @@
 #include "apache2/request/BufferedBody.h"
 #include "apache2/request/RequestBody.h"
 #include "apache2/request/SpoolQuota.h"
-#include "exchange/MessageSession.h"
+#include "exchange/MessageRequest.h"
 
 namespace Passenger {
 
@@ -33,7 +33,7 @@ public:
     const char *contentLength() const;
     /** Fills in what the request says of its body, with the body itself if that fits. The request
      *  must not outlive this object. @return the body's file, for Request::bodyFile; or nothing */
-    FileDescriptor describe(MessageSession::Request &request);
+    FileDescriptor describe(MessageRequest &request);
 
     /** The whole body, for next(). Null: the body is streamed. */
     BufferedBody *buffered() noexcept { return buffered_ ? &*buffered_ : nullptr; }

@@ -94,7 +94,7 @@ bool ClientPace::isStuck() const noexcept {
     return hasSocket() && untilStuck() == milliseconds(0) && !hasRoom(socket_, milliseconds(0));
 }
 
-bool ClientPace::awaitReply(MessageSession &session, bool full, bool mayBeginFile) {
+bool ClientPace::awaitReply(ReplySource &session, bool full, bool mayBeginFile) {
     if (!hasSocket()) {
         return awaitReplyOfStream(session, full);
     }
@@ -110,11 +110,11 @@ bool ClientPace::awaitReply(MessageSession &session, bool full, bool mayBeginFil
         waitForClient(session, std::min(left, patienceLeft()));
         return false;
     }
-    return session.awaitReply(socket_, MessageSession::Awaited::ROOM, left).reply;
+    return session.awaitReply(socket_, ReplySource::Awaited::ROOM, left).reply;
 }
 
-bool ClientPace::awaitReplyBeforePiece(MessageSession &session, bool full) {
-    const bool reply = !full && session.awaitReply(-1, MessageSession::Awaited::ROOM, PATIENCE).reply;
+bool ClientPace::awaitReplyBeforePiece(ReplySource &session, bool full) {
+    const bool reply = !full && session.awaitReply(-1, ReplySource::Awaited::ROOM, PATIENCE).reply;
     if (!reply) {
         endReplies();
     }
@@ -124,7 +124,7 @@ bool ClientPace::awaitReplyBeforePiece(MessageSession &session, bool full) {
 /** The first wait tells whether the application pauses. Until the next reply, httpd then gets one
  *  piece after the other. Without room for it, a piece would wait for the client, and the
  *  application after its pause, too. */
-bool ClientPace::awaitReplyOfStream(MessageSession &session, bool full) {
+bool ClientPace::awaitReplyOfStream(ReplySource &session, bool full) {
     if (full || session.replyWaiting()) {
         quiet_ = full;
         return !full;
@@ -136,8 +136,8 @@ bool ClientPace::awaitReplyOfStream(MessageSession &session, bool full) {
     const milliseconds timeout =
         mayHaveMore ? QUIET : std::min(std::chrono::floor<milliseconds>(-credit_) + milliseconds(1), QUIET);
     const Clock::time_point before = Clock::now();
-    const MessageSession::Waited found =
-        session.awaitReply(mayHaveMore ? carrier_ : -1, MessageSession::Awaited::ROOM, timeout);
+    const ReplySource::Waited found =
+        session.awaitReply(mayHaveMore ? carrier_ : -1, ReplySource::Awaited::ROOM, timeout);
     credit_ = std::min<Clock::duration>(credit_ + (Clock::now() - before), PATIENCE);
     roomCame_ = found.socket;
     quiet_ = !found.reply && !found.socket && carrierHasRoom();
@@ -150,7 +150,7 @@ bool ClientPace::hasRoom(int socket, milliseconds timeout) noexcept {
 }
 
 /** Waits for the client, with the application. */
-void ClientPace::waitForClient(MessageSession &session, milliseconds timeout) {
+void ClientPace::waitForClient(ReplySource &session, milliseconds timeout) {
     const Clock::time_point before = Clock::now();
     hasRoom(socket_, timeout);
     waited_ += Clock::now() - before;

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "exchange/MessageSession.h"
+#include "exchange/ReplySource.h"
 
 namespace Passenger {
 
@@ -59,19 +59,19 @@ public:
      *  count a wait for the client alone.
      *  @param full a reply has no room @param mayBeginFile a reply may be the first in the file
      *  @return whether a reply is here */
-    bool awaitReply(MessageSession &session, bool full, bool mayBeginFile);
+    bool awaitReply(ReplySource &session, bool full, bool mayBeginFile);
 
 private:
     using Clock = std::chrono::steady_clock;
 
     bool repliesComeFirst() const noexcept;
-    bool awaitReplyBeforePiece(MessageSession &session, bool full);
-    bool awaitReplyOfStream(MessageSession &session, bool full);
+    bool awaitReplyBeforePiece(ReplySource &session, bool full);
+    bool awaitReplyOfStream(ReplySource &session, bool full);
     void lag() noexcept;
     bool streamTakes() noexcept;
     bool carrierHasRoom() const noexcept;
     static bool hasRoom(int socket, std::chrono::milliseconds timeout) noexcept;
-    void waitForClient(MessageSession &session, std::chrono::milliseconds timeout);
+    void waitForClient(ReplySource &session, std::chrono::milliseconds timeout);
     std::chrono::milliseconds patienceLeft() const noexcept;
     std::chrono::milliseconds untilStuck() const noexcept;
 

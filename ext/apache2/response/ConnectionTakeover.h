@@ -9,7 +9,7 @@
 #include "apache2/response/ConnectionTransfer.h"
 #include "apache2/response/ResponseHead.h"
 #include "base/FileDescriptor.h"
-#include "exchange/MessageSession.h"
+#include "exchange/Reply.h"
 
 namespace Passenger {
 

@@ -2,7 +2,7 @@
 
 #include "apache2/httpd/Httpd.h"
 #include "apache2/response/ResponseHead.h"
-#include "exchange/MessageSession.h"
+#include "exchange/Reply.h"
 
 namespace Passenger {
 

@@ -5,7 +5,7 @@
 #include "apache2/httpd/Httpd.h"
 #include "apache2/response/LineLimits.h"
 #include "exchange/ApplicationPool.h"
-#include "exchange/MessageSession.h"
+#include "exchange/Reply.h"
 
 namespace Passenger {
 

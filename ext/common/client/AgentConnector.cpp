@@ -24,19 +24,6 @@ constexpr milliseconds WAKE_AGAIN{1000};
 /** The pause while the socket of wake-ups is full because no pool process reads it. */
 constexpr milliseconds WAKE_RETRY{50};
 
-/** A descriptor of another owner, for a scope. */
-class Borrowed {
-public:
-    explicit Borrowed(int fd) noexcept : descriptor_(fd) {}
-    ~Borrowed() { static_cast<void>(descriptor_.release()); }
-    Borrowed(const Borrowed &) = delete;
-    Borrowed &operator=(const Borrowed &) = delete;
-    const FileDescriptor &get() const noexcept { return descriptor_; }
-
-private:
-    FileDescriptor descriptor_;
-};
-
 [[noreturn]] void throwGone() {
     throw IOException("The agent has ended: no process reads the connect socket");
 }
@@ -101,13 +88,12 @@ void throwIfAbsent(int absenceView) {
 
 }  // namespace
 
-FrameSocket connectToAgent(int connectSocket, FrameSocket::Deadline deadline, int absenceView) {
-    const Borrowed socket(connectSocket);
+FrameSocket connectToAgent(const FileDescriptor &connectSocket, FrameSocket::Deadline deadline, int absenceView) {
     for (;;) {
         throwIfAbsent(absenceView);
-        const auto wakeAgainAt = std::chrono::steady_clock::now() + sendWakeUp(socket.get());
-        while (pollUntil(connectSocket, POLLIN, std::min(wakeAgainAt, deadline))) {
-            if (auto descriptor = receiveDescriptor(socket.get())) {
+        const auto wakeAgainAt = std::chrono::steady_clock::now() + sendWakeUp(connectSocket);
+        while (pollUntil(connectSocket.get(), POLLIN, std::min(wakeAgainAt, deadline))) {
+            if (auto descriptor = receiveDescriptor(connectSocket)) {
                 return FrameSocket(std::move(*descriptor));
             }
         }

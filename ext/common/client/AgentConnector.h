@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/FileDescriptor.h"
 #include "io/Frame.h"
 
 namespace Passenger {
@@ -18,6 +19,6 @@ namespace Passenger {
  * @throws TimeoutException, IOException (the agent has ended, or none is to be waited for),
  *     DescriptorShortageException (the agent has no descriptor left), SystemException
  */
-FrameSocket connectToAgent(int connectSocket, FrameSocket::Deadline deadline, int absenceView = -1);
+FrameSocket connectToAgent(const FileDescriptor &connectSocket, FrameSocket::Deadline deadline, int absenceView = -1);
 
 }  // namespace Passenger

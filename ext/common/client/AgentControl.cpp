@@ -159,43 +159,6 @@ void closeAll(AgentHandle &handle) noexcept {
     }
 }
 
-/** @param serverSocket on which the agent gets the questions of its users */
-StartedAgent startAgentOn(int serverSocket, const AgentSettings &settings) {
-    const FileDescriptor log = openLog(settings);
-    DescriptorPair pair = makeStreamPair();
-    ChildProcess anchor = startAnchor(settings, pair.second, log);
-    pair.second.reset();
-    FrameSocket control(std::move(pair.first));
-
-    try {
-        control.send(settingsFrame(FrameType::AGENT_START, settings), {log.get(), serverSocket},
-                     FrameSocket::in(SEND_TIMEOUT));
-    } catch (const SystemException &exception) {
-        if (exception.error() != EPIPE) {
-            throw;
-        }
-        // The watchdog has ended already; receiveAnswer() finds out how.
-    }
-    Frame answer = receiveAnswer(control, anchor);
-    if (answer.type == FrameType::AGENT_FAILED) {
-        awaitEnd(control, anchor, settings.stopTimeout);
-        throwFailure(answer);
-    }
-    if (answer.type != FrameType::AGENT_STARTED) {
-        throw ProtocolException("The agent answered with an unexpected frame");
-    }
-
-    StartedAgent started;
-    started.poolPid = static_cast<pid_t>(answer.number(1));
-    started.spawnServerPid = static_cast<pid_t>(answer.number(2));
-    started.warning = answer.field(3);
-    started.handle.controlSocket = control.release().release();
-    started.handle.anchorPid = anchor.release();
-    started.handle.ownerPid = ::getpid();
-    started.handle.stopTimeout = settings.stopTimeout;
-    return started;
-}
-
 }  // namespace
 
 AgentHandle makeAgentHandle() {
@@ -224,12 +187,39 @@ StartedAgent startAgent(const AgentSettings &settings) {
 StartedAgent replaceAgent(AgentHandle &dead, const AgentSettings &settings) {
     closeIfOpen(dead.controlSocket);
     dead.anchorPid = 0;
-    StartedAgent started = startAgentOn(dead.serverSocket, settings);
-    started.handle.serverSocket = dead.serverSocket;
-    started.handle.connectSocket = dead.connectSocket;
-    started.handle.absence = dead.absence;
-    started.handle.absenceView = dead.absenceView;
-    dead = AgentHandle();
+    const FileDescriptor log = openLog(settings);
+    DescriptorPair pair = makeStreamPair();
+    ChildProcess anchor = startAnchor(settings, pair.second, log);
+    pair.second.reset();
+    FrameSocket control(std::move(pair.first));
+
+    try {
+        control.send(settingsFrame(FrameType::AGENT_START, settings), {log.get(), dead.serverSocket},
+                     FrameSocket::in(SEND_TIMEOUT));
+    } catch (const SystemException &exception) {
+        if (exception.error() != EPIPE) {
+            throw;
+        }
+        // The watchdog has ended already; receiveAnswer() finds out how.
+    }
+    Frame answer = receiveAnswer(control, anchor);
+    if (answer.type == FrameType::AGENT_FAILED) {
+        awaitEnd(control, anchor, settings.stopTimeout);
+        throwFailure(answer);
+    }
+    if (answer.type != FrameType::AGENT_STARTED) {
+        throw ProtocolException("The agent answered with an unexpected frame");
+    }
+
+    StartedAgent started;
+    started.poolPid = static_cast<pid_t>(answer.number(1));
+    started.spawnServerPid = static_cast<pid_t>(answer.number(2));
+    started.warning = answer.field(3);
+    started.handle = std::exchange(dead, AgentHandle());
+    started.handle.controlSocket = control.release().release();
+    started.handle.anchorPid = anchor.release();
+    started.handle.ownerPid = ::getpid();
+    started.handle.stopTimeout = settings.stopTimeout;
     setAbsent(started.handle, false);
     return started;
 }
@@ -260,6 +250,14 @@ void stopAgent(AgentHandle &handle) noexcept {
 void letGoOfAgent(AgentHandle &handle) noexcept {
     closeAll(handle);
     handle = AgentHandle();
+}
+
+void disownAgent(AgentHandle &handle) noexcept {
+    closeIfOpen(handle.controlSocket);
+    closeIfOpen(handle.serverSocket);
+    closeIfOpen(handle.absence);
+    handle.anchorPid = 0;
+    handle.ownerPid = 0;
 }
 
 AgentUpdate updateAgent(AgentHandle &handle, const AgentSettings &settings) {

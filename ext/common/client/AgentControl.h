@@ -73,6 +73,9 @@ void stopAgent(AgentHandle &handle) noexcept;
  *  has closed that socket or ended. Then it ends by itself. Closes the handle's descriptors. */
 void letGoOfAgent(AgentHandle &handle) noexcept;
 
+/** In a forked process: closes what only the owner needs. The handle keeps what users need. */
+void disownAgent(AgentHandle &handle) noexcept;
+
 enum class AgentUpdate {
     /** The agent does what it is asked from now on with the new settings, or has refused them. */
     IN_FORCE,

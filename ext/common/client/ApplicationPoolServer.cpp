@@ -26,10 +26,6 @@ AgentSettings settingsFor(const std::string &spawnServerCommand, const std::stri
     return settings;
 }
 
-void closeDescriptor(int &fd) noexcept {
-    const FileDescriptor closing(std::exchange(fd, -1));
-}
-
 }  // namespace
 
 ApplicationPoolServer::ApplicationPoolServer(const std::string &spawnServerCommand, const std::string &logFile,
@@ -58,13 +54,9 @@ ApplicationPoolServer::~ApplicationPoolServer() {
     }
     if (isOwner()) {
         stopAgent(handle_);
-        return;
+    } else {
+        letGoOfAgent(handle_);
     }
-    closeDescriptor(handle_.controlSocket);
-    closeDescriptor(handle_.serverSocket);
-    closeDescriptor(handle_.connectSocket);
-    closeDescriptor(handle_.absence);
-    closeDescriptor(handle_.absenceView);
 }
 
 void ApplicationPoolServer::start(const AgentSettings &settings) {
@@ -96,20 +88,14 @@ std::shared_ptr<PoolClient> ApplicationPoolServer::client() {
 }
 
 void ApplicationPoolServer::detach() {
-    disown();
     const LockGuard lock(mutex_);
     abandonInherited();
     client_.reset();
-    closeDescriptor(handle_.connectSocket);
-    closeDescriptor(handle_.absenceView);
+    letGoOfAgent(handle_);
 }
 
 void ApplicationPoolServer::disown() {
-    closeDescriptor(handle_.controlSocket);
-    closeDescriptor(handle_.serverSocket);
-    closeDescriptor(handle_.absence);
-    handle_.anchorPid = 0;
-    handle_.ownerPid = 0;
+    disownAgent(handle_);
 }
 
 /** Nothing: this process has not connected. */

@@ -95,7 +95,7 @@ ApplicationPoolPtr PoolClient::newPool() {
 /** @return a new private socket, on which the agent has answered HELLO */
 FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &agentId) {
     for (;;) {
-        FrameSocket connection = connectToAgent(connectSocket_.get(), deadline, absenceView_.get());
+        FrameSocket connection = connectToAgent(connectSocket_, deadline, absenceView_.get());
         try {
             connection.send(Frame::of(FrameType::HELLO, LAYOUT_VERSION), {inFlightTable_.memory().descriptor().get()},
                             deadline);

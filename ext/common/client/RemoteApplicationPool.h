@@ -8,8 +8,8 @@
 
 #include "client/PoolClient.h"
 #include "exchange/ApplicationPool.h"
+#include "exchange/MessageSession.h"
 #include "exchange/QueueHost.h"
-#include "exchange/QueueSession.h"
 
 namespace Passenger {
 
@@ -36,10 +36,10 @@ public:
 private:
     /** The session, in this pool's own memory, so that a request of httpd allocates none. It keeps
      *  the pool. */
-    class OwnSession final : public QueueSession {
+    class OwnSession final : public MessageSession {
     public:
         OwnSession(std::shared_ptr<RemoteApplicationPool> pool, QueueHostPtr host, const Options &options)
-            : QueueSession(std::move(host), options), pool_(std::move(pool)) {}
+            : MessageSession(std::move(host), options), pool_(std::move(pool)) {}
 
         void release() noexcept override;
 

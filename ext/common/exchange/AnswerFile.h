@@ -17,7 +17,7 @@ namespace Passenger {
  * given to sendfile(): httpd takes a file that became shorter for a whole one. Only with
  * PassengerAnswerFiles.
  *
- * A part of a QueueSession, with its thread rules.
+ * A part of a MessageSession, with its thread rules.
  */
 class AnswerFile {
 public:

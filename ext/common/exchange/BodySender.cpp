@@ -33,7 +33,7 @@ void readFile(int file, std::uint64_t position, std::span<char> bytes) {
 
 }  // namespace
 
-BodySender::BodySender(const MessageSession::Request &request, BodyFilesInFlight &files)
+BodySender::BodySender(const MessageRequest &request, BodyFilesInFlight &files)
     : environment_(request.environment),
       headInRequest_(std::min(environment_.size(), MAX_MESSAGE - sizeof(RequestHeader))),
       headSent_(headInRequest_),

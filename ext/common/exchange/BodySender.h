@@ -9,7 +9,7 @@
 
 #include "base/StrongId.h"
 #include "exchange/BodyFilesInFlight.h"
-#include "exchange/MessageSession.h"
+#include "exchange/MessageRequest.h"
 #include "io/ReplyChannel.h"
 
 namespace Passenger {
@@ -31,7 +31,7 @@ public:
     /** For a request without further parts. */
     BodySender() = default;
     /** @param files outlives the object */
-    BodySender(const MessageSession::Request &request, BodyFilesInFlight &files);
+    BodySender(const MessageRequest &request, BodyFilesInFlight &files);
 
     /** The part of the environment that the request's message holds. */
     std::string_view headInRequest() const noexcept { return environment_.substr(0, headInRequest_); }
@@ -81,7 +81,7 @@ private:
     int file_ = -1;
     std::uint64_t fileSize_ = 0;
     BodyFilesInFlight *files_ = nullptr;
-    /** See MessageSession::Request::bodyFileGiven and bodyInPieces. */
+    /** See MessageRequest::bodyFileGiven and bodyInPieces. */
     std::function<void(DescriptorSender)> given_;
     std::function<void()> inPieces_;
     /** The file was sent, and no instance is known to have taken it. */

@@ -82,7 +82,7 @@ ReplyChannel::Waiting Exchange::firstWait(milliseconds timeout) const noexcept {
     return mayWait ? ReplyChannel::Waiting::FOR_A_MOMENT : ReplyChannel::Waiting::NEVER;
 }
 
-Exchange::Event Exchange::receive(std::span<char> buffer, const MessageSession::Client &client, milliseconds timeout) {
+Exchange::Event Exchange::receive(std::span<char> buffer, const MessageRequest::Client &client, milliseconds timeout) {
     if (pending_) {
         return takePending(buffer);
     }
@@ -167,14 +167,6 @@ Exchange::Event Exchange::takePending(std::span<char> buffer) {
     return event;
 }
 
-std::optional<MessageSession::Times> Exchange::times() const noexcept {
-    if (!progress_.times().begun()) {
-        return std::nullopt;
-    }
-    const ExchangeTimes::Durations durations = progress_.times().durations();
-    return MessageSession::Times{durations.queue, durations.service};
-}
-
 bool Exchange::replyWaiting() {
     if (pending_ || progress_.over()) {
         return pending_.has_value();
@@ -188,7 +180,7 @@ bool Exchange::replyWaiting() {
     return (channel.readable() || timeLeft(queueDeadline()) == milliseconds(0)) && collect(Cause::MESSAGE);
 }
 
-MessageSession::Waited Exchange::awaitReply(int socket, MessageSession::Awaited awaited, milliseconds timeout) {
+ReplySource::Waited Exchange::awaitReply(int socket, ReplySource::Awaited awaited, milliseconds timeout) {
     if (pending_ || progress_.over()) {
         return {true, false};
     }
@@ -196,14 +188,14 @@ MessageSession::Waited Exchange::awaitReply(int socket, MessageSession::Awaited 
         return {collect(Cause::MESSAGE), false};
     }
     const MonotonicTime before = progress_.times().now();
-    const int events = (awaited != MessageSession::Awaited::BYTES ? POLLOUT : 0) |
-                       (awaited != MessageSession::Awaited::ROOM ? POLLIN : 0);
+    const int events =
+        (awaited != ReplySource::Awaited::BYTES ? POLLOUT : 0) | (awaited != ReplySource::Awaited::ROOM ? POLLIN : 0);
     pollfd entries[2] = {{progress_.sender().channel()->descriptor(), POLLIN, 0},
                          {socket, static_cast<short>(events), 0}};
     const milliseconds time = std::min({timeout, lookInterval(), timeLeft(progress_.times().workDeadline())});
     const int ready = pollChannel(entries, time);
     // The instance has all bytes that the client has sent, and waits for the client, too.
-    if (awaited != MessageSession::Awaited::ROOM && progress_.sender().channel()->drained() &&
+    if (awaited != ReplySource::Awaited::ROOM && progress_.sender().channel()->drained() &&
         progress_.seeWhetherBegun()) {
         excuse(progress_.times().now() - before);
     } else {

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "exchange/AppVersion.h"
-#include "exchange/ExchangeEvent.h"
-#include "exchange/MessageSession.h"
+#include "exchange/MessageRequest.h"
 #include "exchange/QueueHost.h"
+#include "exchange/ReplySource.h"
 #include "exchange/ReplyWait.h"
 #include "exchange/RequestProgress.h"
 
@@ -27,7 +27,7 @@ namespace Passenger {
  */
 class Exchange {
 public:
-    using Event = ExchangeEvent;
+    using Event = RequestProgress::Event;
 
     /** @param options must stay unchanged while the exchange lives */
     Exchange(QueueHostPtr host, const Options &options) : progress_(std::move(host), options) {}
@@ -37,26 +37,28 @@ public:
      * @throws QueueFullException: start() may be called again
      * @throws RefusedException, IOException, SystemException
      */
-    void start(const MessageSession::Request &request, std::uint8_t flags) {
+    void start(const MessageRequest &request, std::uint8_t flags) {
         client_ = request.client;
         progress_.start(request, flags);
     }
     /** Waits for the next event. REFUSED with 504: the request waited too long.
      *  @param buffer MAX_MESSAGE bytes at least */
-    Event receive(std::span<char> buffer, const MessageSession::Client &client, std::chrono::milliseconds timeout);
+    Event receive(std::span<char> buffer, const MessageRequest::Client &client, std::chrono::milliseconds timeout);
     /** See MessageSession::sendBody(). @throws SystemException */
     std::size_t sendBody(std::string_view block, bool last);
     bool bodyDone() const noexcept { return progress_.sender().body().done(); }
     /** See MessageSession::breakBody(). No other exchange uses the channel afterwards. */
     void breakBody() noexcept;
-    /** See MessageSession::excuse(). */
+    /** See ReplySource::excuse(). */
     void excuse(std::chrono::nanoseconds time) noexcept { progress_.times().excuse(time); }
     /** Whether receive() would return at once. */
     bool replyWaiting();
-    /** See MessageSession::awaitReply(). @throws SystemException */
-    MessageSession::Waited awaitReply(int socket, MessageSession::Awaited awaited, std::chrono::milliseconds timeout);
+    /** See ReplySource::awaitReply(). @throws SystemException */
+    ReplySource::Waited awaitReply(int socket, ReplySource::Awaited awaited, std::chrono::milliseconds timeout);
     /** See MessageSession::times(). */
-    std::optional<MessageSession::Times> times() const noexcept;
+    std::optional<ExchangeTimes::Durations> times() const noexcept {
+        return progress_.times().begun() ? std::optional(progress_.times().durations()) : std::nullopt;
+    }
     /** See MessageSession::instance(). */
     pid_t instance() const noexcept { return progress_.instance(); }
     /** See MessageSession::version(). */
@@ -66,7 +68,7 @@ public:
     void complete(bool whole = true) noexcept { progress_.complete(whole); }
 
     /** See MessageSession::giveUp(). */
-    void giveUp(MessageSession::End why) noexcept {
+    void giveUp(RequestProgress::End why) noexcept {
         if (!progress_.over()) {
             progress_.giveUp(why);
         }
@@ -95,7 +97,7 @@ private:
     void forgetBody() noexcept;
 
     RequestProgress progress_;
-    MessageSession::Client client_{-1};
+    MessageRequest::Client client_{-1};
     /** An event that was found while the body was sent. The next receive() returns it. */
     std::optional<Event> pending_;
     std::vector<char> lookBuffer_;

@@ -42,7 +42,7 @@ private:
 }  // namespace
 
 void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket,
-                         const MessageSession::Request &request, const ExchangeTimes &times) {
+                         const MessageRequest &request, const ExchangeTimes &times) {
     childSlot_ = host_.childSlot();
     entry_ = channel.inFlightEntry();
     overShare_ = false;
@@ -69,8 +69,7 @@ void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Tic
     host_.inFlightTable().sending(entry_, channel.id(), ticket, link.groupSlot, times.waitingSince());
 }
 
-std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink &link,
-                                                                 const MessageSession::Request &request,
+std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink &link, const MessageRequest &request,
                                                                  const ExchangeTimes &times) const {
     Admission::Load load;
     load.inFlight = inFlight_;

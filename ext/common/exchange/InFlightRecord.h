@@ -6,7 +6,7 @@
 
 #include "exchange/Admission.h"
 #include "exchange/ExchangeTimes.h"
-#include "exchange/MessageSession.h"
+#include "exchange/MessageRequest.h"
 #include "exchange/QueueHost.h"
 #include "shm/FairnessKey.h"
 
@@ -26,7 +26,7 @@ public:
 
     /** Adds the request, which is not in flight. @throws QueueFullException: the queue has reached
      *  its limit, and nothing was added */
-    void add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket, const MessageSession::Request &request,
+    void add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket, const MessageRequest &request,
              const ExchangeTimes &times);
     /** The request is in the queue. Wakes the agent if all instances are taken. */
     void sent(const QueueLink &link) noexcept;
@@ -45,7 +45,7 @@ public:
     void countNotStarted(const QueueLink &link) noexcept;
 
 private:
-    std::optional<Admission::Refusal> whetherRefused(const QueueLink &link, const MessageSession::Request &request,
+    std::optional<Admission::Refusal> whetherRefused(const QueueLink &link, const MessageRequest &request,
                                                      const ExchangeTimes &times) const;
     void tellWaited(const QueueLink &link, std::chrono::nanoseconds time) noexcept;
 

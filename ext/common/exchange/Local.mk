@@ -9,15 +9,15 @@ libpassenger_exchange_la_SOURCES = \
     %D%/ChannelStock.cpp \
     %D%/Exchange.cpp \
     %D%/ExchangeChannel.cpp \
-    %D%/ExchangeEvent.cpp \
     %D%/ExchangeState.cpp \
     %D%/ExchangeTimes.cpp \
     %D%/InFlightRecord.cpp \
+    %D%/MessageSession.cpp \
     %D%/Options.cpp \
     %D%/OvertakenCheck.cpp \
     %D%/QueueCache.cpp \
     %D%/QueueDelay.cpp \
-    %D%/QueueSession.cpp \
+    %D%/Reply.cpp \
     %D%/ReplyWait.cpp \
     %D%/RequestProgress.cpp \
     %D%/RequestSender.cpp \

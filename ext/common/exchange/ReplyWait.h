@@ -7,7 +7,7 @@
 #include <span>
 
 #include "base/Clock.h"
-#include "exchange/MessageSession.h"
+#include "exchange/MessageRequest.h"
 
 namespace Passenger {
 
@@ -22,7 +22,7 @@ int pollChannel(std::span<pollfd> entries, std::chrono::milliseconds time);
  */
 class ReplyWait {
 public:
-    ReplyWait(const MessageSession::Client &client, std::optional<MonotonicTime> deadline)
+    ReplyWait(const MessageRequest::Client &client, std::optional<MonotonicTime> deadline)
         : client_(client), deadline_(deadline) {}
 
     const std::optional<MonotonicTime> &deadline() const noexcept { return deadline_; }
@@ -52,7 +52,7 @@ public:
     Found poll(const Sources &sources, std::chrono::milliseconds time) const;
 
 private:
-    MessageSession::Client client_;
+    MessageRequest::Client client_;
     std::optional<MonotonicTime> deadline_;
     bool closely_ = false;
 };

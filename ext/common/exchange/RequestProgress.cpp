@@ -13,7 +13,7 @@ namespace Passenger {
 
 using std::chrono::milliseconds;
 
-using Kind = ExchangeEvent::Kind;
+using Kind = Reply::Kind;
 using State = ExchangeState;
 
 RequestProgress::~RequestProgress() {
@@ -49,7 +49,7 @@ void RequestProgress::enter(State next) noexcept {
     state_ = next;
 }
 
-void RequestProgress::start(const MessageSession::Request &request, std::uint8_t flags) {
+void RequestProgress::start(const MessageRequest &request, std::uint8_t flags) {
     enter(State::UNSENT);
     sender_.prepare(request, flags);
     send();
@@ -94,28 +94,26 @@ bool RequestProgress::seeWhetherBegun() noexcept {
     return !waits();
 }
 
-RequestProgress::Event RequestProgress::finish(Event event, State state) noexcept {
+RequestProgress::Event RequestProgress::finish(Reply reply, State state) noexcept {
     enter(state);
-    return event;
+    return reply;
 }
 
 /** The request has no whole answer, by the instance's fault. */
-RequestProgress::Event RequestProgress::endAsLost(Event event, State state) noexcept {
+RequestProgress::Event RequestProgress::endAsLost(Reply reply, State state) noexcept {
     sender_.inFlight().countLost(sender_.link());
-    return finish(std::move(event), state);
+    return finish(std::move(reply), state);
 }
 
 RequestProgress::Event RequestProgress::broken(std::string text) noexcept {
-    return endAsLost(Event::broken(std::move(text)), State::CUT_OFF);
+    return endAsLost(Reply::broken(std::move(text)), State::CUT_OFF);
 }
 
-void RequestProgress::giveUp(MessageSession::End why) noexcept {
+void RequestProgress::giveUp(End why) noexcept {
     switch (why) {
-        case MessageSession::End::TAKEN: sender_.inFlight().countCompleted(sender_.link(), times_); break;
-        case MessageSession::End::CLIENT_LEFT:
-            sender_.inFlight().countLeft(sender_.link(), times_.waitedUntilBegun());
-            break;
-        case MessageSession::End::MALFORMED: sender_.inFlight().countLost(sender_.link()); break;
+        case End::TAKEN: sender_.inFlight().countCompleted(sender_.link(), times_); break;
+        case End::CLIENT_LEFT: sender_.inFlight().countLeft(sender_.link(), times_.waitedUntilBegun()); break;
+        case End::MALFORMED: sender_.inFlight().countLost(sender_.link()); break;
     }
     enter(State::CUT_OFF);
 }
@@ -207,7 +205,7 @@ std::optional<RequestProgress::Event> RequestProgress::resend() {
         if (state_ != State::REFUSED) {
             enter(State::ENDED);
         }
-        return Event::refused(refusal.status(), refusal.reportId(), refusal.what());
+        return Reply::refused(refusal.status(), refusal.reportId(), refusal.what());
     }
     return std::nullopt;
 }
@@ -235,7 +233,7 @@ std::optional<RequestProgress::Event> RequestProgress::instanceDied(bool killed)
 std::optional<RequestProgress::Event> RequestProgress::channelEnded() {
     if (!sender_.channel()) {
         enter(State::ENDED);
-        return Event::refused(503, "", "the agent ended while it was asked for a reply channel");
+        return Reply::refused(503, "", "the agent ended while it was asked for a reply channel");
     }
     withdrawal().mark();
     const bool begun = !waits() || claimed();
@@ -310,8 +308,8 @@ std::optional<RequestProgress::Event> RequestProgress::hint(const MessageHeader 
     const std::span<char> payload = sender_.channel().agentsPayload(buffer);
     const std::size_t idLength = std::min<std::size_t>(header.headLength, payload.size());
     const std::string_view text(payload.data(), payload.size());
-    Event refusal =
-        Event::refused(header.status, std::string(text.substr(0, idLength)), std::string(text.substr(idLength)));
+    Reply refusal =
+        Reply::refused(header.status, std::string(text.substr(0, idLength)), std::string(text.substr(idLength)));
     std::optional<Event> event;
     if (!withdrawn(buffer, event)) {
         return event;
@@ -340,7 +338,7 @@ std::optional<RequestProgress::Event> RequestProgress::queueTimeUp(std::span<cha
         return event;
     }
     sender_.inFlight().countTimedOut(sender_.link(), times_.waited());
-    return finish(Event::waitedTooLong(options_.maxQueueTime), State::ENDED);
+    return finish(Reply::waitedTooLong(options_.maxQueueTime), State::ENDED);
 }
 
 RequestProgress::Event RequestProgress::timedOut(std::span<char> buffer) {
@@ -363,7 +361,7 @@ void RequestProgress::tellSlow() noexcept {
 RequestProgress::Event RequestProgress::overran() noexcept {
     host_->tellOverrun(sender_.link(), sender_.channel()->id(), sender_.ticket(), options_.maxRequestTime);
     sender_.inFlight().countOverran(sender_.link());
-    return finish(Event::workedTooLong(options_.maxRequestTime), State::CUT_OFF);
+    return finish(Reply::workedTooLong(options_.maxRequestTime), State::CUT_OFF);
 }
 
 }  // namespace Passenger

@@ -6,15 +6,19 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "exchange/ExchangeEvent.h"
+#include "base/FileDescriptor.h"
 #include "exchange/ExchangeState.h"
 #include "exchange/ExchangeTimes.h"
-#include "exchange/MessageSession.h"
+#include "exchange/MessageRequest.h"
 #include "exchange/OvertakenCheck.h"
 #include "exchange/QueueHost.h"
+#include "exchange/Reply.h"
 #include "exchange/RequestSender.h"
 #include "exchange/Withdrawal.h"
+#include "shm/Layouts.h"
 
 namespace Passenger {
 
@@ -33,7 +37,20 @@ namespace Passenger {
  */
 class RequestProgress {
 public:
-    using Event = ExchangeEvent;
+    /** What ends a wait: a message of an instance for this exchange, or the end. A plain value. */
+    struct Event {
+        Event() noexcept = default;
+        Event(Reply reply) noexcept : end(std::move(reply)) {}  // NOLINT(google-explicit-constructor)
+
+        bool endsWith(Reply::Kind kind) const noexcept { return end && end->kind == kind; }
+
+        /** The reply that ends the exchange. Nothing: a message. */
+        std::optional<Reply> end;
+        MessageHeader header{};
+        /** The message's, in the caller's buffer behind the header. */
+        std::span<char> payload;
+        std::vector<FileDescriptor> descriptors;
+    };
 
     RequestProgress(QueueHostPtr host, const Options &options)
         : host_(std::move(host)), options_(options), times_(*host_, options), sender_(*host_, options) {}
@@ -42,7 +59,7 @@ public:
     RequestProgress &operator=(const RequestProgress &) = delete;
 
     /** See Exchange::start(). */
-    void start(const MessageSession::Request &request, std::uint8_t flags);
+    void start(const MessageRequest &request, std::uint8_t flags);
     /** @param whole the instance has not broken the answer off */
     void complete(bool whole) noexcept;
 
@@ -84,8 +101,17 @@ public:
     void tellSlow() noexcept;
     /** receive() found the channel's end. */
     std::optional<Event> channelEnded();
+    /** Why the caller receives no further reply. */
+    enum class End {
+        /** The caller has what it needs of the answer. */
+        TAKEN,
+        /** The client has left, or did not send its whole body. */
+        CLIENT_LEFT,
+        /** The answer is malformed. */
+        MALFORMED
+    };
     /** See MessageSession::giveUp(). Only while the exchange is not over. */
-    void giveUp(MessageSession::End why) noexcept;
+    void giveUp(End why) noexcept;
     /** The channel carried a message that the protocol does not allow. */
     Event broken(std::string text) noexcept;
 
@@ -103,8 +129,8 @@ private:
     std::optional<Event> agentsMessage(const MessageHeader &header, std::span<char> buffer);
     std::optional<Event> hint(const MessageHeader &header, std::span<char> buffer);
     std::optional<Event> answer(const MessageHeader &header, std::span<char> buffer) noexcept;
-    Event finish(Event event, ExchangeState state) noexcept;
-    Event endAsLost(Event event, ExchangeState state) noexcept;
+    Event finish(Reply reply, ExchangeState state) noexcept;
+    Event endAsLost(Reply reply, ExchangeState state) noexcept;
 
     const QueueHostPtr host_;
     const Options &options_;

@@ -15,7 +15,7 @@ constexpr std::uint16_t MAX_RESENDS = 1000;
 
 }  // namespace
 
-void RequestSender::prepare(const MessageSession::Request &request, std::uint8_t flags) {
+void RequestSender::prepare(const MessageRequest &request, std::uint8_t flags) {
     if (request.environment.size() > MAX_ENVIRONMENT) {
         throw ProtocolException("the request's head is longer than 1 MiB");
     }

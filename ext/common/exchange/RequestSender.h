@@ -8,7 +8,7 @@
 #include "exchange/ExchangeChannel.h"
 #include "exchange/ExchangeTimes.h"
 #include "exchange/InFlightRecord.h"
-#include "exchange/MessageSession.h"
+#include "exchange/MessageRequest.h"
 #include "exchange/QueueHost.h"
 #include "shm/Layouts.h"
 
@@ -28,7 +28,7 @@ public:
 
     /** Stores the request. Nothing is sent yet. @throws ProtocolException: the request exceeds a
      *  limit */
-    void prepare(const MessageSession::Request &request, std::uint8_t flags);
+    void prepare(const MessageRequest &request, std::uint8_t flags);
     /**
      * Sends the request under a new ticket.
      * @throws QueueFullException: the queue has no room, and the request is not in flight
@@ -75,7 +75,7 @@ private:
     const Options &options_;
     QueueLinkPtr link_;
     ExchangeChannel channel_;
-    MessageSession::Request request_;
+    MessageRequest request_;
     BodySender body_;
     InFlightRecord inFlight_;
     Ticket ticket_;

@@ -11,20 +11,19 @@ namespace Passenger {
 
 StreamSession::StreamSession(QueueHostPtr host, const Options &options) : exchange_(std::move(host), options) {
     try {
-        exchange_.start(MessageSession::Request{}, STREAM);
+        exchange_.start(MessageRequest{}, STREAM);
     } catch (const RefusedException &error) {
         throw SpawnException(error.what());
     }
     std::vector<char> buffer(MAX_MESSAGE);
     Exchange::Event event = exchange_.receive(buffer, -1, std::chrono::milliseconds(-1));
-    using Kind = Exchange::Event::Kind;
-    if (event.kind == Kind::REFUSED) {
-        throw SpawnException(event.text);
+    if (event.endsWith(Reply::Kind::REFUSED)) {
+        throw SpawnException(event.end->text);
     }
-    if (event.kind == Kind::LOST) {
+    if (event.endsWith(Reply::Kind::LOST)) {
         throw IOException("the instance died before it began the session");
     }
-    if (event.kind != Kind::MESSAGE || event.header.type != MessageType::ACCEPTED || event.descriptors.size() != 1) {
+    if (event.end || event.header.type != MessageType::ACCEPTED || event.descriptors.size() != 1) {
         throw ProtocolException("the instance did not open the session's stream");
     }
     exchange_.complete();

@@ -13,7 +13,7 @@ struct OwnedOptions {
 };
 
 /** A session that owns the options which it refers to.
- *  @param Form QueueSession or StreamSession */
+ *  @param Form MessageSession or StreamSession */
 template <typename Form> class OwningSession final : private OwnedOptions, public Form {
 public:
     OwningSession(QueueHostPtr host, const Options &options) : OwnedOptions{options}, Form(std::move(host), owned) {}

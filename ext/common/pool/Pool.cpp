@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/Exceptions.h"
-#include "exchange/QueueSession.h"
+#include "exchange/MessageSession.h"
 #include "log/Log.h"
 #include "pool/LocalSender.h"
 #include "pool/OwningSession.h"
@@ -77,7 +77,7 @@ void Pool::restore(const std::string &key, const std::string &note, std::vector<
 // ----- Requests
 
 MessageSessionPtr Pool::get(const Options &options) {
-    return std::make_unique<OwningSession<QueueSession>>(host(options), options);
+    return std::make_unique<OwningSession<MessageSession>>(host(options), options);
 }
 
 QueueHostPtr Pool::host(const Options &options) {

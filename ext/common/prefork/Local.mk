@@ -10,7 +10,6 @@ libpassenger_prefork_la_SOURCES = \
     %D%/PreFork.cpp \
     %D%/PreForkAttributes.cpp \
     %D%/ProgramLauncher.cpp \
-    %D%/RollingRestart.cpp \
     %D%/SilenceWatch.cpp \
     %D%/SpareControl.cpp \
     %D%/TcpServer.cpp \

@@ -14,10 +14,7 @@
 namespace Passenger {
 
 PreFork::PreFork(PreForkSettings settings, std::unique_ptr<WorkerLauncher> launcher, const Clock &clock)
-    : WorkerMonitor(std::move(settings), clock),
-      launcher_(std::move(launcher)),
-      spares_(surplusTime()),
-      restart_(*this) {
+    : WorkerMonitor(std::move(settings), clock), launcher_(std::move(launcher)), spares_(surplusTime()) {
     if (!launcher_) {
         throw std::invalid_argument("PreFork needs a launcher");
     }
@@ -179,7 +176,7 @@ void PreFork::handlerShutdown() {
     if (std::exchange(shuttingDown_, true)) {
         return;
     }
-    restart_.cancel();
+    forgetRestart();
     endAll();
     stopIfOver();
     setAlarm();
@@ -206,7 +203,7 @@ void PreFork::handlerServerClosed(WorkerId id, int status) {
     }
     serverClosed(worker, status);
     if (!worker.ready) {
-        restart_.workerFailed(id, "a new worker " + describeEnd(status) + " before it was ready");
+        notReady(id, "a new worker " + describeEnd(status) + " before it was ready");
     }
     if (shuttingDown_) {
         stopIfOver();
@@ -270,7 +267,10 @@ void PreFork::restartServers() {
     // Missing workers load the new version, and are not replaced.
     handlerForkoff();
     if (!shuttingDown_) {
-        restart_.begin(newestOld);
+        newestOld_ = newestOld;
+        // It may load the previous version of the application.
+        end(std::exchange(replacement_, WorkerId()));
+        advanceRestart();
     }
     setAlarm();
 }
@@ -283,15 +283,51 @@ void PreFork::restartEnded(const std::string &problem) {
     }
 }
 
-WorkerId PreFork::startReplacement() {
-    startWorker(*launcher_);
-    return newestId();
+/** Starts a replacement of the next old worker. */
+void PreFork::advanceRestart() {
+    if (!workers().nextToReplace(*newestOld_)) {
+        stopRestart("");
+        return;
+    }
+    try {
+        startWorker(*launcher_);
+        replacement_ = newestId();
+    } catch (const std::exception &error) {
+        stopRestart(std::string("a new worker could not be started: ") + error.what());
+    }
+}
+
+void PreFork::becameReady(WorkerId id) {
+    if (replacement_ != id) {
+        return;
+    }
+    if (const auto old = workers().nextToReplace(*newestOld_)) {
+        end(*old);
+    }
+    advanceRestart();
+}
+
+/** The worker ended before it was ready, or is too late. */
+void PreFork::notReady(WorkerId id, const std::string &problem) {
+    if (replacement_ == id) {
+        stopRestart(problem);
+    }
+}
+
+void PreFork::stopRestart(const std::string &problem) {
+    forgetRestart();
+    restartEnded(problem);
+}
+
+void PreFork::forgetRestart() noexcept {
+    newestOld_.reset();
+    replacement_ = WorkerId();
 }
 
 void PreFork::startTimedOut(WorkerId id) {
     spares_.startFailed(now());
     if (!workers().contains(id)) {
-        restart_.workerFailed(id, "a new worker was not ready in time");
+        notReady(id, "a new worker was not ready in time");
     }
 }
 

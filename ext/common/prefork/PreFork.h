@@ -10,7 +10,6 @@
 #include "base/SystemClock.h"
 #include "loop/EventLoop.h"
 #include "prefork/PreForkSettings.h"
-#include "prefork/RollingRestart.h"
 #include "prefork/SpareControl.h"
 #include "prefork/WorkerLauncher.h"
 #include "prefork/WorkerListener.h"
@@ -34,7 +33,7 @@ namespace Passenger {
  * free. SIGKILL is only sent to a worker that got SIGINT and did not
  * end within the grace.
  */
-class PreFork : public WorkerMonitor, private WorkerListener, private RollingRestart::Owner {
+class PreFork : public WorkerMonitor, private WorkerListener {
 public:
     /** @throws std::invalid_argument without a server or a launcher */
     PreFork(PreForkSettings settings, std::unique_ptr<WorkerLauncher> launcher,
@@ -66,7 +65,7 @@ public:
      * restartEnded() gets the reason. A call during a restart begins it anew.
      */
     void restartServers();
-    bool restarting() const noexcept { return restart_.running(); }
+    bool restarting() const noexcept { return newestOld_.has_value(); }
     /** Whether this process is a worker. */
     virtual bool isChild() const { return isChild_; }
 
@@ -98,7 +97,7 @@ protected:
     /** The worker's process has ended. */
     virtual void serverClosed(Worker &worker, int status);
     /** @param problem the reason why the restart stopped; empty: only new workers are left */
-    void restartEnded(const std::string &problem) override;
+    virtual void restartEnded(const std::string &problem);
 
 private:
     void workerStdout(WorkerId id, std::string_view output) override;
@@ -109,12 +108,13 @@ private:
     void launcherEnded(const std::string &reason) override;
 
     void attributesChanged() override;
-    void becameReady(WorkerId id) override { restart_.workerReady(id); }
+    void becameReady(WorkerId id) override;
     void startTimedOut(WorkerId id) override;
 
-    WorkerId startReplacement() override;
-    void endWorker(WorkerId id) override { end(id); }
-    std::optional<WorkerId> nextToReplace(WorkerId newest) const override { return workers().nextToReplace(newest); }
+    void advanceRestart();
+    void notReady(WorkerId id, const std::string &problem);
+    void stopRestart(const std::string &problem);
+    void forgetRestart() noexcept;
 
     void noteDeath(const Worker &worker, int status);
     void stopIfOver();
@@ -133,7 +133,10 @@ private:
     std::promise<void> end_;
     std::shared_future<void> awaitedEnd_ = end_.get_future().share();
     SpareControl spares_;
-    RollingRestart restart_;
+    /** While restartServers() replaces workers: those up to this id are old. */
+    std::optional<WorkerId> newestOld_;
+    /** The replacement that is starting; none at the beginning. */
+    WorkerId replacement_;
 };
 
 }  // namespace Passenger

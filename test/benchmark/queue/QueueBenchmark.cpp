@@ -1,7 +1,8 @@
 /*
  * The cost of a request's way between two processes: from a child through the application's queue
- * to an instance and back. It uses the classes of httpd's children (QueueSession and all below it).
- * A bare exchange of messages of the same sizes over one socket pair is measured for comparison.
+ * to an instance and back. It uses the classes of httpd's children (MessageSession and all below
+ * it). A bare exchange of messages of the same sizes over one socket pair is measured for
+ * comparison.
  *
  * The instance is a process that makes the system calls of
  * lib/passenger/instance/request_handler.rb for an answer of one message. All processes share a
@@ -30,8 +31,8 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "exchange/MessageSession.h"
 #include "exchange/QueueCache.h"
-#include "exchange/QueueSession.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
 #include "shm/Claims.h"
@@ -165,7 +166,7 @@ void OneLine::answer(const RequestHeader &request) const {
 /** The child's part of one request. */
 void roundTrip(const QueueHostPtr &host, const Options &options, const std::string &environment, int client,
                std::vector<char> &buffer) {
-    QueueSession session(host, options);
+    MessageSession session(host, options);
     MessageSession::Request request;
     request.environment = environment;
     request.retryable = true;

@@ -5,10 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
-#include <optional>
-#include <span>
 #include <string>
-#include <string_view>
 #include <thread>
 
 #include "io/SocketPair.h"
@@ -49,12 +46,8 @@ class ClientPaceTest : public LeakCheck {
     static constexpr milliseconds LONG{600000};
 
     /** An application whose replies the test determines. */
-    class Application : public MessageSession {
+    class Application : public ReplySource {
     public:
-        std::optional<Reply> start(const Request &) override { return std::nullopt; }
-        std::size_t sendBody(std::string_view block, bool) override { return block.size(); }
-        bool bodyDone() const override { return true; }
-        Reply receive(std::span<char>, const Client &, milliseconds) override { return {}; }
         bool replyWaiting() override { return replies; }
         void excuse(std::chrono::nanoseconds) override { ++excuses; }
         Waited awaitReply(int socket, Awaited, milliseconds timeout) override {
@@ -64,11 +57,6 @@ class ClientPaceTest : public LeakCheck {
             std::this_thread::sleep_for(silence);
             return {replies || silence > milliseconds(0), room};
         }
-        void breakBody() override {}
-        void giveUp(End) noexcept override {}
-        std::optional<AppVersion> version() const override { return std::nullopt; }
-        std::optional<Times> times() const override { return std::nullopt; }
-        pid_t instance() const override { return 0; }
 
         bool replies = false;
         int waits = 0;

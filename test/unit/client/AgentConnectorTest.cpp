@@ -40,7 +40,7 @@ FrameSocket acceptClient(const FileDescriptor &serverSocket) {
 
 /** Runs in a forked process: connects, and sends its number over each connection, which must come
  *  back. */
-[[noreturn]] void connectOften(int connectSocket, std::uint64_t number, int times) {
+[[noreturn]] void connectOften(const FileDescriptor &connectSocket, std::uint64_t number, int times) {
     try {
         for (int i = 0; i < times; ++i) {
             auto socket = connectToAgent(connectSocket, FrameSocket::in(LIMIT));
@@ -89,7 +89,7 @@ public:
             const pid_t child = ::fork();
             if (child == 0) {
                 pair_.first.reset();
-                connectOften(pair_.second.get(), static_cast<std::uint64_t>(i), TIMES);
+                connectOften(pair_.second, static_cast<std::uint64_t>(i), TIMES);
             }
             children.push_back(child);
         }
@@ -117,7 +117,7 @@ public:
         const pid_t child = ::fork();
         if (child == 0) {
             pair_.first.reset();
-            connectOften(pair_.second.get(), 1, 1);
+            connectOften(pair_.second, 1, 1);
         }
         char byte[1];
         receiveWithDescriptors(pair_.first, byte);
@@ -129,7 +129,7 @@ public:
     }
 
     void testAnAgentThatDoesNotAnswerIsATimeout() {
-        thrownBy<TimeoutException>([this] { connectToAgent(pair_.second.get(), FrameSocket::in(milliseconds(20))); });
+        thrownBy<TimeoutException>([this] { connectToAgent(pair_.second, FrameSocket::in(milliseconds(20))); });
     }
 
     void testAFullQueueOfWakeUpsDoesNotPreventAConnection() {
@@ -142,14 +142,13 @@ public:
                 sendWithDescriptors(pair_.second, "!", {}, MSG_DONTWAIT);
             }
         });
-        CPPUNIT_ASSERT(connectToAgent(pair_.second.get(), FrameSocket::in(LIMIT)));
-        thrownBy<TimeoutException>([this] { connectToAgent(pair_.second.get(), FrameSocket::in(milliseconds(20))); });
+        CPPUNIT_ASSERT(connectToAgent(pair_.second, FrameSocket::in(LIMIT)));
+        thrownBy<TimeoutException>([this] { connectToAgent(pair_.second, FrameSocket::in(milliseconds(20))); });
     }
 
     void testAnAgentThatIsGoneIsAnError() {
         pair_.first.reset();
-        const auto exception =
-            thrownBy<IOException>([this] { connectToAgent(pair_.second.get(), FrameSocket::in(LIMIT)); });
+        const auto exception = thrownBy<IOException>([this] { connectToAgent(pair_.second, FrameSocket::in(LIMIT)); });
         CPPUNIT_ASSERT(std::string(exception.what()).find("has ended") != std::string::npos);
     }
 
@@ -158,7 +157,7 @@ public:
         if (child == 0) {
             pair_.first.reset();
             try {
-                connectToAgent(pair_.second.get(), FrameSocket::in(LIMIT));
+                connectToAgent(pair_.second, FrameSocket::in(LIMIT));
             } catch (const TimeoutException &) {
                 ::_exit(2);
             } catch (const IOException &) {
@@ -203,8 +202,8 @@ private:
 
     void testAnAgentWithoutADescriptorRefusesAtOnce() {
         sendWithDescriptors(pair_.first, std::string_view(&CONNECTION_REFUSED, 1), {});
-        const auto error = thrownBy<DescriptorShortageException>(
-            [this] { connectToAgent(pair_.second.get(), FrameSocket::in(LIMIT)); });
+        const auto error =
+            thrownBy<DescriptorShortageException>([this] { connectToAgent(pair_.second, FrameSocket::in(LIMIT)); });
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, error.status());
     }
 };

@@ -48,8 +48,8 @@ class AgentControlTest : public LeakCheck {
     static constexpr std::chrono::seconds LIMIT{60};
 
     static void assertRefused(const AgentHandle &handle) {
-        thrownBy<IOException>(
-            [&] { connectToAgent(handle.connectSocket, FrameSocket::in(LIMIT), handle.absenceView); });
+        const FileDescriptor users(::fcntl(handle.connectSocket, F_DUPFD_CLOEXEC, 3));
+        thrownBy<IOException>([&] { connectToAgent(users, FrameSocket::in(LIMIT), handle.absenceView); });
     }
 
 public:
@@ -139,7 +139,7 @@ public:
         refuseAgentsUsers(handle);
         assertRefused(handle);
         auto agent = replaceAgent(handle, fakeAgentSettings());
-        const auto connected = connectToAgent(users.get(), FrameSocket::in(LIMIT), agent.handle.absenceView);
+        const auto connected = connectToAgent(users, FrameSocket::in(LIMIT), agent.handle.absenceView);
         CPPUNIT_ASSERT(connected);
         stopAgent(agent.handle);
     }

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/FileDescriptor.h"
-#include "exchange/QueueSession.h"
+#include "exchange/MessageSession.h"
 #include "io/SocketPair.h"
 
 #include "support/FakeHost.h"
@@ -41,7 +41,7 @@ class AnswerFileTest : public LeakCheck {
     static constexpr std::uint64_t SIZE = 200'000;
 
     std::shared_ptr<FakeHost> host_;
-    std::unique_ptr<QueueSession> session_;
+    std::unique_ptr<MessageSession> session_;
     std::vector<char> buffer_;
     FileDescriptor file_;
     std::string content_;
@@ -61,7 +61,7 @@ class AnswerFileTest : public LeakCheck {
 
     void begin(bool takesFile = true) {
         host_ = std::make_shared<FakeHost>();
-        session_ = std::make_unique<QueueSession>(host_, host_->options);
+        session_ = std::make_unique<MessageSession>(host_, host_->options);
         MessageSession::Request request;
         request.takesFile = takesFile;
         CPPUNIT_ASSERT(!session_->start(request));

@@ -57,7 +57,7 @@ class BodySenderTest : public LeakCheck {
     std::vector<char> buffer_;
 
     void start(bool bodyFollows, bool retryable = false) {
-        MessageSession::Request request;
+        MessageRequest request;
         request.environment = environment_;
         request.bodyFollows = bodyFollows;
         request.retryable = retryable;
@@ -66,7 +66,7 @@ class BodySenderTest : public LeakCheck {
     void startWithFile(const std::string &body = "body") {
         file_ = FileDescriptor(memfd_create("body", MFD_CLOEXEC));
         CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(body.size()), pwrite(file_.get(), body.data(), body.size(), 0));
-        MessageSession::Request request;
+        MessageRequest request;
         request.environment = environment_;
         request.bodyFollows = true;
         request.bodyFile = file_.get();
@@ -85,13 +85,13 @@ class BodySenderTest : public LeakCheck {
         exchange_->sendBody("", true);
         CPPUNIT_ASSERT(exchange_->bodyDone());
     }
-    void awaitInVain() { CPPUNIT_ASSERT(receive(50ms).kind == Exchange::Event::Kind::TIMED_OUT); }
+    void awaitInVain() { CPPUNIT_ASSERT(receive(50ms).endsWith(Reply::Kind::TIMED_OUT)); }
     Exchange::Event receive(std::chrono::milliseconds timeout = 60s) {
         return exchange_->receive(buffer_, -1, timeout);
     }
     void answer() {
         host_->send(MessageType::RESPONSE, 1, "", "hello", true);
-        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive().end);
         exchange_->complete();
         exchange_.reset();
     }
@@ -194,7 +194,7 @@ public:
             host_->send(MessageType::RESPONSE, 1, "", "hello", true);
             return received;
         });
-        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive().end);
         CPPUNIT_ASSERT(instance.get() == body);
         CPPUNIT_ASSERT(exchange_->bodyDone());
     }
@@ -224,7 +224,7 @@ public:
     }
 
     void testAnAnswerWaitsWhileTheInstanceReadsTheBody() {
-        MessageSession::Request request;
+        MessageRequest request;
         request.bodyFollows = true;
         // Asked before each wait: the instance answers, and reads all that is in the channel.
         const auto reads = [](const void *host) noexcept {
@@ -235,13 +235,13 @@ public:
             }
             return false;
         };
-        request.client = MessageSession::Client(reads, host_.get());
+        request.client = MessageRequest::Client(reads, host_.get());
         exchange_->start(request, 0);
         host_->claim(host_->take());
         const std::string body(5000000, 'x');
         CPPUNIT_ASSERT_EQUAL(body.size(), exchange_->sendBody(body, true));
         CPPUNIT_ASSERT(exchange_->bodyDone());
-        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive().end);
     }
 
     void testTheRestOfALongHeadIsSentInBodyMessages() {
@@ -255,7 +255,7 @@ public:
             host_->send(MessageType::RESPONSE, 1, "", "hello", true);
             return rest;
         });
-        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive().end);
         CPPUNIT_ASSERT(request.environment + instance.get() == environment_);
     }
 
@@ -285,7 +285,7 @@ public:
 
     void testABodyThatDoesNotFitItsRequestIsRefused() {
         const std::string body(MAX_MESSAGE, 'x');
-        MessageSession::Request request;
+        MessageRequest request;
         request.environment = environment_;
         request.body = body;
         thrownBy<ProtocolException>([&] { exchange_->start(request, 0); });
@@ -314,7 +314,7 @@ public:
         host_->claim(host_->take());
         exchange_->sendBody("body", true);
         host_->send(MessageType::LOST, 1);
-        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::LOST);
+        CPPUNIT_ASSERT(receive().endsWith(Reply::Kind::LOST));
     }
 
     void testBodyMessagesOfAnEarlierTicketAreKept() {
@@ -324,7 +324,7 @@ public:
         host_->send(MessageType::RECHECK, 1);
         // No instance has claimed the request. The request is queued again, and the first bytes of
         // its body stay in the channel.
-        CPPUNIT_ASSERT(receive(50ms).kind == Exchange::Event::Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive(50ms).endsWith(Reply::Kind::TIMED_OUT));
         const FakeHost::Request again = host_->take();
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, again.header.ticket);
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{1}, again.header.resends);
@@ -347,7 +347,7 @@ public:
         const std::string body(100'000, 'x');
         CPPUNIT_ASSERT_EQUAL(body.size(), exchange_->sendBody(body, true));
         host_->prepare();
-        CPPUNIT_ASSERT(receive(50ms).kind == Exchange::Event::Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive(50ms).endsWith(Reply::Kind::TIMED_OUT));
         host_->take();
         CPPUNIT_ASSERT(body == host_->receiveBody());
     }
@@ -358,7 +358,7 @@ public:
         exchange_->sendBody("bo", false);
         host_->prepare();
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, exchange_->sendBody("dy", true));
-        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::LOST);
+        CPPUNIT_ASSERT(receive().endsWith(Reply::Kind::LOST));
     }
 
     void testTheBodyOfARequestThatWasNotBegunIsSentOnAnotherChannel() {
@@ -376,7 +376,7 @@ public:
         host_->send(MessageType::RESPONSE, 1, "", "too large", true);
         host_->prepare();
         exchange_->sendBody("body", true);
-        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive().end);
     }
 
     void testAChannelThatTheInstanceClosesOnlyForReadingIsBroken() {
@@ -384,7 +384,7 @@ public:
         host_->claim(host_->take());
         host_->refuseBody();
         exchange_->sendBody("body", true);
-        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::BROKEN);
+        CPPUNIT_ASSERT(receive().endsWith(Reply::Kind::BROKEN));
     }
 
     void testAFileIsSentInPiecesIfInstancesHaveNotTakenThoseBefore() {
@@ -398,7 +398,7 @@ public:
         sendFile();
         CPPUNIT_ASSERT(!host_->bodyFiles().enter());
         Exchange second(host_, host_->options);
-        MessageSession::Request request;
+        MessageRequest request;
         request.environment = environment_;
         request.bodyFollows = true;
         request.bodyFile = file_.get();
@@ -423,7 +423,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("body"), fileOf(*host_->receive()));
         CPPUNIT_ASSERT(!host_->bodyFiles().enter());
         host_->send(MessageType::RESPONSE, request.header.ticket, "", "hello", false);
-        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive().end);
         CPPUNIT_ASSERT(host_->bodyFiles().enter());
     }
 };

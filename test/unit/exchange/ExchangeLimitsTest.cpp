@@ -50,14 +50,14 @@ class ExchangeLimitsTest : public LeakCheck {
     CPPUNIT_TEST(testABegunRequestContinuesWhileItsProcessEnds);
     CPPUNIT_TEST_SUITE_END();
 
-    using Kind = Exchange::Event::Kind;
+    using Kind = Reply::Kind;
 
     std::shared_ptr<FakeHost> host_;
     std::vector<std::unique_ptr<Exchange>> exchanges_;
     std::vector<char> buffer_;
 
     /** One more. */
-    Exchange &start(const MessageSession::Request &request = {}) {
+    Exchange &start(const MessageRequest &request = {}) {
         exchanges_.push_back(std::make_unique<Exchange>(host_, host_->options));
         exchanges_.back()->start(request, 0);
         return *exchanges_.back();
@@ -74,8 +74,8 @@ class ExchangeLimitsTest : public LeakCheck {
         return exchange.receive(buffer_, -1, timeout);
     }
     void assertTimedOut(const Exchange::Event &event) {
-        CPPUNIT_ASSERT(event.kind == Kind::REFUSED);
-        CPPUNIT_ASSERT_EQUAL(std::uint16_t{504}, event.status);
+        CPPUNIT_ASSERT(event.endsWith(Kind::REFUSED));
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{504}, event.end->status);
     }
 
     /** An exchange whose claim was seen. */
@@ -238,7 +238,7 @@ public:
         host_->setCapacity(0);
         host_->take();
         host_->send(MessageType::SKIPPED, 1);
-        CPPUNIT_ASSERT(receive(*exchanges_.back(), 20ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive(*exchanges_.back(), 20ms).endsWith(Kind::TIMED_OUT));
         host_->take();
         host_->take();
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, host_->take().header.ticket);
@@ -260,8 +260,9 @@ public:
         host_->advance(2s);
         const Exchange::Event event = receive(exchange);
         assertTimedOut(event);
-        CPPUNIT_ASSERT_MESSAGE(event.text, event.text.find("1500 ms") != std::string::npos);
-        CPPUNIT_ASSERT_MESSAGE(event.text, event.text.find("PassengerMaxRequestQueueTime") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(event.end->text, event.end->text.find("1500 ms") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(event.end->text,
+                               event.end->text.find("PassengerMaxRequestQueueTime") != std::string::npos);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
         exchanges_.clear();
         CPPUNIT_ASSERT_EQUAL_MESSAGE("The channel is as good as new", 1U, host_->cleanEnds);
@@ -299,7 +300,7 @@ public:
         host_->clearClaim();
         host_->advance(6s);
         host_->send(MessageType::RESPONSE, 1, "", "hello", true);
-        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive(exchange).end);
     }
 
     void testAnAnswerThatHasArrivedIsReadAfterTheTimeLimit() {
@@ -308,7 +309,7 @@ public:
         host_->take();
         host_->send(MessageType::RESPONSE, 1, "", "hello", true);
         host_->advance(6s);
-        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive(exchange).end);
     }
 
     void testARequestThatIsSkippedAfterTheLimitIsRefused() {
@@ -324,7 +325,7 @@ public:
 
     void testARequestWhoseInstanceDiedMayWaitForTheWholeTimeLimitAgain() {
         host_->options.maxQueueTime = 5s;
-        MessageSession::Request request;
+        MessageRequest request;
         request.retryable = true;
         Exchange &exchange = start(request);
         host_->claim(host_->take());
@@ -345,8 +346,8 @@ public:
         Exchange &exchange = begun();
         host_->advance(6s);
         const Exchange::Event event = receive(exchange);
-        CPPUNIT_ASSERT(event.kind == Kind::TIMED_OUT);
-        CPPUNIT_ASSERT_MESSAGE(event.text, event.text.find("PassengerMaxRequestTime") != std::string::npos);
+        CPPUNIT_ASSERT(event.endsWith(Kind::TIMED_OUT));
+        CPPUNIT_ASSERT_MESSAGE(event.end->text, event.end->text.find("PassengerMaxRequestTime") != std::string::npos);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->overrun.size());
         CPPUNIT_ASSERT(Ticket(1) == host_->overrun.front().second);
         exchanges_.clear();
@@ -358,7 +359,7 @@ public:
         host_->options.maxRequestTime = 5s;
         Exchange &exchange = start();
         host_->advance(6s);
-        CPPUNIT_ASSERT(receive(exchange, 1ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive(exchange, 1ms).endsWith(Kind::TIMED_OUT));
         CPPUNIT_ASSERT(host_->overrun.empty());
     }
 
@@ -367,12 +368,12 @@ public:
         Exchange &exchange = start();
         host_->claim(host_->take());
         host_->send(MessageType::RESPONSE, 1, "", "some", false);
-        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive(exchange).end);
         host_->send(MessageType::DATA, 1, "", "more", false);
-        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive(exchange).end);
         host_->advance(6s);
         host_->send(MessageType::DATA, 1, "", "more", false);
-        CPPUNIT_ASSERT(receive(exchange).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive(exchange).endsWith(Kind::TIMED_OUT));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->overrun.size());
     }
 
@@ -382,9 +383,9 @@ public:
         host_->claim(host_->take());
         host_->advance(6s);
         host_->send(MessageType::INTERIM, 1, "", "", false, 100);
-        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive(exchange).end);
         host_->send(MessageType::RESPONSE, 1, "", "hello", true);
-        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive(exchange).end);
         CPPUNIT_ASSERT(host_->overrun.empty());
     }
 
@@ -393,41 +394,41 @@ public:
         Exchange &exchange = start();
         host_->claim(host_->take());
         host_->send(MessageType::RESPONSE, 1, "", "some", false);
-        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive(exchange).end);
         host_->send(MessageType::DATA, 1, "", "more", true);
         host_->clearClaim();
         host_->advance(6s);
-        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive(exchange).end);
         CPPUNIT_ASSERT(host_->overrun.empty());
     }
 
     void testTimeAtWorkEndsWhileTheBodyIsSent() {
         host_->options.maxQueueTime = 1s;
         host_->options.maxRequestTime = 20ms;
-        MessageSession::Request request;
+        MessageRequest request;
         request.bodyFollows = true;
         Exchange &exchange = start(request);
         host_->claim(host_->take());
         host_->advance(2s);
         const std::string body(16 * 1024 * 1024, 'x');
         CPPUNIT_ASSERT(exchange.sendBody(body, true) < body.size());
-        CPPUNIT_ASSERT(receive(exchange).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive(exchange).endsWith(Kind::TIMED_OUT));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->overrun.size());
     }
 
     void testARequestWhoseInstanceWasKilledIsNotRepeated() {
-        MessageSession::Request request;
+        MessageRequest request;
         request.retryable = true;
         Exchange &exchange = start(request);
         host_->claim(host_->take());
         host_->send(MessageType::LOST, 1, "", "", true, 502);
-        CPPUNIT_ASSERT(receive(exchange).kind == Kind::LOST);
+        CPPUNIT_ASSERT(receive(exchange).endsWith(Kind::LOST));
         CPPUNIT_ASSERT(!host_->hasRequest());
     }
 
     void testTheLimitHoldsWhileTheBodyIsSent() {
         host_->options.maxQueueTime = 20ms;
-        MessageSession::Request request;
+        MessageRequest request;
         request.bodyFollows = true;
         Exchange &exchange = start(request);
         const std::string body(16 * 1024 * 1024, 'x');
@@ -449,17 +450,17 @@ public:
         host_->options.maxRequestTime = 5s;
         Exchange &exchange = begun();
         host_->advance(6s);
-        CPPUNIT_ASSERT(exchange.awaitReply(-1, MessageSession::Awaited::BYTES, 60s).reply);
+        CPPUNIT_ASSERT(exchange.awaitReply(-1, ReplySource::Awaited::BYTES, 60s).reply);
         CPPUNIT_ASSERT(exchange.replyWaiting());
-        CPPUNIT_ASSERT(receive(exchange).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive(exchange).endsWith(Kind::TIMED_OUT));
     }
 
     void testAWaitingRequestIsRefusedWhenItsProcessEnds() {
         Exchange &exchange = start();
         host_->lastWait = host_->clock().now() + 100ms;
         const Exchange::Event event = receive(exchange);
-        CPPUNIT_ASSERT(event.kind == Kind::REFUSED);
-        CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, event.status);
+        CPPUNIT_ASSERT(event.endsWith(Kind::REFUSED));
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, event.end->status);
         CPPUNIT_ASSERT_EQUAL_MESSAGE("It is withdrawn", host_->take().header.ticket, host_->mark());
     }
 
@@ -476,7 +477,7 @@ public:
         const auto request = host_->take();
         host_->claim(request);
         host_->send(MessageType::RESPONSE, request.header.ticket, "", "begun", true);
-        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive(exchange).end);
     }
 };
 

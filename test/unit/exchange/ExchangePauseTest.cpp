@@ -20,7 +20,7 @@ class ExchangePauseTest : public LeakCheck {
     CPPUNIT_TEST(testAPauseBeforeTheFirstLookIsNoTimeAtWork);
     CPPUNIT_TEST_SUITE_END();
 
-    using Kind = Exchange::Event::Kind;
+    using Kind = Reply::Kind;
 
     /** A client that has left at the second question. After the first one this process stands
      *  still. */
@@ -47,8 +47,8 @@ class ExchangePauseTest : public LeakCheck {
     std::unique_ptr<Exchange> exchange_;
     std::vector<char> buffer_;
 
-    Kind receive(const MessageSession::Client &client, std::chrono::milliseconds timeout = -1ms) {
-        return exchange_->receive(buffer_, client, timeout).kind;
+    Exchange::Event receive(const MessageRequest::Client &client, std::chrono::milliseconds timeout = -1ms) {
+        return exchange_->receive(buffer_, client, timeout);
     }
 
 public:
@@ -70,16 +70,16 @@ public:
 
     void testAPauseIsNoTimeAtWork() {
         host_->send(MessageType::INTERIM, 1, "", "", false, 100);
-        CPPUNIT_ASSERT(receive(-1) == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive(-1).end);
         Pausing pausing{*host_};
-        CPPUNIT_ASSERT(receive({&Pausing::hasLeft, &pausing}) == Kind::CLIENT_LEFT);
+        CPPUNIT_ASSERT(receive({&Pausing::hasLeft, &pausing}).endsWith(Kind::CLIENT_LEFT));
         CPPUNIT_ASSERT(host_->overrun.empty());
     }
 
     /** The answer says that the instance has begun before. */
     void testAPauseBeforeTheFirstLookIsNoTimeAtWork() {
         Pausing pausing{*host_, true};
-        CPPUNIT_ASSERT(receive({&Pausing::hasLeft, &pausing}) == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive({&Pausing::hasLeft, &pausing}).end);
         receive(-1, 1ms);
         CPPUNIT_ASSERT(host_->overrun.empty());
     }

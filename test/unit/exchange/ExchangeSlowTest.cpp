@@ -23,13 +23,13 @@ class ExchangeSlowTest : public LeakCheck {
     CPPUNIT_TEST(testARequestWhoseAnswerHasBegunIsNotSlow);
     CPPUNIT_TEST_SUITE_END();
 
-    using Kind = Exchange::Event::Kind;
+    using Kind = Reply::Kind;
 
     std::shared_ptr<FakeHost> host_;
     std::unique_ptr<Exchange> exchange_;
     std::vector<char> buffer_;
 
-    void start(const MessageSession::Request &request = {}) { exchange_->start(request, 0); }
+    void start(const MessageRequest &request = {}) { exchange_->start(request, 0); }
     Exchange::Event receive(std::chrono::milliseconds timeout = 60s) {
         return exchange_->receive(buffer_, -1, timeout);
     }
@@ -53,7 +53,7 @@ public:
         start();
         host_->claim(host_->take());
         host_->advance(3s);
-        CPPUNIT_ASSERT(receive(0ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive(0ms).endsWith(Kind::TIMED_OUT));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->slow.size());
         CPPUNIT_ASSERT(Ticket(1) == host_->slow.front().second);
         CPPUNIT_ASSERT(host_->overrun.empty());
@@ -69,7 +69,7 @@ public:
     void testARequestWhoseBodyIsNotReadIsSlow() {
         host_->options.maxQueueTime = 1s;
         host_->options.maxRequestTime = 200ms;
-        MessageSession::Request request;
+        MessageRequest request;
         request.bodyFollows = true;
         start(request);
         host_->claim(host_->take());
@@ -84,7 +84,7 @@ public:
         start();
         host_->claim(host_->take());
         host_->send(MessageType::RESPONSE, 1);
-        CPPUNIT_ASSERT(receive().kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive().end);
         host_->advance(3s);
         receive(0ms);
         CPPUNIT_ASSERT(host_->slow.empty());

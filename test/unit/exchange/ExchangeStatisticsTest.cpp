@@ -37,13 +37,13 @@ class ExchangeStatisticsTest : public LeakCheck {
     CPPUNIT_TEST(testARefusedStreamDoesNotCountAsAnswered);
     CPPUNIT_TEST_SUITE_END();
 
-    using Kind = Exchange::Event::Kind;
+    using Kind = Reply::Kind;
 
     std::shared_ptr<FakeHost> host_;
     std::unique_ptr<Exchange> exchange_;
     std::vector<char> buffer_;
 
-    void start(const MessageSession::Request &request = {}, std::uint8_t flags = 0) {
+    void start(const MessageRequest &request = {}, std::uint8_t flags = 0) {
         exchange_ = std::make_unique<Exchange>(host_, host_->options);
         exchange_->start(request, flags);
     }
@@ -53,7 +53,7 @@ class ExchangeStatisticsTest : public LeakCheck {
     void answer(std::uint64_t ticket, std::chrono::microseconds queued) {
         host_->queued = static_cast<std::uint32_t>(queued.count());
         host_->send(MessageType::RESPONSE, ticket, "", "hello", true);
-        CPPUNIT_ASSERT(receive().kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive().end);
         exchange_->complete();
     }
     /** One time was counted, and this one. */
@@ -139,7 +139,7 @@ public:
     }
 
     void testTheTimeInAnInstanceThatDiedDoesNotCount() {
-        MessageSession::Request request;
+        MessageRequest request;
         request.retryable = true;
         start(request);
         host_->claim(host_->take());
@@ -156,7 +156,7 @@ public:
         start();
         host_->claim(host_->take());
         host_->send(MessageType::LOST, 1);
-        CPPUNIT_ASSERT(receive().kind == Kind::LOST);
+        CPPUNIT_ASSERT(receive().endsWith(Kind::LOST));
         exchange_.reset();
         assertFailed(1, 0, 0);
     }
@@ -168,8 +168,8 @@ public:
         receive();
         assertFailed(0, 0, 0);
         host_->send(MessageType::LOST, 1);
-        CPPUNIT_ASSERT(receive().kind == Kind::LOST);
-        exchange_->giveUp(MessageSession::End::MALFORMED);
+        CPPUNIT_ASSERT(receive().endsWith(Kind::LOST));
+        exchange_->giveUp(RequestProgress::End::MALFORMED);
         exchange_.reset();
         assertFailed(1, 0, 0);
     }
@@ -178,7 +178,7 @@ public:
         start();
         host_->claim(host_->take());
         host_->send(static_cast<MessageType>(99), 1);
-        CPPUNIT_ASSERT(receive().kind == Kind::BROKEN);
+        CPPUNIT_ASSERT(receive().endsWith(Kind::BROKEN));
         exchange_.reset();
         assertFailed(1, 0, 0);
     }
@@ -190,7 +190,7 @@ public:
         host_->send(MessageType::RESPONSE, 1, "", "hel");
         receive();
         host_->advance(5s);
-        CPPUNIT_ASSERT(receive().kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive().endsWith(Kind::TIMED_OUT));
         exchange_.reset();
         assertFailed(0, 1, 0);
     }
@@ -198,13 +198,13 @@ public:
     void testARequestForWhichNoInstanceStartsCountsAsNotStarted() {
         start();
         host_->send(MessageType::REFUSED, 1, "", "It does not boot.", true, 500);
-        CPPUNIT_ASSERT(receive().kind == Kind::REFUSED);
+        CPPUNIT_ASSERT(receive().endsWith(Kind::REFUSED));
         exchange_.reset();
         assertFailed(0, 0, 1);
     }
 
     void testAnAnswerThatItsCallerDoesNotReadToTheEndCountsByTheCallersReason() {
-        using End = MessageSession::End;
+        using End = RequestProgress::End;
         for (const End why : {End::TAKEN, End::CLIENT_LEFT, End::MALFORMED}) {
             host_ = std::make_shared<FakeHost>();
             start();
@@ -236,7 +236,7 @@ public:
         host_->setCapacity(0);
         host_->options.maxQueueSize = 1;
         Exchange first(host_, host_->options);
-        first.start(MessageSession::Request{}, 0);
+        first.start(MessageRequest{}, 0);
         thrownBy<RefusedException>([this] { start(); });
         assertCounted(0, 0, 0, 0);
         // It did not try again.
@@ -248,7 +248,7 @@ public:
         host_->options.maxQueueTime = 4s;
         start();
         host_->advance(5s);
-        CPPUNIT_ASSERT(receive().kind == Kind::REFUSED);
+        CPPUNIT_ASSERT(receive().endsWith(Kind::REFUSED));
         assertCounted(0, 0, 1, 0);
         assertTime(5s, host_->statistics().queueTime);
         exchange_.reset();
@@ -258,7 +258,7 @@ public:
     void testARequestThatWaitedTooLongForItsCallerCountsWithItsWait() {
         start();
         host_->advance(5s);
-        CPPUNIT_ASSERT(receive(10ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive(10ms).endsWith(Kind::TIMED_OUT));
         assertCounted(0, 0, 1, 0);
         assertTime(5s, host_->statistics().queueTime);
     }
@@ -268,7 +268,7 @@ public:
         host_->advance(5s);
         DescriptorPair client = makeStreamPair();
         client.second.reset();
-        CPPUNIT_ASSERT(receive(60s, client.first.get()).kind == Kind::CLIENT_LEFT);
+        CPPUNIT_ASSERT(receive(60s, client.first.get()).endsWith(Kind::CLIENT_LEFT));
         exchange_.reset();
         assertCounted(0, 0, 0, 1);
         assertTime(5s, host_->statistics().queueTime);
@@ -280,7 +280,7 @@ public:
         host_->advance(5s);
         DescriptorPair client = makeStreamPair();
         client.second.reset();
-        CPPUNIT_ASSERT(receive(60s, client.first.get()).kind == Kind::CLIENT_LEFT);
+        CPPUNIT_ASSERT(receive(60s, client.first.get()).endsWith(Kind::CLIENT_LEFT));
         exchange_.reset();
         assertCounted(0, 0, 0, 1);
         assertTime(5s, host_->statistics().queueTime);
@@ -309,7 +309,7 @@ public:
         start({}, STREAM);
         host_->advance(1500ms);
         host_->send(MessageType::ACCEPTED, 1, "", "", false, 0);
-        CPPUNIT_ASSERT(receive().kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive().end);
         exchange_->complete();
         assertCounted(0, 0, 0, 0);
         CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
@@ -323,7 +323,7 @@ public:
     void testARefusedStreamDoesNotCountAsAnswered() {
         start({}, STREAM);
         host_->send(MessageType::REFUSED, 1, "", "It does not boot.", true, 500);
-        CPPUNIT_ASSERT(receive().kind == Kind::REFUSED);
+        CPPUNIT_ASSERT(receive().endsWith(Kind::REFUSED));
         exchange_.reset();
         assertCounted(0, 0, 0, 0);
     }

@@ -25,14 +25,14 @@ class ExchangeStickyTest : public LeakCheck {
     CPPUNIT_TEST(testTheEndOfTheInstanceIsNoticedWithoutAMessage);
     CPPUNIT_TEST_SUITE_END();
 
-    using Kind = Exchange::Event::Kind;
+    using Kind = Reply::Kind;
 
     std::shared_ptr<FakeHost> host_;
     std::unique_ptr<Exchange> exchange_;
     std::vector<char> buffer_;
 
     void start() {
-        MessageSession::Request request;
+        MessageRequest request;
         request.environment = std::string_view("NAME\0value\0", 11);
         exchange_->start(request, 0);
     }
@@ -58,7 +58,7 @@ public:
         CPPUNIT_ASSERT(!host_->hasRequest());
         host_->claim(host_->takeOwn());
         host_->send(MessageType::RESPONSE, 1, "", "hello", true);
-        CPPUNIT_ASSERT(receive(60s).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive(60s).end);
     }
 
     void testARequestWaitsForItsInstanceWhileTheInstanceIsBusy() {
@@ -68,7 +68,7 @@ public:
             std::this_thread::sleep_for(1200ms);
             host_->send(MessageType::RESPONSE, 1, "", "hello", true);
         });
-        CPPUNIT_ASSERT(receive(60s).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive(60s).end);
         instance.get();
         CPPUNIT_ASSERT(!host_->hasRequest());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->takeOwn().header.ticket);
@@ -92,7 +92,7 @@ public:
         start();
         host_->takeOwn();
         host_->send(MessageType::RECHECK, 1);
-        CPPUNIT_ASSERT(receive(50ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive(50ms).endsWith(Kind::TIMED_OUT));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, host_->takeOwn().header.ticket);
         CPPUNIT_ASSERT(!host_->hasRequest());
     }
@@ -101,7 +101,7 @@ public:
         start();
         host_->closeOwnQueue();
         host_->send(MessageType::RECHECK, 1);
-        CPPUNIT_ASSERT(receive(50ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive(50ms).endsWith(Kind::TIMED_OUT));
         // Ticket 2 found the instance's queue closed.
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, host_->take().header.ticket);
         CPPUNIT_ASSERT_MESSAGE("The instance must not run what is left in its queue", host_->mark() >= 1);
@@ -113,7 +113,7 @@ public:
         host_->closeOwnQueue();
         host_->send(MessageType::RECHECK, 1);
         host_->send(MessageType::RESPONSE, 1, "", "hello", true);
-        CPPUNIT_ASSERT(receive(60s).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive(60s).end);
         CPPUNIT_ASSERT(!host_->hasRequest());
     }
 
@@ -121,7 +121,7 @@ public:
         start();
         host_->closeOwnQueue();
         auto instance = std::async(std::launch::async, [this] { return host_->serveNext(); });
-        CPPUNIT_ASSERT(receive(60s).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive(60s).end);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, instance.get());
     }
 };

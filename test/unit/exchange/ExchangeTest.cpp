@@ -54,14 +54,14 @@ class ExchangeTest : public LeakCheck {
     CPPUNIT_TEST(testAMessageOfTheAgentThatAnInstanceSendsBreaksTheChannel);
     CPPUNIT_TEST_SUITE_END();
 
-    using Kind = Exchange::Event::Kind;
+    using Kind = Reply::Kind;
 
     std::shared_ptr<FakeHost> host_;
     std::unique_ptr<Exchange> exchange_;
     std::vector<char> buffer_;
 
     void start(bool retryable = false) {
-        MessageSession::Request request;
+        MessageRequest request;
         request.environment = std::string_view("NAME\0value\0", 11);
         request.retryable = retryable;
         exchange_->start(request, 0);
@@ -71,7 +71,7 @@ class ExchangeTest : public LeakCheck {
     }
     void assertAnswered(const std::string &body) {
         const Exchange::Event event = receive();
-        CPPUNIT_ASSERT(event.kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!event.end);
         CPPUNIT_ASSERT(event.header.type == MessageType::RESPONSE);
         CPPUNIT_ASSERT_EQUAL(body, std::string(event.payload.data(), event.payload.size()));
     }
@@ -91,7 +91,7 @@ public:
     }
 
     void testARequestArrivesAsItIsWritten() {
-        MessageSession::Request request;
+        MessageRequest request;
         request.environment = std::string_view("NAME\0value\0", 11);
         request.body = "small";
         request.headRequest = true;
@@ -139,7 +139,7 @@ public:
         host_->take();
         host_->send(MessageType::SKIPPED, 1);
         host_->agentEnds = true;
-        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::REFUSED);
+        CPPUNIT_ASSERT(receive().endsWith(Reply::Kind::REFUSED));
     }
 
     void testALostRequestThatMayBeRepeatedIsSentOnceMore() {
@@ -147,7 +147,7 @@ public:
         host_->claim(host_->take());
         host_->send(MessageType::LOST, 1);
         host_->send(MessageType::LOST, 2);
-        CPPUNIT_ASSERT(receive().kind == Kind::LOST);
+        CPPUNIT_ASSERT(receive().endsWith(Kind::LOST));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, host_->take().header.ticket);
         CPPUNIT_ASSERT(!host_->hasRequest());
     }
@@ -156,7 +156,7 @@ public:
         start(false);
         host_->take();
         host_->send(MessageType::LOST, 1);
-        CPPUNIT_ASSERT(receive().kind == Kind::LOST);
+        CPPUNIT_ASSERT(receive().endsWith(Kind::LOST));
         CPPUNIT_ASSERT(!host_->hasRequest());
     }
 
@@ -166,7 +166,7 @@ public:
         host_->send(MessageType::RESPONSE, 1, "", "hel");
         host_->send(MessageType::LOST, 1);
         assertAnswered("hel");
-        CPPUNIT_ASSERT(receive().kind == Kind::LOST);
+        CPPUNIT_ASSERT(receive().endsWith(Kind::LOST));
         CPPUNIT_ASSERT(!host_->hasRequest());
     }
 
@@ -174,7 +174,7 @@ public:
         start();
         host_->take();
         host_->send(MessageType::RECHECK, 1);
-        CPPUNIT_ASSERT(receive(50ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive(50ms).endsWith(Kind::TIMED_OUT));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, host_->take().header.ticket);
         CPPUNIT_ASSERT_MESSAGE("An instance that wakes up with the first one must not run it", host_->mark() >= 1);
     }
@@ -202,10 +202,10 @@ public:
         start();
         host_->send(MessageType::REFUSED, 1, "deadbeef", "It does not boot.", true, 500);
         const Exchange::Event event = receive();
-        CPPUNIT_ASSERT(event.kind == Kind::REFUSED);
-        CPPUNIT_ASSERT_EQUAL(std::uint16_t{500}, event.status);
-        CPPUNIT_ASSERT_EQUAL(std::string("deadbeef"), event.reportId);
-        CPPUNIT_ASSERT_EQUAL(std::string("It does not boot."), event.text);
+        CPPUNIT_ASSERT(event.endsWith(Kind::REFUSED));
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{500}, event.end->status);
+        CPPUNIT_ASSERT_EQUAL(std::string("deadbeef"), event.end->reportId);
+        CPPUNIT_ASSERT_EQUAL(std::string("It does not boot."), event.end->text);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
     }
 
@@ -221,7 +221,7 @@ public:
         start();
         DescriptorPair client = makeStreamPair();
         client.second.reset();
-        CPPUNIT_ASSERT(receive(60s, client.first.get()).kind == Kind::CLIENT_LEFT);
+        CPPUNIT_ASSERT(receive(60s, client.first.get()).endsWith(Kind::CLIENT_LEFT));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
         exchange_.reset();
         CPPUNIT_ASSERT_EQUAL_MESSAGE("The channel is as good as new", 1U, host_->cleanEnds);
@@ -232,7 +232,7 @@ public:
         host_->claim(host_->take());
         DescriptorPair client = makeStreamPair();
         client.second.reset();
-        CPPUNIT_ASSERT(receive(60s, client.first.get()).kind == Kind::CLIENT_LEFT);
+        CPPUNIT_ASSERT(receive(60s, client.first.get()).endsWith(Kind::CLIENT_LEFT));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
         exchange_.reset();
         CPPUNIT_ASSERT_EQUAL(1U, host_->dirtyEnds);
@@ -245,9 +245,9 @@ public:
         host_->claim(host_->take());
         host_->send(MessageType::RESPONSE, 1);
         DescriptorPair client = makeStreamPair();
-        CPPUNIT_ASSERT(receive(60s, client.first.get()).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive(60s, client.first.get()).end);
         client.second.reset();
-        CPPUNIT_ASSERT(receive(60s, client.first.get()).kind == Kind::CLIENT_LEFT);
+        CPPUNIT_ASSERT(receive(60s, client.first.get()).endsWith(Kind::CLIENT_LEFT));
         exchange_.reset();
         CPPUNIT_ASSERT_EQUAL(1U, host_->dirtyEnds);
     }
@@ -258,7 +258,7 @@ public:
         host_->send(MessageType::RESPONSE, 1, "", "hello", LAST);
         DescriptorPair client = makeStreamPair();
         client.second.reset();
-        CPPUNIT_ASSERT(receive(60s, client.first.get()).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!receive(60s, client.first.get()).end);
         exchange_->complete();
         exchange_.reset();
         CPPUNIT_ASSERT_EQUAL(1U, host_->cleanEnds);
@@ -267,27 +267,27 @@ public:
     void testARequestWhoseClientLeavesWhileItsBodyIsSentIsWithdrawn() {
         DescriptorPair client = makeStreamPair();
         client.second.reset();
-        MessageSession::Request request;
+        MessageRequest request;
         request.environment = std::string_view("NAME\0value\0", 11);
         request.bodyFollows = true;
         request.client = client.first.get();
         exchange_->start(request, 0);
         const std::string body(4 * 1024 * 1024, 'x');
         CPPUNIT_ASSERT(exchange_->sendBody(body, true) < body.size());
-        CPPUNIT_ASSERT(receive().kind == Kind::CLIENT_LEFT);
+        CPPUNIT_ASSERT(receive().endsWith(Kind::CLIENT_LEFT));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
     }
 
     void testWhenTimeIsUpAWaitingRequestIsWithdrawn() {
         start();
-        CPPUNIT_ASSERT(receive(10ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive(10ms).endsWith(Kind::TIMED_OUT));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
     }
 
     void testWhenTimeIsUpABegunRequestIsCutOff() {
         start();
         host_->claim(host_->take());
-        CPPUNIT_ASSERT(receive(10ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive(10ms).endsWith(Kind::TIMED_OUT));
         exchange_.reset();
         CPPUNIT_ASSERT_EQUAL(1U, host_->dirtyEnds);
         CPPUNIT_ASSERT(!host_->receive());
@@ -309,7 +309,7 @@ public:
         host_->send(MessageType::RECHECK, 1);
         CPPUNIT_ASSERT(!exchange_->replyWaiting());
         host_->clearClaim();
-        CPPUNIT_ASSERT(receive().kind == Kind::LOST);
+        CPPUNIT_ASSERT(receive().endsWith(Kind::LOST));
     }
 
     void testARequestWhoseClaimVanishedIsWithdrawn() {
@@ -319,7 +319,7 @@ public:
         CPPUNIT_ASSERT(!exchange_->replyWaiting());
         host_->clearClaim();
         host_->clearMark();
-        CPPUNIT_ASSERT(receive(50ms).kind == Kind::LOST);
+        CPPUNIT_ASSERT(receive(50ms).endsWith(Kind::LOST));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
     }
 
@@ -327,7 +327,7 @@ public:
         start();
         host_->claim(host_->take());
         host_->prepare();  // The only other end goes.
-        CPPUNIT_ASSERT(receive().kind == Kind::LOST);
+        CPPUNIT_ASSERT(receive().endsWith(Kind::LOST));
     }
 
     void testAClosedGenerationIsFollowedByTheNext() {
@@ -358,7 +358,7 @@ public:
         while (RequestQueue::send(link->sending.get(), RequestHeader{}, large, "") == RequestQueue::Outcome::QUEUED) {
         }
         const auto error = thrownBy<RefusedException>([this] {
-            MessageSession::Request request;
+            MessageRequest request;
             const std::string environment(60000, 'x');
             request.environment = environment;
             exchange_->start(request, 0);
@@ -389,7 +389,7 @@ public:
                 return true;
             }
         });
-        CPPUNIT_ASSERT(receive().kind == Kind::BROKEN);
+        CPPUNIT_ASSERT(receive().endsWith(Kind::BROKEN));
         exchange_.reset();
         CPPUNIT_ASSERT_MESSAGE("Who was still writing is freed", instance.get());
     }
@@ -397,15 +397,15 @@ public:
     void testAMessageOfUnknownTypeBreaksTheChannel() {
         start();
         host_->send(static_cast<MessageType>(77), 1);
-        CPPUNIT_ASSERT(receive().kind == Kind::BROKEN);
+        CPPUNIT_ASSERT(receive().endsWith(Kind::BROKEN));
     }
 
     void testATooLongMessageBreaksTheChannel() {
         start();
         host_->sendRaw(std::string(MAX_MESSAGE + 1, 'x'));
         const Exchange::Event event = receive();
-        CPPUNIT_ASSERT(event.kind == Kind::BROKEN);
-        CPPUNIT_ASSERT(!event.text.empty());
+        CPPUNIT_ASSERT(event.endsWith(Kind::BROKEN));
+        CPPUNIT_ASSERT(!event.end->text.empty());
     }
 
     void testAChannelIsUsedAgainAfterACleanEnd() {
@@ -437,7 +437,7 @@ public:
         std::vector<std::unique_ptr<Exchange>> more;
         for (int i = 0; i < 2; i++) {
             more.push_back(std::make_unique<Exchange>(host_, host_->options));
-            more.back()->start(MessageSession::Request{}, 0);
+            more.back()->start(MessageRequest{}, 0);
         }
         CPPUNIT_ASSERT_EQUAL_MESSAGE("Once is enough", 1U, host_->woken);
     }
@@ -463,8 +463,8 @@ public:
                 host_->sendRaw(std::string(reinterpret_cast<const char *>(&header), sizeof(header)) +
                                std::string(size, 'x'));
                 const Exchange::Event event = receive();
-                CPPUNIT_ASSERT(event.kind == Kind::BROKEN);
-                CPPUNIT_ASSERT(event.text.find("only the agent may send") != std::string::npos);
+                CPPUNIT_ASSERT(event.endsWith(Kind::BROKEN));
+                CPPUNIT_ASSERT(event.end->text.find("only the agent may send") != std::string::npos);
                 CPPUNIT_ASSERT(!host_->hasRequest());
             }
         }

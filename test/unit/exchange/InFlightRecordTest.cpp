@@ -35,7 +35,7 @@ class InFlightRecordTest : public LeakCheck {
     std::unique_ptr<InFlightRecord> record_;
 
     void add(InFlightRecord &record, std::string_view key = "") {
-        MessageSession::Request request;
+        MessageRequest request;
         if (!key.empty()) {
             request.fairnessHash = [key](const FairnessKey::Secret &secret) { return hashOf(key, secret); };
         }

@@ -81,7 +81,7 @@ public:
 
     void testAClientWithoutASocketIsAsked() {
         bool left = false;
-        const MessageSession::Client client([](const void *it) noexcept { return *static_cast<const bool *>(it); },
+        const MessageRequest::Client client([](const void *it) noexcept { return *static_cast<const bool *>(it); },
                                             &left);
         const ReplyWait wait(client, std::nullopt);
         CPPUNIT_ASSERT(!wait.clientSaysLeft());

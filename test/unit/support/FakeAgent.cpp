@@ -1,5 +1,7 @@
 #include "support/FakeAgent.h"
 
+#include <fcntl.h>
+
 #include <chrono>
 #include <filesystem>
 
@@ -15,9 +17,10 @@ constexpr std::chrono::seconds TIMEOUT{60};
 }  // namespace
 
 FakeAgentClient::FakeAgentClient(int connectSocket) {
+    const FileDescriptor socket(::fcntl(connectSocket, F_DUPFD_CLOEXEC, 3));
     const auto deadline = FrameSocket::in(TIMEOUT);
     for (;;) {
-        socket_ = connectToAgent(connectSocket, deadline);
+        socket_ = connectToAgent(socket, deadline);
         try {
             const Frame frame = exchange(Frame(FrameType::HELLO));
             welcome_ = {static_cast<pid_t>(frame.number(0)),

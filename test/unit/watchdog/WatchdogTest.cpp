@@ -261,7 +261,7 @@ public:
         CPPUNIT_ASSERT(orphans.allEndWithin(std::chrono::seconds(0)));
         CPPUNIT_ASSERT(processes.allEndWithin(std::chrono::seconds(0)));
         CPPUNIT_ASSERT(!agentAlive(agent_.handle));
-        thrownBy<IOException>([&] { connectToAgent(connectSocket.get(), FrameSocket::in(LIMIT)); });
+        thrownBy<IOException>([&] { connectToAgent(connectSocket, FrameSocket::in(LIMIT)); });
     }
 
     void testAllProcessesEndWhenTheOwnerIsKilledThoughItsChildrenHoldItsDescriptors() {

@@ -1,4 +1,4 @@
-#include "exchange/QueueSession.h"
+#include "exchange/MessageSession.h"
 
 #include <sys/socket.h>
 
@@ -11,33 +11,8 @@ namespace Passenger {
 
 namespace {
 
-Reply refusal(std::uint16_t status, std::string reportId, std::string text) {
-    Reply reply;
-    reply.kind = Reply::Kind::REFUSED;
-    reply.status = status;
-    reply.reportId = std::move(reportId);
-    reply.text = std::move(text);
-    return reply;
-}
-
-Reply broken(std::string text) {
-    Reply reply;
-    reply.text = std::move(text);
-    return reply;
-}
-
 bool isLast(const Exchange::Event &event) {
     return (event.header.flags & LAST) != 0;
-}
-
-Reply::Kind replyKind(Exchange::Event::Kind kind) {
-    switch (kind) {
-        case Exchange::Event::Kind::LOST: return Reply::Kind::LOST;
-        case Exchange::Event::Kind::REFUSED: return Reply::Kind::REFUSED;
-        case Exchange::Event::Kind::CLIENT_LEFT: return Reply::Kind::CLIENT_LEFT;
-        case Exchange::Event::Kind::TIMED_OUT: return Reply::Kind::TIMED_OUT;
-        default: return Reply::Kind::BROKEN;
-    }
 }
 
 /**
@@ -57,39 +32,23 @@ bool isStreamOfApplication(const FileDescriptor &descriptor) noexcept {
 
 }  // namespace
 
-std::optional<Reply> QueueSession::start(const Request &request) {
+std::optional<Reply> MessageSession::start(const Request &request) {
     transferable_ = request.transferable;
     takesFile_ = request.takesFile;
     try {
         exchange_.start(request, 0);
         return std::nullopt;
     } catch (const QueueFullException &error) {
-        Reply reply = refusal(error.status(), error.reportId(), error.what());
+        Reply reply = Reply::refused(error.status(), error.reportId(), error.what());
         reply.queueFull = true;
         return reply;
     } catch (const RefusedException &error) {
-        return refusal(error.status(), error.reportId(), error.what());
+        return Reply::refused(error.status(), error.reportId(), error.what());
     }
 }
 
-std::size_t QueueSession::sendBody(std::string_view block, bool last) {
-    return exchange_.sendBody(block, last);
-}
-
-bool QueueSession::bodyDone() const {
-    return exchange_.bodyDone();
-}
-
-bool QueueSession::replyWaiting() {
-    return file_ || exchange_.replyWaiting();
-}
-
-MessageSession::Waited QueueSession::awaitReply(int socket, Awaited awaited, std::chrono::milliseconds timeout) {
-    return exchange_.awaitReply(socket, awaited, timeout);
-}
-
 /** Adds this message to the head. Nothing: the head continues in the next message. */
-std::optional<Reply> QueueSession::addToHead(const Exchange::Event &event) {
+std::optional<Reply> MessageSession::addToHead(const Exchange::Event &event) {
     const bool last = isLast(event);
     Reply reply;
     const std::size_t part = std::min<std::size_t>(headLength_ - head_.size(), event.payload.size());
@@ -98,7 +57,7 @@ std::optional<Reply> QueueSession::addToHead(const Exchange::Event &event) {
     } else {
         head_.append(event.payload.data(), part);
         if (head_.size() < headLength_) {
-            return last ? std::optional(broken("the answer ended within its head")) : std::nullopt;
+            return last ? std::optional(Reply::broken("the answer ended within its head")) : std::nullopt;
         }
         reply.head = head_;
     }
@@ -110,7 +69,7 @@ std::optional<Reply> QueueSession::addToHead(const Exchange::Event &event) {
     }
     headComplete_ = true;
     if (stream_ && !last) {
-        return broken("an answer that hijacks a connection and continues");
+        return Reply::broken("an answer that hijacks a connection and continues");
     }
     reply.kind = Reply::Kind::RESPONSE;
     reply.stream = std::move(stream_);
@@ -126,7 +85,7 @@ std::optional<Reply> QueueSession::addToHead(const Exchange::Event &event) {
 
 /** Takes the stream of a hijacked connection. False: the message has no such stream, or asks for a
  *  client that the request does not offer. */
-bool QueueSession::takeStream(Exchange::Event &event) {
+bool MessageSession::takeStream(Exchange::Event &event) {
     if (stream_ || headLength_ != 0 || headComplete_ || event.descriptors.size() != 1 ||
         !isStreamOfApplication(event.descriptors.front())) {
         return false;
@@ -141,7 +100,7 @@ bool QueueSession::takeStream(Exchange::Event &event) {
 }
 
 /** Takes the file that ends the answer. The instance is free then. @return the fault; null: none */
-const char *QueueSession::takeFile(Exchange::Event &event) {
+const char *MessageSession::takeFile(Exchange::Event &event) {
     if (!takesFile_ || headLength_ != 0 || !headComplete_ || !isLast(event)) {
         return "a file elsewhere than at the end of an answer, or of a request that takes none";
     }
@@ -158,7 +117,7 @@ const char *QueueSession::takeFile(Exchange::Event &event) {
     return nullptr;
 }
 
-Reply QueueSession::nextOfFile(std::span<char> buffer) {
+Reply MessageSession::nextOfFile(std::span<char> buffer) {
     Reply reply;
     const std::optional<std::size_t> size = file_->read(buffer);
     if (size) {
@@ -175,20 +134,18 @@ Reply QueueSession::nextOfFile(std::span<char> buffer) {
     return reply;
 }
 
-Reply QueueSession::receive(std::span<char> buffer, const Client &client, std::chrono::milliseconds timeout) {
+Reply MessageSession::receive(std::span<char> buffer, const Client &client, std::chrono::milliseconds timeout) {
     if (file_) {
         return nextOfFile(buffer);
     }
     for (;;) {
         Exchange::Event event = exchange_.receive(buffer, client, timeout);
-        if (event.kind != Exchange::Event::Kind::MESSAGE) {
-            Reply reply = refusal(event.status, std::move(event.reportId), std::move(event.text));
-            reply.kind = replyKind(event.kind);
-            return reply;
+        if (event.end) {
+            return std::move(*event.end);
         }
         if (event.header.type == MessageType::ANSWER_FILE) {
             const char *problem = takeFile(event);
-            return problem != nullptr ? broken(problem) : nextOfFile(buffer);
+            return problem != nullptr ? Reply::broken(problem) : nextOfFile(buffer);
         }
         if (std::optional<Reply> reply = replyFor(event)) {
             return std::move(*reply);
@@ -197,7 +154,7 @@ Reply QueueSession::receive(std::span<char> buffer, const Client &client, std::c
 }
 
 /** Nothing: the reply needs the next message, too. */
-std::optional<Reply> QueueSession::replyFor(Exchange::Event &event) {
+std::optional<Reply> MessageSession::replyFor(Exchange::Event &event) {
     const bool last = isLast(event);
     const bool continued = headLength_ != 0;
     Reply reply;
@@ -205,10 +162,10 @@ std::optional<Reply> QueueSession::replyFor(Exchange::Event &event) {
         case MessageType::RESPONSE:
         case MessageType::INTERIM:
             if (continued || headComplete_) {
-                return broken("a second head in one answer");
+                return Reply::broken("a second head in one answer");
             }
             if (event.header.headLength > MAX_RESPONSE_HEAD) {
-                return broken("the head of the answer is longer than 128 KiB");
+                return Reply::broken("the head of the answer is longer than 128 KiB");
             }
             headLength_ = event.header.headLength;
             headType_ = event.header.type;
@@ -221,7 +178,7 @@ std::optional<Reply> QueueSession::replyFor(Exchange::Event &event) {
                 return addToHead(event);
             }
             if (!headComplete_) {
-                return broken("data before the head of the answer");
+                return Reply::broken("data before the head of the answer");
             }
             reply.kind = Reply::Kind::DATA;
             reply.body = event.payload;
@@ -232,7 +189,7 @@ std::optional<Reply> QueueSession::replyFor(Exchange::Event &event) {
             return reply;
         case MessageType::TRAILERS:
             if (continued || !headComplete_ || !last) {
-                return broken("trailer fields elsewhere than at the end of an answer");
+                return Reply::broken("trailer fields elsewhere than at the end of an answer");
             }
             reply.kind = Reply::Kind::DATA;
             reply.trailers = {event.payload.data(), event.payload.size()};
@@ -240,7 +197,7 @@ std::optional<Reply> QueueSession::replyFor(Exchange::Event &event) {
             break;
         case MessageType::HIJACKED:
             if (!takeStream(event)) {
-                return broken("a hijacked connection without exactly one stream, or in the middle of an answer");
+                return Reply::broken("a hijacked connection without exactly one stream, or in the middle of an answer");
             }
             if (!last) {
                 return std::nullopt;
@@ -250,7 +207,7 @@ std::optional<Reply> QueueSession::replyFor(Exchange::Event &event) {
             reply.wantsClient = wantsClient_;
             break;
         case MessageType::ABORTED: reply.kind = Reply::Kind::ABORTED; break;
-        default: return broken("a message that does not belong to this exchange");
+        default: return Reply::broken("a message that does not belong to this exchange");
     }
     exchange_.complete(reply.kind != Reply::Kind::ABORTED);
     return reply;

@@ -1,4 +1,4 @@
-#include "exchange/ExchangeEvent.h"
+#include "exchange/Reply.h"
 
 #include <utility>
 
@@ -13,21 +13,21 @@ std::string toText(std::chrono::milliseconds time) {
 
 }  // namespace
 
-ExchangeEvent ExchangeEvent::broken(std::string text) {
-    ExchangeEvent event{Kind::BROKEN};
-    event.text = std::move(text);
-    return event;
+Reply Reply::broken(std::string text) {
+    Reply reply{Kind::BROKEN};
+    reply.text = std::move(text);
+    return reply;
 }
 
-ExchangeEvent ExchangeEvent::refused(std::uint16_t status, std::string reportId, std::string text) {
-    ExchangeEvent event{Kind::REFUSED};
-    event.status = status;
-    event.reportId = std::move(reportId);
-    event.text = std::move(text);
-    return event;
+Reply Reply::refused(std::uint16_t status, std::string reportId, std::string text) {
+    Reply reply{Kind::REFUSED};
+    reply.status = status;
+    reply.reportId = std::move(reportId);
+    reply.text = std::move(text);
+    return reply;
 }
 
-ExchangeEvent ExchangeEvent::waitedTooLong(std::chrono::milliseconds limit) {
+Reply Reply::waitedTooLong(std::chrono::milliseconds limit) {
     if (limit > std::chrono::milliseconds(0)) {
         return refused(
             504, "",
@@ -36,11 +36,11 @@ ExchangeEvent ExchangeEvent::waitedTooLong(std::chrono::milliseconds limit) {
     return refused(503, "", "no instance began the request before the server process had to end");
 }
 
-ExchangeEvent ExchangeEvent::workedTooLong(std::chrono::milliseconds limit) {
-    ExchangeEvent event{Kind::TIMED_OUT};
-    event.text =
+Reply Reply::workedTooLong(std::chrono::milliseconds limit) {
+    Reply reply{Kind::TIMED_OUT};
+    reply.text =
         "the application worked on the request for " + toText(limit) + ", the limit of PassengerMaxRequestTime";
-    return event;
+    return reply;
 }
 
 }  // namespace Passenger

@@ -1,4 +1,4 @@
-#include "exchange/QueueSession.h"
+#include "exchange/MessageSession.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -15,8 +15,8 @@ namespace Passenger {
 
 using namespace std::chrono_literals;
 
-class QueueSessionTest : public LeakCheck {
-    CPPUNIT_TEST_SUITE(QueueSessionTest);
+class MessageSessionTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(MessageSessionTest);
     CPPUNIT_TEST(testAnAnswerInOneMessageArrives);
     CPPUNIT_TEST(testAnAnswerWithoutAHeadArrives);
     CPPUNIT_TEST(testAHeadInSeveralMessagesArrives);
@@ -56,7 +56,7 @@ class QueueSessionTest : public LeakCheck {
     CPPUNIT_TEST_SUITE_END();
 
     std::shared_ptr<FakeHost> host_;
-    std::unique_ptr<QueueSession> session_;
+    std::unique_ptr<MessageSession> session_;
     std::vector<char> buffer_;
 
     Reply receive() { return session_->receive(buffer_, -1, 60s); }
@@ -74,7 +74,7 @@ public:
     void setUp() override {
         LeakCheck::setUp();
         host_ = std::make_shared<FakeHost>();
-        session_ = std::make_unique<QueueSession>(host_, host_->options);
+        session_ = std::make_unique<MessageSession>(host_, host_->options);
         buffer_.resize(MessageSession::BUFFER_SIZE);
         CPPUNIT_ASSERT(!session_->start(MessageSession::Request{}));
         host_->claim(host_->take());
@@ -285,7 +285,7 @@ public:
     }
 
     void testAnInstanceMayAskForTheClientOfATransferableRequest() {
-        session_ = std::make_unique<QueueSession>(host_, host_->options);
+        session_ = std::make_unique<MessageSession>(host_, host_->options);
         MessageSession::Request request;
         request.transferable = true;
         CPPUNIT_ASSERT(!session_->start(request));
@@ -391,7 +391,7 @@ public:
     void testARefusalIsReportedAtTheStart() {
         host_->closeQueue();
         host_->refusal.emplace(500, "deadbeef", "It does not boot.");
-        QueueSession refused(host_, host_->options);
+        MessageSession refused(host_, host_->options);
         const std::optional<Reply> reply = refused.start(MessageSession::Request{});
         CPPUNIT_ASSERT(reply && reply->kind == Reply::Kind::REFUSED);
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{500}, reply->status);
@@ -402,7 +402,7 @@ public:
         host_->setCapacity(0);
         host_->clearClaim();
         host_->options.maxQueueSize = 1;
-        QueueSession refused(host_, host_->options);
+        MessageSession refused(host_, host_->options);
         const std::optional<Reply> reply = refused.start(MessageSession::Request{});
         CPPUNIT_ASSERT(reply && reply->kind == Reply::Kind::REFUSED && reply->ends());
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, reply->status);
@@ -412,7 +412,7 @@ public:
     void testATooLongWaitIsReported() {
         host_->options.maxQueueTime = 5s;
         host_->clearClaim();
-        QueueSession waiting(host_, host_->options);
+        MessageSession waiting(host_, host_->options);
         CPPUNIT_ASSERT(!waiting.start(MessageSession::Request{}));
         host_->advance(6s);
         const Reply reply = waiting.receive(buffer_, -1, 60s);
@@ -442,6 +442,6 @@ public:
     }
 };
 
-CPPUNIT_TEST_SUITE_REGISTRATION(QueueSessionTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(MessageSessionTest);
 
 }  // namespace Passenger
