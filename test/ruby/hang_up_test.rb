@@ -28,7 +28,7 @@ module PhusionPassenger
 
     def test_a_hang_up_is_the_same_on_rubies_before_3_0
       assert_equal "[false, false, true]\n",
-                   run_ruby("require 'io/wait'\nIO.send(:remove_const, :PRIORITY)\n#{LOOKS}")
+                   run_ruby("IO.send(:remove_const, :PRIORITY)\n#{LOOKS}")
     end
 
     private
