@@ -1,17 +1,8 @@
 #include "server/PoolStatus.h"
 
-#include <algorithm>
-
 namespace Passenger {
 
 namespace {
-
-/** Without the empty buckets at the end: a reader of a thousand applications need not read them. */
-HistogramStatus histogramOf(const LogHistogram &times, std::uint64_t microseconds) {
-    const auto last =
-        std::find_if(times.counts.rbegin(), times.counts.rend(), [](std::uint64_t count) { return count > 0; });
-    return {{times.counts.begin(), last.base()}, static_cast<double>(microseconds) / 1e6};
-}
 
 InstanceStatus statusOf(const ProcessSnapshot &process) {
     InstanceStatus status;
