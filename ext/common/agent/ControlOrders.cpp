@@ -19,7 +19,6 @@
 #include "log/RecentEvents.h"
 #include "pool/DescriptorStore.h"
 #include "pool/QueuePauses.h"
-#include "server/PoolStatus.h"
 
 namespace Passenger {
 
@@ -117,9 +116,9 @@ Frame ControlOrders::answer(const Asker &asker, const Frame &order) {
 }
 
 void ControlOrders::Known::note(system_clock::time_point now, const GroupSnapshot &group) {
-    history.add(now, group.queueTime, group.serviceTime);
+    history.add(now, group.queueTimes, group.serviceTimes);
     const bool busy = std::any_of(group.processes.begin(), group.processes.end(),
-                                  [](const ProcessSnapshot &process) { return process.busyFor.count() > 0; });
+                                  [](const ProcessSnapshot &process) { return process.busyFor > 0; });
     if (busy || group.counters.requests != std::exchange(requests, group.counters.requests)) {
         lastUsed = secondsSinceEpoch(now);
     }
@@ -130,7 +129,7 @@ ControlOrders::Known &ControlOrders::known(const GroupSnapshot &group, system_cl
     Known &known = known_[group.name];
     if (known.madeAt != group.madeAt) {
         known.madeAt = group.madeAt;
-        known.since = secondsSinceEpoch(now) - inSeconds(group.age);
+        known.since = secondsSinceEpoch(now) - inSeconds(parts_.pool.clock().now() - group.madeAt);
     }
     return known;
 }
@@ -251,7 +250,8 @@ std::vector<AppStatus> ControlOrders::unknownToPool(const Applications &groups) 
 }
 
 AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time_point now, Detail detail) {
-    AppStatus status = statusOf(group);
+    AppStatus status = group;
+    status.instances.assign(group.processes.begin(), group.processes.end());
     Known &known = this->known(group, now);
     // What came since the last tick.
     known.note(now, group);
@@ -278,7 +278,7 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
         instance.applicationPid = facts.application;
         instance.cpuTime = inSeconds(facts.cpuTime);
         instance.processAge = inSeconds(facts.processAge);
-        if (const auto &ago = group.processes[i].lastUsed) {
+        if (const auto &ago = group.processes[i].unusedFor) {
             instance.lastUsed = secondsSinceEpoch(now) - inSeconds(*ago);
         }
     }
@@ -292,13 +292,11 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
 
 /** @param queries whether the URLs have their queries, in which secrets of clients may be */
 std::vector<RequestStatus> ControlOrders::requestsOf(const std::string &name, bool queries) const {
-    std::vector<RequestStatus> requests;
-    for (RequestSnapshot &request : parts_.pool.requests(name, MOST_REQUESTS)) {
+    std::vector<RequestStatus> requests = parts_.pool.requests(name, MOST_REQUESTS);
+    for (RequestStatus &request : requests) {
         if (!queries) {
             request.uri.resize(std::min(request.uri.find('?'), request.uri.size()));
         }
-        requests.push_back({request.pid, inSeconds(request.age), std::move(request.client), std::move(request.method),
-                            std::move(request.id), std::move(request.uri)});
     }
     return requests;
 }

@@ -373,7 +373,7 @@ std::vector<InstanceFacts::Instance> StandardPoolEngine::livingInstances() const
     std::vector<InstanceFacts::Instance> instances;
     for (const GroupSnapshot &group : pool_->inspect().groups) {
         for (const ProcessSnapshot &process : group.processes) {
-            instances.push_back({process.pid, process.hasDescendants});
+            instances.push_back({static_cast<pid_t>(process.pid), process.hasDescendants});
         }
     }
     return instances;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "control/AppStatus.h"
 #include "exchange/MessageSession.h"
 #include "exchange/QueueHost.h"
 #include "pool/CpuLoad.h"
@@ -134,7 +135,7 @@ public:
      *  long. */
     PoolSnapshot inspect() const;
     /** The requests of an application in flight, the oldest first; `most` at most. */
-    std::vector<RequestSnapshot> requests(const std::string &name, std::size_t most) const;
+    std::vector<RequestStatus> requests(const std::string &name, std::size_t most) const;
     /** Asks the instances of an application where their threads are. False: there is none. */
     bool askForThreads(const std::string &name);
     /** The stacks that the instances have sent since askForThreads(). */

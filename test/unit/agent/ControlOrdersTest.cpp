@@ -147,7 +147,7 @@ public:
         resources_ = std::make_unique<AppResources>(*loop_, *manager_);
         resources_->appUsers.set(BLOG, RunAs{"alice", "alice", OWNER, OWNER, ""});
         resources_->appUsers.set(SHOP, RunAs{"bob", "bob", OTHER_OWNER, OTHER_OWNER, ""});
-        facts_.emplace(InstanceFacts::Parts{[pid = instances(app("/srv/blog")).front().pid] {
+        facts_.emplace(InstanceFacts::Parts{[pid = static_cast<pid_t>(instances(app("/srv/blog")).front().pid)] {
                                                 return std::vector<InstanceFacts::Instance>{{pid, false}};
                                             },
                                             [](const InstanceFacts::Instance &) {

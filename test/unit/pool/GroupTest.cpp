@@ -116,7 +116,7 @@ public:
     void testARequestStartsAnInstanceThatServes() {
         serveOne();
         const PoolGuard guard(*context_);
-        CPPUNIT_ASSERT(group_->inspect(now()).state == GroupState::SERVING);
+        CPPUNIT_ASSERT(group_->inspect(now()).state == nameOf(GroupState::SERVING));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group_->inspect(now()).counters.spawned);
     }
 
@@ -138,7 +138,7 @@ public:
             request();
             group_->restart("it was ordered");
             check();
-            CPPUNIT_ASSERT(group_->inspect(now()).state == GroupState::DEPLOYING);
+            CPPUNIT_ASSERT(group_->inspect(now()).state == nameOf(GroupState::DEPLOYING));
         }
         factory_->release();
         CPPUNIT_ASSERT(eventuallyServes(2));
@@ -211,7 +211,7 @@ public:
             eventuallyHolds([this]() REQUIRES(poolLock) { return group_->scaler().spawns().starting() == 0; }));
         CPPUNIT_ASSERT(eventually([this] { return wasRefused(); }));
         const PoolGuard guard(*context_);
-        CPPUNIT_ASSERT(group_->inspect(now()).state == GroupState::FAILED);
+        CPPUNIT_ASSERT(group_->inspect(now()).state == nameOf(GroupState::FAILED));
         CPPUNIT_ASSERT_THROW(group_->attach(options_, Generation()), RefusedException);
         group_->tryAgain(now());
         CPPUNIT_ASSERT_EQUAL(0U, group_->scaler().spawns().starting());

@@ -92,7 +92,7 @@ std::vector<ProcessSnapshot> PoolContract::instances(const Options &options) con
 std::vector<InstanceId> PoolContract::instancesThat(Process::State state, const Options &options) const {
     std::vector<InstanceId> ids;
     for (const ProcessSnapshot &process : instances(options)) {
-        if (process.state == state) {
+        if (process.state == nameOf(state)) {
             ids.push_back(process.id);
         }
     }
@@ -100,7 +100,7 @@ std::vector<InstanceId> PoolContract::instancesThat(Process::State state, const 
 }
 
 bool PoolContract::eventuallyState(GroupState state, const Options &options) const {
-    return eventually([&] { return group(options).state == state; });
+    return eventually([&] { return group(options).state == nameOf(state); });
 }
 
 bool PoolContract::eventuallyServing(std::size_t count, const Options &options) const {
@@ -112,7 +112,8 @@ bool PoolContract::eventuallyServing(std::size_t count, const Options &options) 
 
 InstanceId PoolContract::idOf(const HeldPtr &request, const Options &options) const {
     for (const ProcessSnapshot &process : instances(options)) {
-        if (request->cell() - process.cells.first < process.cells.count && process.state != Process::State::STANDBY) {
+        if (request->cell() - process.cells.first < process.cells.count &&
+            process.state != nameOf(Process::State::STANDBY)) {
             return process.id;
         }
     }
