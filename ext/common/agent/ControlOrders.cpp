@@ -29,6 +29,10 @@ using std::chrono::system_clock;
 
 /** Answers within this time tell the same state, so that askers do not cost the pool much. */
 constexpr milliseconds SAME_STATE{100};
+/** The age of figures of instances from which on they are measured again: while somebody asks for
+ *  them, and otherwise. */
+constexpr std::chrono::seconds ASKED_FIGURES{5};
+constexpr std::chrono::minutes OLDEST_FIGURES{5};
 /** The lengths of points: of one application, and of all. */
 constexpr std::chrono::minutes QUARTER_OF_AN_HOUR{15};
 constexpr std::chrono::minutes HOUR{60};
@@ -150,6 +154,7 @@ std::string ControlOrders::storedName(const std::string &shown) {
 }
 
 void ControlOrders::tick() {
+    parts_.pool.refreshFigures(OLDEST_FIGURES);
     const auto now = system_clock::now();
     std::set<std::string> names;
     for (const GroupSnapshot &group : applications()) {
@@ -201,6 +206,9 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
             }
         }
     }
+    if (!health && !status.apps.empty()) {
+        parts_.pool.refreshFigures(ASKED_FIGURES);
+    }
     if (asker.isHttpd || isMaster(asker)) {
         for (AppStatus &left : unknownToPool(groups)) {
             if (name.empty() || name == left.name) {
@@ -251,7 +259,6 @@ std::vector<AppStatus> ControlOrders::unknownToPool(const Applications &groups) 
 
 AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time_point now, Detail detail) {
     AppStatus status = group;
-    status.instances.assign(group.processes.begin(), group.processes.end());
     Known &known = this->known(group, now);
     // What came since the last tick.
     known.note(now, group);
@@ -270,15 +277,9 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
         status.user = user->user;
         status.uid = user->switches() ? user->uid : ::geteuid();
     }
-    for (std::size_t i = 0; i < group.processes.size(); i++) {
-        const InstanceFacts::Facts facts = parts_.facts.of(group.processes[i].pid);
-        InstanceStatus &instance = status.instances[i];
-        instance.memory = facts.memory.used() != 0 ? facts.memory.used() : instance.memory;
-        instance.privateMemory = facts.memory.unshared();
-        instance.applicationPid = facts.application;
-        instance.cpuTime = inSeconds(facts.cpuTime);
-        instance.processAge = inSeconds(facts.processAge);
-        if (const auto &ago = group.processes[i].unusedFor) {
+    for (const ProcessSnapshot &process : group.processes) {
+        InstanceStatus &instance = status.instances.emplace_back(process);
+        if (const auto &ago = process.unusedFor) {
             instance.lastUsed = secondsSinceEpoch(now) - inSeconds(*ago);
         }
     }

@@ -354,23 +354,19 @@ void Instances::noteAges(std::vector<ProcessSnapshot> &processes, MonotonicTime 
 }
 
 ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) const {
-    ProcessSnapshot snapshot;
-    snapshot.id = process.id();
+    const CellRange cells = process.socket().cells;
+    const AnsweredRequests answered = queue_.cells().answered(cells);
+    ProcessSnapshot snapshot{process.measured(), process.id(), timeSince(answered), cells};
     snapshot.pid = process.pid();
     snapshot.state = nameOf(process.state());
     snapshot.version = process.version();
     snapshot.age = inSeconds(now - process.since());
     snapshot.adopted = process.former() != nullptr;
-    snapshot.hasDescendants = process.parts().hasDescendants;
-    snapshot.memory = process.memory();
     snapshot.replacementReason = process.lifecycle().replacementReason();
-    snapshot.cells = process.socket().cells;
     snapshot.concurrency = process.socket().concurrency;
     // An instance that is about to pause may take one more request before it learns of that.
     snapshot.sessions = std::max(taken(process), process.pause().mayStillTake() ? 1U : 0U);
-    const AnsweredRequests answered = queue_.cells().answered(process.socket().cells);
     snapshot.processed = answered.count;
-    snapshot.unusedFor = timeSince(answered);
     return snapshot;
 }
 

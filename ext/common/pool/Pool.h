@@ -186,7 +186,13 @@ public:
     std::vector<Options> monitored() const;
     /** See MemoryCheck::check(). upkeep() has it done every few seconds. */
     void checkMemory() EXCLUDES(poolLock) { memory_.check(); }
-    /** Whether upkeep() has had a check begun that has not ended. */
+    /** Has memory and CPU time of all instances measured for inspect(), if that began at least so
+     *  long ago. */
+    void refreshFigures(std::chrono::nanoseconds oldest) {
+        const PoolGuard guard(context_);
+        memory_.refresh(oldest);
+    }
+    /** Whether upkeep() or refreshFigures() has had a check begun that has not ended. */
     bool checksMemory() const {
         const PoolGuard guard(context_);
         return memory_.isRunning();

@@ -20,13 +20,11 @@
 
 namespace Passenger {
 
-/** An instance. Open in its status: lastUsed, and what the pool does not measure. */
+/** An instance. Open in its status: lastUsed. */
 struct ProcessSnapshot : InstanceStatus {
     InstanceId id;
     /** How long ago the last of its requests ended; nothing: none has. */
     std::optional<std::chrono::nanoseconds> unusedFor;
-    /** The application runs in descendants of the process. */
-    bool hasDescendants = false;
     /** Its cells in the claims. */
     CellRange cells;
 };

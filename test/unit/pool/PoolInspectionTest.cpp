@@ -2,6 +2,9 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <chrono>
+#include <cstdint>
+
 #include "support/Eventually.h"
 #include "support/PoolContract.h"
 
@@ -17,7 +20,17 @@ class PoolInspectionTest : public PoolContract {
     CPPUNIT_TEST(testTheSnapshotHasHistogramsOfQueueAndServiceTime);
     CPPUNIT_TEST(testTheSnapshotFollowsTheGroupsStates);
     CPPUNIT_TEST(testTheSnapshotTellsOfTheLastFailureThoughItIsOver);
+    CPPUNIT_TEST(testFiguresAreMeasuredAgainWhenTheyAreOld);
+    CPPUNIT_TEST(testMeasuringFiguresTakesATwentiethOfTheTime);
     CPPUNIT_TEST_SUITE_END();
+
+    /** What the snapshot tells of the first instance, when figures may be so old. */
+    std::uint64_t memory(std::chrono::seconds oldest = 5s) {
+        pool_->refreshFigures(oldest);
+        CPPUNIT_ASSERT(eventually([this] { return !pool_->checksMemory(); }));
+        return instances()[0].memory;
+    }
+    void setMemory(std::uint64_t bytes) { PoolContract::setMemory(instances()[0].id, bytes); }
 
 public:
     void testTheSnapshotTellsOfThePool() {
@@ -113,6 +126,36 @@ public:
         CPPUNIT_ASSERT_EQUAL(failure.reportId, snapshot.failure->report);
         CPPUNIT_ASSERT_EQUAL(failure.summary, snapshot.failure->summary);
         CPPUNIT_ASSERT(snapshot.failure->age == 90);
+    }
+
+    void testFiguresAreMeasuredAgainWhenTheyAreOld() {
+        get().reset();
+        setMemory(100);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{100}, memory());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{100}, instances()[0].privateMemory);
+        setMemory(200);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{100}, memory());
+        clock_.advance(5s);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{100}, memory(6s));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{200}, memory());
+    }
+
+    void testMeasuringFiguresTakesATwentiethOfTheTime() {
+        get().reset();
+        measuringTakes_ = 500ms;
+        setMemory(100);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{100}, memory());
+        setMemory(200);
+        clock_.advance(9s);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{100}, memory());
+        measuringTakes_ = 30s;
+        clock_.advance(500ms);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{200}, memory());
+        setMemory(300);
+        clock_.advance(4min);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{200}, memory());
+        clock_.advance(30s);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Five minutes are the most", std::uint64_t{300}, memory());
     }
 };
 

@@ -26,18 +26,14 @@ void PoolContract::setUp() {
         const std::lock_guard guard(measuring_);
         memory_.clear();
     }
+    measuringTakes_ = std::chrono::milliseconds(0);
     pressure_ = 0;
     Pool::Parts parts = this->parts();
     parts.measureMemory = [this](const Process &process) -> std::optional<ProcessMemory> {
         const std::lock_guard guard(measuring_);
+        clock_.advance(measuringTakes_);
         const auto found = memory_.find(process.id());
-        if (found == memory_.end()) {
-            return std::nullopt;
-        }
-        ProcessMemory memory;
-        memory.proportional = memory.privateDirty = found->second.used;
-        memory.anonymous = found->second.allocated;
-        return memory;
+        return found == memory_.end() ? std::nullopt : std::optional(found->second);
     };
     parts.memoryPressure = [this](const std::string &) { return pressure_.load(); };
     makePool(parts, settings());
@@ -51,10 +47,14 @@ void PoolContract::tearDown() {
 }
 
 void PoolContract::setMemory(InstanceId instance, std::uint64_t bytes, std::optional<std::uint64_t> allocated) {
+    setMemory(instance, {.proportional = bytes, .privateDirty = bytes, .anonymous = allocated.value_or(bytes)});
+}
+
+void PoolContract::setMemory(InstanceId instance, const ProcessMemory &memory) {
     // A check that upkeep() has begun would judge by what the instance used before.
     CPPUNIT_ASSERT(eventually([this] { return !pool_->checksMemory(); }));
     const std::lock_guard guard(measuring_);
-    memory_[instance] = {bytes, allocated.value_or(bytes)};
+    memory_[instance] = memory;
 }
 
 Options PoolContract::inFolder() const {
