@@ -246,6 +246,7 @@ endif
     %D%/pool/RepeatedDeathsTest.cpp \
     %D%/pool/RoomTest.cpp \
     %D%/pool/ScalerTest.cpp \
+    %D%/pool/SenderEventsTest.cpp \
     %D%/pool/SlowRequestsTest.cpp \
     %D%/pool/SparesTest.cpp \
     %D%/pool/SpawnsTest.cpp \

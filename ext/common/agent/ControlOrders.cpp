@@ -132,6 +132,7 @@ void ControlOrders::Known::note(system_clock::time_point now, const GroupSnapsho
 ControlOrders::Known &ControlOrders::known(const GroupSnapshot &group, system_clock::time_point now) {
     Known &known = known_[group.name];
     if (known.madeAt != group.madeAt) {
+        known = Known{};
         known.madeAt = group.madeAt;
         known.since = secondsSinceEpoch(now) - inSeconds(parts_.pool.clock().now() - group.madeAt);
     }

@@ -410,9 +410,9 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.counters = {counters_};
     snapshot.failure = reports_.last(now);
     snapshot.queue.pausedFor = pause_.until() ? inSeconds(*pause_.until() - now) : 0;
-    const auto waits = pause_.until() ? queue_.oldestUntaken() : demand_.waitingSince();
-    snapshot.queue.oldest = waits ? inSeconds(now - *waits) : 0;
     snapshot.queue.waiting = queue_.untaken();
+    const auto oldest = snapshot.queue.waiting > 0 ? queue_.oldestUntaken() : std::nullopt;
+    snapshot.queue.oldest = oldest ? inSeconds(now - *oldest) : 0;
     addStatistics(snapshot, queue_.statistics());
     snapshot.lastSpawnTime = inSeconds(spawns_.lastTime());
     snapshot.lastRestart = succession_.lastRestart(now);

@@ -8,11 +8,15 @@
 namespace Passenger {
 
 void SenderEvents::gone(std::uint32_t childSlot) {
+    {
+        // First: sums over the slots that the registry knows have the counts of the child once.
+        const PoolGuard guard(context_);
+        for (Group *group : groups_.all()) {
+            group->forgetChild(childSlot);
+        }
+    }
     const std::vector<Channel> channels = context_.channels.removeSender(childSlot);
     const PoolGuard guard(context_);
-    for (Group *group : groups_.all()) {
-        group->forgetChild(childSlot);
-    }
     tellGroups(channels);
 }
 

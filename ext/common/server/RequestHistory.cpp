@@ -38,9 +38,7 @@ TimeQuantiles quantilesOf(const LogHistogram &times) {
 }
 
 void RequestHistory::add(Time now, const LogHistogram &queue, const LogHistogram &service) {
-    // Smaller counts are those of a new Group with the name: all of them are new.
-    const bool anew = service.total() < service_.total();
-    const Slot fresh{now, anew ? queue : queue.since(queue_), anew ? service : service.since(service_)};
+    const Slot fresh{now, queue.since(queue_), service.since(service_)};
     queue_ = queue;
     service_ = service;
     add(minute_, INTERVAL, MINUTE, now, fresh);

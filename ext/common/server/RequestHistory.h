@@ -23,8 +23,7 @@ public:
     /** How often add() is to be called. */
     static constexpr std::chrono::seconds INTERVAL{10};
 
-    /** @param queue, service counts since the application's begin. Smaller counts than before begin
-     *      anew. */
+    /** @param queue, service counts since the application's begin */
     void add(Time now, const LogHistogram &queue, const LogHistogram &service);
     /** The last minute, quarter of an hour and day. */
     std::vector<WindowStatus> windows(Time now) const;

@@ -14,6 +14,7 @@
 #include "base/Exceptions.h"
 #include "control/ControlVerbs.h"
 #include "pool/QueuePauses.h"
+#include "shm/SenderMemoryView.h"
 #include "shm/SharedMemory.h"
 #include "support/Eventually.h"
 #include "support/PoolContract.h"
@@ -304,7 +305,12 @@ public:
     void testAnApplicationThatWasForgottenCountsSinceItCameBack() {
         const Options rare = app("/srv/rare");
         const std::string name = rare.groupName();
-        pool_->attach(rare);
+        const auto answer = [&](const Attachment &attachment, unsigned times) {
+            while (times-- > 0) {
+                SenderMemoryView(attachment.senders).completed(0, 1ms, 1ms);
+            }
+        };
+        answer(pool_->attach(rare), 3);
         CPPUNIT_ASSERT(eventuallyCount(3));
         advance(std::chrono::seconds(30), std::chrono::seconds(10));
         const double before = status(root_, name).apps[0].since;
@@ -314,8 +320,9 @@ public:
         CPPUNIT_ASSERT(eventuallyCount(0));
         advance(std::chrono::hours(2), std::chrono::minutes(5));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, pool_->inspect().forgotten);
-        pool_->attach(rare);
+        answer(pool_->attach(rare), 1);
         CPPUNIT_ASSERT(eventually([&] { return status(root_, name).apps[0].since > before + 20; }));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, status(root_, name).apps[0].windows.back().requests);
     }
 
     void testRandomOrdersOfOthersChangeNothing() {

@@ -20,6 +20,7 @@ class GroupTest : public GroupParts {
     CPPUNIT_TEST(testARestartWithoutAnInstanceStartsTheNewVersion);
     CPPUNIT_TEST(testADeploymentTakesOverWhileARequestWaits);
     CPPUNIT_TEST(testARequestWaitsForTheEndOfAPause);
+    CPPUNIT_TEST(testTheOldestRequestIsOneThatStillWaits);
     CPPUNIT_TEST(testWithoutRoomTheRoomHasTheWish);
     CPPUNIT_TEST(testAnInstanceThatDiesIsReplaced);
     CPPUNIT_TEST(testADetachedInstanceIsReplaced);
@@ -152,6 +153,20 @@ public:
         group_->doWhatIsDue(now());
         check();
         CPPUNIT_ASSERT_EQUAL(1U, group_->scaler().spawns().starting());
+    }
+
+    void testTheOldestRequestIsOneThatStillWaits() {
+        const PoolGuard guard(*context_);
+        request();
+        clock_.advance(std::chrono::seconds(8));
+        CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == 8);
+        // The Group has not looked since then.
+        table_->done(0);
+        sender_->remove(0);
+        CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == 0);
+        send(Ticket(++requests_));
+        CPPUNIT_ASSERT_EQUAL(1U, group_->inspect(now()).queue.waiting);
+        CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == 0);
     }
 
     void testWithoutRoomTheRoomHasTheWish() {
