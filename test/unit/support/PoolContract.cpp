@@ -31,7 +31,7 @@ void PoolContract::setUp() {
     Pool::Parts parts = this->parts();
     parts.measureMemory = [this](const Process &process) -> std::optional<ProcessMemory> {
         const std::lock_guard guard(measuring_);
-        clock_.advance(measuringTakes_);
+        clock_.advance(measuringTakes_.load());
         const auto found = memory_.find(process.id());
         return found == memory_.end() ? std::nullopt : std::optional(found->second);
     };
