@@ -17,6 +17,7 @@ class FailedRequestsTest < IntegrationTest
       when "/cut" then [200, {}, parts.call(-> { exit! })]
       when "/hang" then sleep
       when "/halting" then [200, {}, parts.call(-> { sleep })]
+      when "/short" then [200, { "content-length" => "11" }, ["x" * 10]]
       when "/missing" then [404, {}, parts.call(-> {})]
       else [200, {}, parts.call(-> {})]
       end
@@ -32,6 +33,7 @@ class FailedRequestsTest < IntegrationTest
     made.site("broken.test", SampleApps.written("raise 'broken on purpose'"))
     made.site("left.test", SampleApps.written(APP),
               "PassengerMaxInstances 1\nPassengerErrorOverride On\nErrorDocument 404 \"missing\"\n")
+    made.site("short.test", SampleApps.written(APP))
     made.site("files.test", nil, "<Location /status>\nSetHandler passenger-status\n" \
                                  "PassengerStatusDetails On\n</Location>\n", document_root: files)
   end
@@ -72,6 +74,12 @@ class FailedRequestsTest < IntegrationTest
     assert_equal 200, raw.read_head.status
     raw.abort
     assert_counted "left", "requests" => 2, "clients_left" => 1
+  end
+
+  # Its only message is there before its length is judged.
+  def test_a_malformed_answer_counts_as_lost
+    assert_status 502, client("short.test").get("/short")
+    assert_counted "short", "lost" => 1
   end
 
   private

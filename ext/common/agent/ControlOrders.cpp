@@ -180,7 +180,7 @@ const ControlOrders::Applications &ControlOrders::applications() {
     server_.waitingForRoom = pool.waitingForRoom;
     server_.appsForgotten = pool.forgotten;
     server_.appsRefused = pool.withoutSlot;
-    server_.poolSize = pool.size;
+    server_.poolSize = pool.size + static_cast<unsigned>(orphans_.size());
     server_.maxPoolSize = pool.maxSize;
     server_.memoryBudget = pool.memoryBudget;
     server_.memoryUsed = pool.memoryUsed;
@@ -248,6 +248,7 @@ std::vector<AppStatus> ControlOrders::unknownToPool(const Applications &groups) 
     all.reserve(unknown.size());
     for (auto &[name, app] : unknown) {
         app.name = name;
+        app.since = server_.since;
         const AppName parts(name);
         app.root = parts.root();
         app.environment = parts.environment();

@@ -74,10 +74,12 @@ std::string verboseText(const AppStatus &app) {
 
 std::string appText(const AppStatus &app, double now, const FormOptions &options) {
     std::string text = fmt::format("{}:\n  App root: {}\n", singleLine(app.name), singleLine(app.root));
+    const bool paused = app.queue.pausedFor > 0;
+    const char *old = paused ? "" : "; the old one serves";
     if (app.state == "deploying") {
         text += "  (restarting...)\n";
     } else if (app.state == "deploy-waits") {
-        text += "  (the new version waits for its turn; the old one serves)\n";
+        text += fmt::format("  (the new version waits for its turn{})\n", old);
     }
     if (app.starting > 0) {
         text += fmt::format("  (spawning {} new {}...)\n", app.starting, app.starting == 1 ? "process" : "processes");
@@ -85,7 +87,7 @@ std::string appText(const AppStatus &app, double now, const FormOptions &options
     if (app.state == "failed") {
         text += "  (failed to start)\n";
     } else if (app.state == "deploy-failed") {
-        text += "  (the new version failed to start; the old one serves)\n";
+        text += fmt::format("  (the new version failed to start{})\n", old);
     }
     if (app.crashLooping) {
         text += "  (starts fail one after the other)\n";
@@ -93,7 +95,7 @@ std::string appText(const AppStatus &app, double now, const FormOptions &options
     if (app.draining) {
         text += "  (draining)\n";
     }
-    if (app.state == "paused") {
+    if (paused) {
         text += "  (paused)\n";
     }
     text += fmt::format("  Requests in queue: {}\n", app.queue.waiting);

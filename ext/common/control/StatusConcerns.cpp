@@ -109,7 +109,10 @@ private:
         } else if (app.crashLooping) {
             add(Weight::PROBLEM, "starts in vain again and again" + failureOf(app), &app);
         } else if (app.state == "deploy-failed") {
-            add(Weight::NOTICE, "has a new version that does not start; the old one serves" + failureOf(app), &app);
+            add(Weight::NOTICE,
+                fmt::format("has a new version that does not start{}{}",
+                            app.queue.pausedFor > 0 ? "" : "; the old one serves", failureOf(app)),
+                &app);
         }
         if (isNear(app.queue.waiting, app.queue.limit)) {
             const bool full = app.queue.waiting >= app.queue.limit;

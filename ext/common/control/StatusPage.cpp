@@ -73,7 +73,7 @@ std::string tiles(const ServerStatus &status) {
                               StatusParts::shareOf(all.busy, all.slots));
     html += StatusParts::tile("Waiting", std::to_string(waiting), waiting > 0 ? "longest " + duration(oldest) : "");
     html += StatusParts::tile(
-        "Memory", StatusWords::bytes(all.memory),
+        "Memory", StatusWords::bytes(status.memoryBudget > 0 ? status.memoryUsed : all.memory),
         status.memoryBudget > 0 ? "of " + StatusWords::bytes(status.memoryBudget) : "of instances",
         StatusParts::shareOf(static_cast<double>(status.memoryUsed), static_cast<double>(status.memoryBudget)));
     const double descriptors =
@@ -140,7 +140,7 @@ std::string queueCell(const AppStatus &app) {
 
 std::string timesCell(const AppStatus &app, TimeQuantiles WindowStatus::*times, TimePlot::Series series, double now) {
     const bool seen = std::any_of(app.windows.begin(), app.windows.end(),
-                                  [](const WindowStatus &window) { return window.requests > 0; });
+                                  [times](const WindowStatus &window) { return StatusParts::hasTimes(window, times); });
     return seen ? "<td class=times>" + StatusParts::quantiles(app.windows, times) +
                       TimePlot::small(app.points, series, now)
                 : "<td class=empty><span class=none>–</span>";

@@ -61,6 +61,10 @@ std::string badges(const AppStatus &app) {
     return html;
 }
 
+bool hasTimes(const WindowStatus &window, TimeQuantiles WindowStatus::*times) {
+    return window.requests > 0 || (window.*times).p99 > 0;
+}
+
 std::string quantiles(const std::vector<WindowStatus> &windows, TimeQuantiles WindowStatus::*times) {
     if (windows.empty()) {
         return "<span class=none>–</span>";
@@ -68,7 +72,7 @@ std::string quantiles(const std::vector<WindowStatus> &windows, TimeQuantiles Wi
     std::string html = "<table class=q><tr class=h><th><td>p50<td>p90<td>p99";
     for (const WindowStatus &window : windows) {
         html += "<tr><th>" + windowName(window.seconds);
-        html += window.requests > 0 ? cells(window.*times) : "<td class=none>–<td class=none>–<td class=none>–";
+        html += hasTimes(window, times) ? cells(window.*times) : "<td class=none>–<td class=none>–<td class=none>–";
     }
     return html + "</table>";
 }

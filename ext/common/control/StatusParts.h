@@ -22,6 +22,8 @@ double shareOf(double value, double limit);
 StatusWords::Weight weightOfShare(double share);
 /** The states of an application. */
 std::string badges(const AppStatus &app);
+/** Whether times were counted. Those in the queue are of requests without an answer, too. */
+bool hasTimes(const WindowStatus &window, TimeQuantiles WindowStatus::*times);
 /** A table of the windows' quantiles. */
 std::string quantiles(const std::vector<WindowStatus> &windows, TimeQuantiles WindowStatus::*times);
 /** `1 min`, `24 h`. */

@@ -1,5 +1,6 @@
 #include "control/StatusText.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <iterator>
 #include <string_view>
@@ -104,7 +105,7 @@ std::string statusAsText(const ServerStatus &status) {
     Lines lines(text);
     lines.add("PassengerVersion", status.version);
     lines.add("CurrentTime", static_cast<std::uint64_t>(status.now));
-    lines.add("Uptime", static_cast<std::uint64_t>(status.now - status.since));
+    lines.add("Uptime", static_cast<std::uint64_t>(std::max(status.now - status.since, 0.0)));
     lines.add("MaxPoolSize", status.maxPoolSize);
     lines.add("PoolSize", status.poolSize);
     lines.add("WaitingForRoom", status.waitingForRoom);

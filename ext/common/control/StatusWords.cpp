@@ -91,17 +91,18 @@ std::string state(const AppStatus &app) {
     if (app.state == "serving") {
         return "up";
     }
+    const std::string old = app.queue.pausedFor > 0 ? "paused for " + duration(app.queue.pausedFor) : "up";
     if (app.state == "paused") {
-        return "paused for " + duration(app.queue.pausedFor);
+        return old;
     }
     if (app.state == "deploying") {
         return "rolling to a new version";
     }
     if (app.state == "deploy-waits") {
-        return "up, the new version waits for its turn";
+        return old + ", the new version waits for its turn";
     }
     if (app.state == "deploy-failed") {
-        return "up, the new version failed";
+        return old + ", the new version failed";
     }
     return app.state == "shut-down" ? "shut down" : app.state;
 }
@@ -120,7 +121,7 @@ Load loadOf(const AppStatus &app) {
     for (const InstanceStatus &one : app.instances) {
         const bool serves = one.state == "serving";
         load.serving += serves ? 1 : 0;
-        load.slots += serves ? one.concurrency : 0;
+        load.slots += serves ? one.concurrency : one.sessions;
         load.busy += one.sessions;
         load.oldest = std::max(load.oldest, one.busyFor);
         load.memory += one.memory;

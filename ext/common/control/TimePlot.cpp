@@ -46,10 +46,11 @@ Columns columnsOf(const std::vector<PointStatus> &points, Series series, double 
         return std::clamp((at - (now - DAY)) / DAY * count, 0.0, static_cast<double>(count));
     };
     for (const PointStatus &point : points) {
-        if (point.requests == 0 || point.at <= now - DAY || point.at - point.seconds >= now) {
+        const Column added = columnOf(point, series);
+        const bool any = point.requests > 0 || added.area > 0;
+        if (!any || point.at <= now - DAY || point.at - point.seconds >= now) {
             continue;
         }
-        const Column added = columnOf(point, series);
         const auto first =
             std::min(static_cast<std::size_t>(indexOf(point.at - point.seconds)), columns.all.size() - 1);
         const auto end = std::max(static_cast<std::size_t>(std::ceil(indexOf(point.at) - 0.01)), first + 1);
@@ -153,7 +154,7 @@ std::string large(const std::vector<PointStatus> &points, Series series, double 
         fmt::format("<figure><figcaption>{}{}</figcaption>", title,
                     series == Series::REQUESTS ? "" : " <small><i class=l></i>p50 <i class=a></i>p99</small>");
     if (columns.highest <= 0) {
-        return html + "<p class=none>No request in the last 24 hours.</p></figure>\n";
+        return html + "<p class=none>No request was answered in the last 24 hours.</p></figure>\n";
     }
     const double scale = niceAbove(columns.highest);
     fmt::format_to(std::back_inserter(html),

@@ -66,11 +66,7 @@ public:
     void complete(bool whole = true) noexcept { progress_.complete(whole); }
 
     /** See MessageSession::giveUp(). */
-    void giveUp(MessageSession::End why) noexcept {
-        if (!progress_.over()) {
-            progress_.giveUp(why);
-        }
-    }
+    void giveUp(MessageSession::End why) noexcept { progress_.giveUp(why); }
 
 private:
     /** Why collect() is called: a message may be there, or none came for a while. */

@@ -20,6 +20,7 @@ void ExchangeTimes::sending(bool first) noexcept {
         waitingSince_ = sentAt_;
     }
     begunAt_.reset();
+    endedAt_.reset();
     excused_ = {};
 }
 
@@ -84,7 +85,7 @@ bool ExchangeTimes::workIsUp() const noexcept {
 
 /** The instance's figure counts at most up to the time that this process has measured. */
 ExchangeTimes::Durations ExchangeTimes::durations() const noexcept {
-    const std::chrono::nanoseconds elapsed = now() - sentAt_;
+    const std::chrono::nanoseconds elapsed = endedAt_.value_or(now()) - sentAt_;
     const std::chrono::nanoseconds queued = std::min<std::chrono::nanoseconds>(queued_, elapsed);
     return {sentAt_ - waitingSince_ + queued, elapsed - queued};
 }

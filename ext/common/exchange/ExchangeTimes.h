@@ -34,6 +34,8 @@ public:
     void begunNow() noexcept;
     void begunAfterQueue() noexcept;
     bool begun() const noexcept { return begunAt_.has_value(); }
+    /** The instance is free. durations() stay as they are now. */
+    void endNow() noexcept { endedAt_ = now(); }
     /** The client did not take the answer for this time, which does not count for the limit of the
      *  instance's work. */
     void excuse(std::chrono::nanoseconds time) noexcept;
@@ -75,6 +77,7 @@ private:
     MonotonicTime waitingSince_;
     std::chrono::microseconds queued_{0};
     std::optional<MonotonicTime> begunAt_;
+    std::optional<MonotonicTime> endedAt_;
     /** See excuse(). */
     std::chrono::nanoseconds excused_{0};
 };

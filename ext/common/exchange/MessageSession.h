@@ -196,7 +196,8 @@ public:
         MALFORMED
     };
     /** Ends the exchange, unless it is over. The application's statistics count the request as
-     *  answered, given up or lost. Without this call, a begun request counts as lost. */
+     *  answered, given up or lost. Without this call, a whole answer counts as answered, and
+     *  another begun request as lost. */
     virtual void giveUp(End why) noexcept = 0;
 
     /** Waits for the next reply.

@@ -155,6 +155,7 @@ const char *QueueSession::takeFile(Exchange::Event &event) {
     }
     file_.emplace(std::move(event.descriptors.front()), range);
     exchange_.complete();
+    exchange_.giveUp(End::TAKEN);
     return nullptr;
 }
 

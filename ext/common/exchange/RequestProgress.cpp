@@ -20,6 +20,9 @@ RequestProgress::~RequestProgress() {
     if (!sender_.channel()) {
         return;
     }
+    if (uncounted_) {
+        giveUp(MessageSession::End::TAKEN);
+    }
     const bool clean = state_ == State::COMPLETE || state_ == State::REFUSED || state_ == State::ENDED;
     if (!over()) {
         withdrawal().mark();
@@ -71,9 +74,9 @@ void RequestProgress::complete(bool whole) noexcept {
     if (sender_.isStream()) {
         return;
     }
-    if (whole) {
-        sender_.inFlight().countCompleted(sender_.link(), times_);
-    } else {
+    times_.endNow();
+    uncounted_ = whole;
+    if (!whole) {
         sender_.inFlight().countLost(sender_.link());
     }
     sender_.dequeued();
@@ -109,14 +112,21 @@ RequestProgress::Event RequestProgress::broken(std::string text) noexcept {
 }
 
 void RequestProgress::giveUp(MessageSession::End why) noexcept {
-    switch (why) {
+    const bool whole = std::exchange(uncounted_, false);
+    if (over() && !whole) {
+        return;
+    }
+    // The instance has done its work, whether or not the client takes the answer.
+    switch (whole && why == MessageSession::End::CLIENT_LEFT ? MessageSession::End::TAKEN : why) {
         case MessageSession::End::TAKEN: sender_.inFlight().countCompleted(sender_.link(), times_); break;
         case MessageSession::End::CLIENT_LEFT:
             sender_.inFlight().countLeft(sender_.link(), times_.waitedUntilBegun());
             break;
         case MessageSession::End::MALFORMED: sender_.inFlight().countLost(sender_.link()); break;
     }
-    enter(State::CUT_OFF);
+    if (!whole) {
+        enter(State::CUT_OFF);
+    }
 }
 
 /** A part of the answer. */

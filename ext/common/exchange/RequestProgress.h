@@ -84,7 +84,7 @@ public:
     void tellSlow() noexcept;
     /** receive() found the channel's end. */
     std::optional<Event> channelEnded();
-    /** See MessageSession::giveUp(). Only while the exchange is not over. */
+    /** See MessageSession::giveUp(). */
     void giveUp(MessageSession::End why) noexcept;
     /** The channel carried a message that the protocol does not allow. */
     Event broken(std::string text) noexcept;
@@ -117,6 +117,8 @@ private:
     bool retried_ = false;
     bool clientGone_ = false;
     bool slowTold_ = false;
+    /** The whole answer came, and giveUp() or the destructor counts it. */
+    bool uncounted_ = false;
 };
 
 }  // namespace Passenger

@@ -304,6 +304,7 @@ void Group::endHung(const ProcessPtr &process, std::chrono::milliseconds limit) 
     if (!hangs_.noteHang(*process, limit, context_.clock.now())) {
         return;
     }
+    counters_.replaced += process->stays() ? 1 : 0;
     replaceNow(process);
     process->backtraces().logHung(options_);
 }
@@ -355,6 +356,7 @@ void Group::lostChannel(Process &process, ChannelId channel) {
     }
     if (instances_.serving() > 1 && process.state() == Process::State::SERVING) {
         Log::info("event=instance.worn app=\"{}\" pid={} reason=\"{}\"", name_, process.pid(), WHY);
+        counters_.replaced++;
         replaceNow(instance);
     } else {
         requestReplacement(process, WHY);

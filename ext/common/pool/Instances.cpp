@@ -367,6 +367,10 @@ ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) co
     // An instance that is about to pause may take one more request before it learns of that.
     snapshot.sessions = std::max(taken(process), process.pause().mayStillTake() ? 1U : 0U);
     snapshot.processed = answered.count;
+    if (process.former() && process.former()->taken() > 0) {
+        // No sender tells since when: since before the take-over.
+        snapshot.busyFor = snapshot.age;
+    }
     return snapshot;
 }
 

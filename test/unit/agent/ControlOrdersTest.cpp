@@ -31,6 +31,7 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testAStrangerLearnsNothingFromARefusal);
     CPPUNIT_TEST(testAChildOfHttpdMayAskForTheStatusOnly);
     CPPUNIT_TEST(testPausesHaveLimits);
+    CPPUNIT_TEST(testAnApplicationThatThePoolDoesNotKnowCountsSinceTheServersBegin);
     CPPUNIT_TEST(testAnApplicationIsFoundByItsNameInJson);
     CPPUNIT_TEST(testADrainThatChangesNothingIsNotKeptAgain);
     CPPUNIT_TEST(testAnOrderAboutTheServerLeavesTheDrainOfAnOwner);
@@ -150,7 +151,12 @@ public:
             ControlOrders::Parts{.pool = *pool_,
                                  .resources = *resources_,
                                  .reopenLogs = [this] { logsReopened_++; },
-                                 .server = [] { return ServerStatus(); },
+                                 .server =
+                                     [] {
+                                         ServerStatus server;
+                                         server.since = 1000;
+                                         return server;
+                                     },
                                  .warmingUp = [] { return false; },
                                  .keepDrains = [this](const std::string &) { drainsKept_++; }},
             "");
@@ -274,6 +280,11 @@ public:
         const ServerStatus told = status(root_, "/srv/wiki (staging)");
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, told.apps.size());
         CPPUNIT_ASSERT_EQUAL(std::string("staging"), told.apps[0].environment);
+    }
+
+    void testAnApplicationThatThePoolDoesNotKnowCountsSinceTheServersBegin() {
+        refusal(root_, {ControlVerb::DRAIN, "/srv/wiki (staging)", "1"});
+        CPPUNIT_ASSERT_EQUAL(1000.0, status(root_, "/srv/wiki (staging)").apps.at(0).since);
     }
 
     void testPausesHaveLimits() {

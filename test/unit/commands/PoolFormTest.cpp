@@ -21,6 +21,7 @@ class PoolFormTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testRequestsAreListedWithTheirAges);
     CPPUNIT_TEST(testTheOverviewHasALineForEachApplication);
     CPPUNIT_TEST(testAnEmptyPoolHasItsFormToo);
+    CPPUNIT_TEST(testAPauseIsToldAfterADeployThatFailed);
     CPPUNIT_TEST_SUITE_END();
 
     static void expectIn(const std::string &text, const std::string &part) {
@@ -110,6 +111,14 @@ public:
     void testAnEmptyPoolHasItsFormToo() {
         expectIn(poolForm(ServerStatus(), {}), "App groups    : 0\n");
         CPPUNIT_ASSERT_EQUAL(std::string("No application is known to the agent.\n"), requestsForm(ServerStatus()));
+    }
+
+    void testAPauseIsToldAfterADeployThatFailed() {
+        ServerStatus status = smallStatus();
+        status.apps[0].state = "deploy-failed";
+        expectIn(poolForm(status, {}), "(the new version failed to start; the old one serves)\n");
+        status.apps[0].queue.pausedFor = 60;
+        expectIn(poolForm(status, {}), "  (the new version failed to start)\n  (paused)\n");
     }
 };
 

@@ -86,6 +86,10 @@ public:
         const auto found = concernsOf(sampleStatus({old, failed}));
         CPPUNIT_ASSERT_EQUAL(failed.name, found.at(0).app);
         CPPUNIT_ASSERT_EQUAL(old.name, found.at(1).app);
+        CPPUNIT_ASSERT_EQUAL(std::string("has a new version that does not start; the old one serves."), found[1].text);
+        old.queue.pausedFor = 60;
+        CPPUNIT_ASSERT_EQUAL(std::string("has a new version that does not start."),
+                             concernsOf(sampleStatus({old})).at(0).text);
     }
 };
 

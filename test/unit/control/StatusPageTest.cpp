@@ -14,6 +14,8 @@ namespace Passenger {
 class StatusPageTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(StatusPageTest);
     CPPUNIT_TEST(testEachApplicationHasARow);
+    CPPUNIT_TEST(testWaitsAreShownWhileNothingIsAnswered);
+    CPPUNIT_TEST(testTheMemoryIsThatWhichTheBudgetLimits);
     CPPUNIT_TEST(testFailedApplicationsComeFirstWithTheirRemedy);
     CPPUNIT_TEST(testApplicationsThatAreDownComeLast);
     CPPUNIT_TEST(testThePageOfAnApplicationHasItsInstancesAndEvents);
@@ -40,6 +42,20 @@ public:
               "<th>15 min<td>64 µs<td>2 ms<td>300 ms", "9000 in 24 h"}) {
             CPPUNIT_ASSERT_MESSAGE(part, hasText(html, part));
         }
+    }
+
+    void testWaitsAreShownWhileNothingIsAnswered() {
+        AppStatus hung = sampleApp("/srv/blog");
+        hung.windows = {{60, 0, {15, 20, 30}, {}}};
+        CPPUNIT_ASSERT(hasText(page(sampleStatus({hung})), "<th>1 min<td>15 s<td>20 s<td>30 s"));
+    }
+
+    void testTheMemoryIsThatWhichTheBudgetLimits() {
+        ServerStatus status = sampleStatus({sampleApp("/srv/blog")});
+        CPPUNIT_ASSERT(hasText(page(status), "<b>200 MB</b><small>of instances"));
+        status.memoryBudget = std::uint64_t{400} << 20;
+        status.memoryUsed = std::uint64_t{300} << 20;
+        CPPUNIT_ASSERT(hasText(page(status), "<b>300 MB</b><small>of 400 MB"));
     }
 
     void testFailedApplicationsComeFirstWithTheirRemedy() {

@@ -14,6 +14,7 @@ class StatusTextTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(StatusTextTest);
     CPPUNIT_TEST(testEachLineIsAKeyAndAValue);
     CPPUNIT_TEST(testApplicationsAreNumbered);
+    CPPUNIT_TEST(testAClockThatWasSetBackGivesNoHugeUptime);
     CPPUNIT_TEST(testTheFirstStartsAreTold);
     CPPUNIT_TEST(testAHostileNameStaysInItsLine);
     CPPUNIT_TEST_SUITE_END();
@@ -37,6 +38,12 @@ public:
               "App[0]Requests60: 120\n", "App[0]QueueTime900P50: 6.4e-05\n", "App[0]ServiceTime86400P99: 2\n"}) {
             CPPUNIT_ASSERT_MESSAGE(line, hasText(text, line));
         }
+    }
+
+    void testAClockThatWasSetBackGivesNoHugeUptime() {
+        ServerStatus status = sampleStatus({});
+        status.since = status.now + 3600;
+        CPPUNIT_ASSERT(hasText(statusAsText(status), "\nUptime: 0\n"));
     }
 
     void testTheFirstStartsAreTold() {

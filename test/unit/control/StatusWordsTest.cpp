@@ -61,10 +61,11 @@ public:
         AppStatus app = sampleApp("/srv/blog");
         app.instances[1].state = "draining";
         app.instances[1].busyFor = 9;
+        app.instances[1].sessions = 3;
         const StatusWords::Load load = StatusWords::loadOf(app);
         CPPUNIT_ASSERT_EQUAL(1U, load.serving);
-        CPPUNIT_ASSERT_EQUAL(4U, load.slots);
-        CPPUNIT_ASSERT_EQUAL(2U, load.busy);
+        CPPUNIT_ASSERT_EQUAL(7U, load.slots);
+        CPPUNIT_ASSERT_EQUAL(4U, load.busy);
         CPPUNIT_ASSERT_EQUAL(9.0, load.oldest);
         CPPUNIT_ASSERT_EQUAL(2.0, StatusWords::rateOf(app));
     }
@@ -77,6 +78,11 @@ public:
         app.state = "deploy-waits";
         CPPUNIT_ASSERT(Weight::NOTICE == StatusWords::weightOf(app));
         CPPUNIT_ASSERT_EQUAL(std::string("up, the new version waits for its turn"), StatusWords::state(app));
+        app.state = "deploy-failed";
+        CPPUNIT_ASSERT_EQUAL(std::string("up, the new version failed"), StatusWords::state(app));
+        app.queue.pausedFor = 120;
+        CPPUNIT_ASSERT_EQUAL(std::string("paused for 2 min, the new version failed"), StatusWords::state(app));
+        app.queue.pausedFor = 0;
         app.state = "failed";
         CPPUNIT_ASSERT(Weight::PROBLEM == StatusWords::weightOf(app));
         app.state = "serving";

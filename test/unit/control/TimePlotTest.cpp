@@ -11,6 +11,7 @@ using TimePlot::Series;
 class TimePlotTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(TimePlotTest);
     CPPUNIT_TEST(testNothingIsDrawnOfADayWithoutRequests);
+    CPPUNIT_TEST(testWaitsOfADayWithoutAnswersAreDrawn);
     CPPUNIT_TEST(testAPointIsDrawnWhereItsTimeIs);
     CPPUNIT_TEST(testATimeWithoutRequestsIsAGap);
     CPPUNIT_TEST(testPointsOfOtherDaysAreLeftOut);
@@ -32,11 +33,21 @@ class TimePlotTest : public CppUnit::TestFixture {
 
 public:
     void testNothingIsDrawnOfADayWithoutRequests() {
-        PointStatus quiet = point(1, 1, 1);
+        PointStatus quiet = point(1, 0, 0);
         quiet.requests = 0;
         CPPUNIT_ASSERT_EQUAL(std::string(), drawn({}));
         CPPUNIT_ASSERT_EQUAL(std::string(), drawn({quiet}));
         CPPUNIT_ASSERT(hasText(TimePlot::large({}, Series::QUEUE_TIME, NOW), "No request"));
+    }
+
+    // All requests left the queue before an instance took them.
+    void testWaitsOfADayWithoutAnswersAreDrawn() {
+        PointStatus hung = point(0, 15, 30);
+        hung.requests = 0;
+        hung.service = {};
+        CPPUNIT_ASSERT(hasText(TimePlot::small({hung}, Series::QUEUE_TIME, NOW), "at most 30 s"));
+        CPPUNIT_ASSERT_EQUAL(std::string(), drawn({hung}));
+        CPPUNIT_ASSERT(hasText(TimePlot::large({hung}, Series::REQUESTS, NOW), "No request was answered"));
     }
 
     void testAPointIsDrawnWhereItsTimeIs() {

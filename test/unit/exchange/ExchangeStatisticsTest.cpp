@@ -25,6 +25,8 @@ class ExchangeStatisticsTest : public LeakCheck {
     CPPUNIT_TEST(testARequestThatIsInWorkForTooLongCountsAsOverrun);
     CPPUNIT_TEST(testARequestForWhichNoInstanceStartsCountsAsNotStarted);
     CPPUNIT_TEST(testAnAnswerThatItsCallerDoesNotReadToTheEndCountsByTheCallersReason);
+    CPPUNIT_TEST(testAWholeAnswerCountsByTheCallersReason);
+    CPPUNIT_TEST(testTheTimesOfAnAnswerEndWithItsLastMessage);
     CPPUNIT_TEST(testARequestForWhichTheQueueIsFullCounts);
     CPPUNIT_TEST(testARequestThatWaitedTooLongCountsWithItsWait);
     CPPUNIT_TEST(testARequestThatWaitedTooLongForItsCallerCountsWithItsWait);
@@ -54,6 +56,7 @@ class ExchangeStatisticsTest : public LeakCheck {
         host_->send(MessageType::RESPONSE, ticket, "", "hello", true);
         CPPUNIT_ASSERT(receive().kind == Kind::MESSAGE);
         exchange_->complete();
+        exchange_->giveUp(MessageSession::End::TAKEN);
     }
     /** One time was counted, and this one. */
     static void assertTime(std::chrono::nanoseconds expected, const LogHistogram &histogram) {
@@ -112,6 +115,7 @@ public:
         host_->send(MessageType::DATA, 1, "", "lo", true);
         receive();
         exchange_->complete();
+        exchange_->giveUp(MessageSession::End::TAKEN);
         assertTime(5s, host_->statistics().serviceTime);
     }
 
@@ -122,6 +126,7 @@ public:
         host_->send(MessageType::RESPONSE, 1, "", "hello", true);
         receive();
         exchange_->complete();
+        exchange_->giveUp(MessageSession::End::TAKEN);
         assertTime(1500ms, host_->statistics().queueTime);
         assertTime(0s, host_->statistics().serviceTime);
     }
@@ -216,6 +221,36 @@ public:
             assertCounted(why == End::TAKEN ? 1 : 0, 0, 0, why == End::CLIENT_LEFT ? 1 : 0);
             CPPUNIT_ASSERT_EQUAL(std::uint64_t{why == End::MALFORMED ? 1U : 0U}, host_->statistics().lost);
         }
+    }
+
+    void testAWholeAnswerCountsByTheCallersReason() {
+        using End = MessageSession::End;
+        for (const End why : {End::TAKEN, End::CLIENT_LEFT, End::MALFORMED}) {
+            host_ = std::make_shared<FakeHost>();
+            start();
+            host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+            receive();
+            exchange_->complete();
+            CPPUNIT_ASSERT_EQUAL(0U, host_->inFlight());
+            exchange_->giveUp(why);
+            exchange_->giveUp(End::TAKEN);
+            exchange_.reset();
+            assertCounted(why == End::MALFORMED ? 0 : 1, 0, 0, 0);
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t{why == End::MALFORMED ? 1U : 0U}, host_->statistics().lost);
+        }
+    }
+
+    void testTheTimesOfAnAnswerEndWithItsLastMessage() {
+        start();
+        host_->advance(7s);
+        host_->queued = 2'000'000;
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        receive();
+        exchange_->complete();
+        host_->advance(1000s);
+        CPPUNIT_ASSERT(exchange_->times()->service < 6s);
+        exchange_.reset();
+        assertTime(5s, host_->statistics().serviceTime);
     }
 
     void testARequestForWhichTheQueueIsFullCounts() {

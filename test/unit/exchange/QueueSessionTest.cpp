@@ -427,6 +427,7 @@ public:
         receive();
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, host_->statistics().completed);
         receive();
+        session_->giveUp(MessageSession::End::TAKEN);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().completed);
         session_.reset();
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().completed);

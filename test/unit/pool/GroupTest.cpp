@@ -23,6 +23,7 @@ class GroupTest : public GroupParts {
     CPPUNIT_TEST(testTheOldestRequestIsOneThatStillWaits);
     CPPUNIT_TEST(testWithoutRoomTheRoomHasTheWish);
     CPPUNIT_TEST(testAnInstanceThatDiesIsReplaced);
+    CPPUNIT_TEST(testAnInstanceThatHangsCountsAsReplaced);
     CPPUNIT_TEST(testADetachedInstanceIsReplaced);
     CPPUNIT_TEST(testAfterClearChildrenAskAgain);
     CPPUNIT_TEST(testAFailedStartRefusesTheRequestAndIsTriedAgain);
@@ -193,6 +194,18 @@ public:
             group_->doWhatIsDue(now());
         }
         CPPUNIT_ASSERT(eventuallyServes());
+    }
+
+    void testAnInstanceThatHangsCountsAsReplaced() {
+        serveOne();
+        const PoolGuard guard(*context_);
+        const InstanceClaim::Memory memory{group_->queue().cells().claims().memory().descriptor(),
+                                           group_->queue().senders().memory().descriptor()};
+        const CellRange cells = group_->instances().all().front()->socket().cells;
+        CPPUNIT_ASSERT(InstanceClaim(memory, cells.first).take(channel_, Ticket(requests_)));
+        CPPUNIT_ASSERT(group_->requestOverran(channel_, Ticket(requests_), std::chrono::seconds(1)));
+        group_->requestOverran(channel_, Ticket(requests_), std::chrono::seconds(1));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group_->inspect(now()).counters.replaced);
     }
 
     void testADetachedInstanceIsReplaced() {

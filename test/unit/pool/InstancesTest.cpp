@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "pool/FormerClaims.h"
+#include "pool/Orphans.h"
 #include "support/GroupParts.h"
 
 namespace Passenger {
@@ -24,6 +26,7 @@ class InstancesTest : public GroupParts {
     CPPUNIT_TEST(testTheDeathOfAnInstanceOfAnotherQueueIsNotToldToWaitingRequests);
     CPPUNIT_TEST(testEachInstanceHasItsOwnCountAndLastUse);
     CPPUNIT_TEST(testALastUseThatIsStillToComeIsNotBelieved);
+    CPPUNIT_TEST(testARequestOfAnEarlierPoolProcessIsInWorkSinceTheTakeOver);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -159,6 +162,23 @@ private:
     bool isToldToLookAgain() const {
         MessageHeader header{};
         return ::recv(child_.get(), &header, sizeof(header), MSG_DONTWAIT) > 0 && header.type == MessageType::RECHECK;
+    }
+
+    void testARequestOfAnEarlierPoolProcessIsInWorkSinceTheTakeOver() {
+        const CellRange cells = queue_->cells().allocate(1).value();
+        auto former = std::make_shared<FormerClaims>();
+        former->add({queue_->cells().claims().memory().descriptor().duplicate(), cells});
+        Orphan orphan;
+        orphan.claims = former;
+        auto process = std::make_shared<Process>(SpawnResult{}, orphan, InstanceId(++lastId_), 1, now());
+        process->give({1, Generation(), queue_->cells().allocate(1).value()});
+        instances_->add(process);
+        clock_.advance(std::chrono::seconds(3));
+        CPPUNIT_ASSERT(instances_->inspect(now()).at(0).busyFor == 0);
+        const InstanceClaim::Memory memory = claimMemory();
+        CPPUNIT_ASSERT(InstanceClaim(memory, cells.first).take(channel_, Ticket(1)));
+        CPPUNIT_ASSERT_EQUAL(1U, instances_->inspect(now()).at(0).sessions);
+        CPPUNIT_ASSERT(instances_->inspect(now()).at(0).busyFor == 3);
     }
 };
 

@@ -400,6 +400,7 @@ public:
         lose(0, channel);
         CPPUNIT_ASSERT(told().type == MessageType::RECHECK);
         CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::FINISH);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, pool_->inspect().groups[0].counters.replaced);
         factory_->waitUntilHeld(1);
         lose(1, channel);
         CPPUNIT_ASSERT(toldNothing(1));
