@@ -16,7 +16,6 @@
 #include <exception>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -24,7 +23,6 @@
 
 #include "agent/ControlOrders.h"
 #include "agent/ControlService.h"
-#include "agent/InstanceFacts.h"
 #include "base/Exceptions.h"
 #include "base/Split.h"
 #include "control/ControlVerbs.h"
@@ -56,7 +54,7 @@ struct AppState {
     bool paused = false;
     bool drains = false;
     std::uint64_t version = 0;
-    std::vector<Process::State> instances;
+    std::vector<std::string> instances;
     std::size_t asked = 0;
 
     bool operator==(const AppState &) const = default;
@@ -87,13 +85,9 @@ public:
             reports_.push_back(ask(options)->failure().reportId);
             reportOwners_[reports_.back()] = roots().at(root);
         }
-        facts_ = std::make_unique<InstanceFacts>(
-            InstanceFacts::Parts{[] { return std::vector<InstanceFacts::Instance>(); },
-                                 [](const InstanceFacts::Instance &) { return std::optional<ProcessMemory>(); }});
         orders_ = std::make_unique<ControlOrders>(
             ControlOrders::Parts{.pool = *pool_,
                                  .resources = resources_,
-                                 .facts = *facts_,
                                  .reopenLogs = [this] { logsReopened_++; },
                                  .server = [] { return ServerStatus(); },
                                  .warmingUp = [] { return false; },
@@ -106,7 +100,6 @@ public:
     ~Agent() override {
         service_.reset();
         orders_.reset();
-        facts_.reset();
         // Not tearDown(): libFuzzer may have started a process that names functions, which would
         // look like a leak.
         factory_->release();
@@ -195,7 +188,7 @@ private:
                 continue;
             }
             AppState &state = states[group.name];
-            state.paused = group.queue.pausedFor.count() > 0;
+            state.paused = group.queue.pausedFor > 0;
             state.drains = !lines.empty() && (lines.front() == "all" ||
                                               std::find(lines.begin() + 1, lines.end(), group.name) != lines.end());
             // Restarts and the ends of instances, which were ordered before, take their time.
@@ -264,7 +257,6 @@ private:
     std::map<std::string, uid_t> owners_;
     std::vector<std::string> reports_;
     std::map<std::string, uid_t> reportOwners_;
-    std::unique_ptr<InstanceFacts> facts_;
     std::unique_ptr<ControlOrders> orders_;
     /** The main thread sets it, and the service's thread what follows. Each waits for the other by
      *  the connection. */

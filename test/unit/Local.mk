@@ -13,7 +13,6 @@ endif
     %D%/agent/EventCommandTest.cpp \
     %D%/agent/EventInboxTest.cpp \
     %D%/agent/FileTailTest.cpp \
-    %D%/agent/InstanceFactsTest.cpp \
     %D%/agent/KeptAnswersTest.cpp \
     %D%/agent/LogMonitorTest.cpp \
     %D%/agent/LogReopeningTest.cpp \

@@ -21,7 +21,6 @@
 #include "pool/DescriptorStore.h"
 #include "pool/QueuePauses.h"
 #include "rights/Rights.h"
-#include "server/PoolStatus.h"
 
 namespace Passenger {
 
@@ -32,6 +31,10 @@ using std::chrono::system_clock;
 
 /** Answers within this time tell the same state, so that askers do not cost the pool much. */
 constexpr milliseconds SAME_STATE{100};
+/** The age of figures of instances from which on they are measured again: while somebody asks for
+ *  them, and otherwise. */
+constexpr std::chrono::seconds ASKED_FIGURES{5};
+constexpr std::chrono::minutes OLDEST_FIGURES{5};
 /** The lengths of points: of one application, and of all. */
 constexpr std::chrono::minutes QUARTER_OF_AN_HOUR{15};
 constexpr std::chrono::minutes HOUR{60};
@@ -119,9 +122,9 @@ Frame ControlOrders::answer(const Asker &asker, const Frame &order) {
 }
 
 void ControlOrders::Known::note(system_clock::time_point now, const GroupSnapshot &group) {
-    history.add(now, group.queueTime, group.serviceTime);
+    history.add(now, group.queueTimes, group.serviceTimes);
     const bool busy = std::any_of(group.processes.begin(), group.processes.end(),
-                                  [](const ProcessSnapshot &process) { return process.busyFor.count() > 0; });
+                                  [](const ProcessSnapshot &process) { return process.busyFor > 0; });
     if (busy || group.counters.requests != std::exchange(requests, group.counters.requests)) {
         lastUsed = secondsSinceEpoch(now);
     }
@@ -133,7 +136,7 @@ ControlOrders::Known &ControlOrders::known(const GroupSnapshot &group, system_cl
     if (known.madeAt != group.madeAt) {
         known = Known{};
         known.madeAt = group.madeAt;
-        known.since = secondsSinceEpoch(now) - inSeconds(group.age);
+        known.since = secondsSinceEpoch(now) - inSeconds(parts_.pool.clock().now() - group.madeAt);
     }
     return known;
 }
@@ -154,6 +157,7 @@ std::string ControlOrders::storedName(const std::string &shown) {
 }
 
 void ControlOrders::tick() {
+    parts_.pool.refreshFigures(OLDEST_FIGURES);
     const auto now = system_clock::now();
     std::set<std::string> names;
     for (const GroupSnapshot &group : applications()) {
@@ -205,6 +209,9 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
             }
         }
     }
+    if (!health && !status.apps.empty()) {
+        parts_.pool.refreshFigures(ASKED_FIGURES);
+    }
     if (asker.isHttpd || isMaster(asker)) {
         for (AppStatus &left : unknownToPool(groups)) {
             if (name.empty() || name == left.name) {
@@ -255,7 +262,7 @@ std::vector<AppStatus> ControlOrders::unknownToPool(const Applications &groups) 
 }
 
 AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time_point now, Detail detail) {
-    AppStatus status = statusOf(group);
+    AppStatus status = group;
     Known &known = this->known(group, now);
     // What came since the last tick.
     known.note(now, group);
@@ -274,15 +281,9 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
         status.user = user->user;
         status.uid = user->switches() ? user->uid : ::geteuid();
     }
-    for (std::size_t i = 0; i < group.processes.size(); i++) {
-        const InstanceFacts::Facts facts = parts_.facts.of(group.processes[i].pid);
-        InstanceStatus &instance = status.instances[i];
-        instance.memory = facts.memory.used() != 0 ? facts.memory.used() : instance.memory;
-        instance.privateMemory = facts.memory.unshared();
-        instance.applicationPid = facts.application;
-        instance.cpuTime = inSeconds(facts.cpuTime);
-        instance.processAge = inSeconds(facts.processAge);
-        if (const auto &ago = group.processes[i].lastUsed) {
+    for (const ProcessSnapshot &process : group.processes) {
+        InstanceStatus &instance = status.instances.emplace_back(process);
+        if (const auto &ago = process.unusedFor) {
             instance.lastUsed = secondsSinceEpoch(now) - inSeconds(*ago);
         }
     }
@@ -296,13 +297,11 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
 
 /** @param queries whether the URLs have their queries, in which secrets of clients may be */
 std::vector<RequestStatus> ControlOrders::requestsOf(const std::string &name, bool queries) const {
-    std::vector<RequestStatus> requests;
-    for (RequestSnapshot &request : parts_.pool.requests(name, MOST_REQUESTS)) {
+    std::vector<RequestStatus> requests = parts_.pool.requests(name, MOST_REQUESTS);
+    for (RequestStatus &request : requests) {
         if (!queries) {
             request.uri.resize(std::min(request.uri.find('?'), request.uri.size()));
         }
-        requests.push_back({request.pid, inSeconds(request.age), std::move(request.client), std::move(request.method),
-                            std::move(request.id), std::move(request.uri)});
     }
     return requests;
 }

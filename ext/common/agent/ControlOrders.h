@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "agent/ControlService.h"
-#include "agent/InstanceFacts.h"
 #include "agent/KeptAnswers.h"
 #include "control/ServerStatus.h"
 #include "io/Frame.h"
@@ -36,7 +35,6 @@ public:
     struct Parts {
         Pool &pool;
         AppResources &resources;
-        InstanceFacts &facts;
         /** Opens the agent's log file and the applications' anew. May block.
          *  @throws IOException: the agent's could not be opened */
         std::function<void()> reopenLogs;

@@ -12,7 +12,6 @@ libpassenger_agent_la_SOURCES = \
     %D%/EventCommand.cpp \
     %D%/EventInbox.cpp \
     %D%/FileTail.cpp \
-    %D%/InstanceFacts.cpp \
     %D%/InstanceRegistry.cpp \
     %D%/KeptAnswers.cpp \
     %D%/LogMonitor.cpp \

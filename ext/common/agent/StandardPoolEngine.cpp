@@ -57,15 +57,6 @@ std::optional<ProcessMemory> memoryOf(const Process &process) {
     return Rights::ofThisProcess().memoryOf(process.pid(), process.parts().hasDescendants);
 }
 
-std::optional<ProcessMemory> memoryOfInstance(const InstanceFacts::Instance &instance) {
-    try {
-        return Rights::ofThisProcess().memoryOf(instance.pid, instance.family);
-    } catch (const std::exception &) {
-        // The instance has ended.
-        return std::nullopt;
-    }
-}
-
 /** @param group the folder of a control group; empty: those of the pool process */
 double pressureIn(const std::string &group) {
     return group.empty() ? ownMemoryPressure() : memoryPressure(group + "/memory.pressure");
@@ -248,11 +239,9 @@ void StandardPoolEngine::beginPool(const AgentSettings &settings) {
 /** Makes what answers commands, and the side tasks. */
 void StandardPoolEngine::beginControl() {
     monitored_.emplace(*resources_, [this] { return pool_->monitored(); });
-    facts_.emplace(InstanceFacts::Parts{[this] { return livingInstances(); }, memoryOfInstance});
     orders_.emplace(
         ControlOrders::Parts{.pool = *pool_,
                              .resources = *resources_,
-                             .facts = *facts_,
                              .reopenLogs = [this] { reopenLogs(); },
                              .server = [this] { return serverStatus(); },
                              .warmingUp = [this] { return warmingUp_.load(); },
@@ -369,16 +358,6 @@ bool StandardPoolEngine::isRemoved(const Options &options) const {
     return endsUnused() || resources_->grants.isRemoved(options, std::chrono::steady_clock::now());
 }
 
-std::vector<InstanceFacts::Instance> StandardPoolEngine::livingInstances() const {
-    std::vector<InstanceFacts::Instance> instances;
-    for (const GroupSnapshot &group : pool_->inspect().groups) {
-        for (const ProcessSnapshot &process : group.processes) {
-            instances.push_back({process.pid, process.hasDescendants});
-        }
-    }
-    return instances;
-}
-
 EventCommand::Refusals StandardPoolEngine::refusals() const {
     EventCommand::Refusals refusals;
     for (const GroupSnapshot &group : pool_->inspect().groups) {
@@ -434,7 +413,6 @@ void StandardPoolEngine::stop() {
     services_.reset();
     monitored_.reset();
     orders_.reset();
-    facts_.reset();
     if (pool_) {
         const auto deadline = std::chrono::steady_clock::now() + STOP_TIME + longestStop();
         while ((pool_->getCount() > 0 || pool_->hasOrphans()) && std::chrono::steady_clock::now() < deadline) {

@@ -13,7 +13,6 @@
 #include "agent/AgentServices.h"
 #include "agent/ControlOrders.h"
 #include "agent/EventCommand.h"
-#include "agent/InstanceFacts.h"
 #include "agent/LogReopening.h"
 #include "agent/MonitoredFiles.h"
 #include "agent/PoolEngine.h"
@@ -76,7 +75,6 @@ private:
     bool isRemoved(const Options &options) const;
     bool endsUnused() const;
     void endUnused();
-    std::vector<InstanceFacts::Instance> livingInstances() const;
     EventCommand::Refusals refusals() const;
     ServerStatus serverStatus();
     void reopenLogs();
@@ -108,7 +106,6 @@ private:
     std::optional<Pool> pool_;
     std::optional<RestartWatch> restarts_;
     std::optional<MonitoredFiles> monitored_;
-    std::optional<InstanceFacts> facts_;
     std::optional<ControlOrders> orders_;
     std::optional<AgentServices> services_;
     std::optional<PoolServer> server_;

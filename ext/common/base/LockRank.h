@@ -70,7 +70,6 @@ inline constexpr LockRank OUTPUT_FILE{4, "OutputFiles::File::mutex_"};
 inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::Pipe::mutex_"};
 inline constexpr LockRank SETTINGS_UPDATER{3, "SettingsUpdater::mutex_"};
 inline constexpr LockRank APP_USERS{3, "AppResources::appUsers"};
-inline constexpr LockRank INSTANCE_FACTS{3, "InstanceFacts::mutex_"};
 inline constexpr LockRank CONTROL_SERVICE{3, "ControlService::mutex_"};
 inline constexpr LockRank OUTPUT_LIMITS{3, "OutputLimits::mutex_"};
 inline constexpr LockRank OUTPUT_LIMIT{4, "OutputLimit::mutex_"};

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/AppCounters.h"
+#include "base/LogHistogram.h"
 #include "control/InstanceStatus.h"
 
 namespace Passenger {
@@ -58,6 +59,8 @@ struct HistogramStatus {
 
 /** The upper bounds of HistogramStatus::counts but the last, in seconds. */
 std::vector<double> histogramBounds();
+/** @param microseconds the sum of all times */
+HistogramStatus histogramOf(const LogHistogram &times, std::uint64_t microseconds);
 
 struct QueueStatus {
     unsigned waiting = 0;

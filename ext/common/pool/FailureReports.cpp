@@ -104,8 +104,9 @@ void FailureReports::report(const char *event, GetFailure &failure, MonotonicTim
     }
 }
 
-std::optional<FailureSnapshot> FailureReports::last(MonotonicTime now) const {
-    return last_ ? std::optional(FailureSnapshot{last_->reportId, last_->summary, last_->remedy, now - last_->when})
+std::optional<FailureStatus> FailureReports::last(MonotonicTime now) const {
+    return last_ ? std::optional(
+                       FailureStatus{last_->reportId, last_->summary, last_->remedy, inSeconds(now - last_->when)})
                  : std::nullopt;
 }
 

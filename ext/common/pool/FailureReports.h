@@ -5,10 +5,10 @@
 #include <string>
 
 #include "base/Clock.h"
+#include "control/AppStatus.h"
 #include "pool/GetFailure.h"
 #include "pool/Process.h"
 #include "pool/RecentReports.h"
-#include "pool/Snapshot.h"
 
 namespace Passenger {
 
@@ -36,7 +36,7 @@ public:
      */
     void report(const char *event, GetFailure &failure, MonotonicTime now);
     /** The last failure, whatever happened since. */
-    std::optional<FailureSnapshot> last(MonotonicTime now) const;
+    std::optional<FailureStatus> last(MonotonicTime now) const;
 
 private:
     struct Last {

@@ -313,17 +313,17 @@ bool Instances::anyReplaced() const noexcept {
 
 // ----- Inspection
 
-std::vector<RequestSnapshot> Instances::requests(MonotonicTime now) const {
+std::vector<RequestStatus> Instances::requests(MonotonicTime now) const {
     std::map<std::pair<std::uint64_t, std::uint64_t>, pid_t> taken;
     for (const ProcessPtr &process : all_) {
         for (const auto &[channel, ticket] : queue_.cells().claimed(process->socket().cells)) {
             taken.emplace(std::pair(channel.value(), ticket.value()), process->pid());
         }
     }
-    std::vector<RequestSnapshot> requests;
+    std::vector<RequestStatus> requests;
     for (DescribedRequest &request : queue_.described()) {
         const auto found = taken.find({request.entry.channel, request.entry.ticket});
-        requests.push_back({found == taken.end() ? 0 : found->second, now - sinceOf(request.entry),
+        requests.push_back({found == taken.end() ? 0 : found->second, inSeconds(now - sinceOf(request.entry)),
                             std::move(request.client), std::move(request.method), std::move(request.id),
                             std::move(request.uri)});
     }
@@ -348,29 +348,25 @@ void Instances::noteAges(std::vector<ProcessSnapshot> &processes, MonotonicTime 
         const CellRange cells = process.cells;
         for (auto next = since.lower_bound(cells.first); next != since.end() && next->first < cells.first + cells.count;
              ++next) {
-            process.busyFor = std::max<std::chrono::nanoseconds>(process.busyFor, now - next->second);
+            process.busyFor = std::max(process.busyFor, inSeconds(now - next->second));
         }
     }
 }
 
 ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) const {
-    ProcessSnapshot snapshot;
-    snapshot.id = process.id();
+    const CellRange cells = process.socket().cells;
+    const AnsweredRequests answered = queue_.cells().answered(cells);
+    ProcessSnapshot snapshot{process.measured(), process.id(), timeSince(answered), cells};
     snapshot.pid = process.pid();
-    snapshot.state = process.state();
+    snapshot.state = nameOf(process.state());
     snapshot.version = process.version();
-    snapshot.age = now - process.since();
+    snapshot.age = inSeconds(now - process.since());
     snapshot.adopted = process.former() != nullptr;
-    snapshot.hasDescendants = process.parts().hasDescendants;
-    snapshot.memory = process.memory();
     snapshot.replacementReason = process.lifecycle().replacementReason();
-    snapshot.cells = process.socket().cells;
     snapshot.concurrency = process.socket().concurrency;
     // An instance that is about to pause may take one more request before it learns of that.
     snapshot.sessions = std::max(taken(process), process.pause().mayStillTake() ? 1U : 0U);
-    const AnsweredRequests answered = queue_.cells().answered(process.socket().cells);
-    snapshot.answered = answered.count;
-    snapshot.lastUsed = timeSince(answered);
+    snapshot.processed = answered.count;
     if (process.former() && process.former()->taken() > 0) {
         // No sender tells since when: since before the take-over.
         snapshot.busyFor = snapshot.age;

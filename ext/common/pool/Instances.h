@@ -12,6 +12,7 @@
 
 #include "base/Clock.h"
 #include "base/FileDescriptor.h"
+#include "control/AppStatus.h"
 #include "pool/ApplicationQueue.h"
 #include "pool/CpuLoad.h"
 #include "pool/DescriptorStore.h"
@@ -132,7 +133,7 @@ public:
     bool anyReplaced() const noexcept;
 
     /** Requests in flight, with the instances that have taken them. */
-    std::vector<RequestSnapshot> requests(MonotonicTime now) const;
+    std::vector<RequestStatus> requests(MonotonicTime now) const;
     std::vector<ProcessSnapshot> inspect(MonotonicTime now) const;
     ProcessSnapshot inspect(const Process &process, MonotonicTime now) const;
 

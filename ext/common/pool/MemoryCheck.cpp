@@ -8,6 +8,9 @@
 
 #include <fmt/format.h>
 
+#include "base/CpuTime.h"
+#include "base/ProcessTree.h"
+#include "control/InstanceStatus.h"
 #include "log/Log.h"
 
 namespace Passenger {
@@ -19,10 +22,28 @@ constexpr std::chrono::seconds INTERVAL{5};
 constexpr std::chrono::seconds SHORT_INTERVAL{1};
 /** The kernel reads all page tables of an instance. Measuring takes one part of the time then. */
 constexpr int PARTS_OF_THE_TIME = 20;
+/** The longest pause for that. */
+constexpr std::chrono::minutes LONGEST_REST{5};
 /** Between two lines about instances that cannot be measured. */
 constexpr std::chrono::minutes LINE_INTERVAL{10};
 /** An application that is above its limit after its start would boot without end. */
 constexpr std::chrono::minutes YOUNG{1};
+
+/** The CPU time, with that of living descendants if the application runs in them. */
+InstanceStatus timesOf(const Process &process) {
+    InstanceStatus times;
+    const pid_t pid = process.pid();
+    std::chrono::nanoseconds cpuTime = cpuTimeOf(pid).value_or(std::chrono::nanoseconds(0));
+    times.processAge = inSeconds(ageOf(pid));
+    if (process.parts().hasDescendants) {
+        times.applicationPid = applicationOf(pid);
+        for (const pid_t descendant : descendantsOf(pid)) {
+            cpuTime += cpuTimeOf(descendant).value_or(std::chrono::nanoseconds(0));
+        }
+    }
+    times.cpuTime = inSeconds(cpuTime);
+    return times;
+}
 
 }  // namespace
 
@@ -39,40 +60,62 @@ void MemoryCheck::startIfDue(MonotonicTime now) {
     if (!room_.isCheckDue(now) || context_.shuttingDown) {
         return;
     }
-    const auto near = std::clamp<std::chrono::nanoseconds>(took_ * PARTS_OF_THE_TIME, SHORT_INTERVAL, INTERVAL);
-    room_.setNextCheck(now + (room_.isNear() || running_ ? near : INTERVAL));
+    const auto near = std::clamp<std::chrono::nanoseconds>(limited_.took * PARTS_OF_THE_TIME, SHORT_INTERVAL, INTERVAL);
+    room_.setNextCheck(now + (room_.isNear() || limited_.runs ? near : INTERVAL));
     const bool needed =
         std::any_of(groups_.all().begin(), groups_.all().end(),
-                    [this](Group *group) REQUIRES(poolLock) { return room_.isMeasured(group->scaler()); });
-    if (!needed || running_) {
+                    [this](Group *group) REQUIRES(poolLock) { return room_.isJudged(group->scaler()); });
+    if (needed) {
+        start(limited_, &MemoryCheck::check);
+    }
+}
+
+void MemoryCheck::refresh(std::chrono::nanoseconds oldest) {
+    // A round is also long where the machine is busy.
+    const auto pause = std::min<std::chrono::nanoseconds>(others_.took * PARTS_OF_THE_TIME, LONGEST_REST);
+    if (!others_.began || context_.clock.now() - *others_.began >= std::max(oldest, pause)) {
+        start(others_, &MemoryCheck::measureOthers);
+    }
+}
+
+void MemoryCheck::start(Round &round, void (MemoryCheck::*work)()) {
+    if (round.runs || context_.shuttingDown) {
         return;
     }
+    round.began = context_.clock.now();
     try {
-        context_.threads.run("memory", [this] {
+        context_.threads.run("memory", [this, &round, work] {
             try {
-                check();
+                (this->*work)();
             } catch (const std::exception &error) {
                 Log::error("event=memory.check_failed error=\"{}\"", error.what());
             }
             const PoolGuard guard(context_);
-            running_ = false;
+            round.runs = false;
+            round.took = context_.clock.now() - *round.began;
         });
-        running_ = true;
+        round.runs = true;
     } catch (const std::exception &error) {
         Log::error("event=memory.check_failed error=\"{}\"", error.what());
     }
 }
 
 void MemoryCheck::check() {
-    if (!measure_) {
-        return;
+    measureAll(true);
+    measurePressure();
+    const PoolGuard guard(context_);
+    if (!context_.shuttingDown) {
+        room_.relieve(context_.clock.now());
     }
-    const MonotonicTime begin = context_.clock.now();
+}
+
+/** Measures the instances that have a limit, or those that have none. */
+void MemoryCheck::measureAll(bool limited) {
     std::vector<std::pair<Group *, ProcessPtr>> processes;
     {
         const PoolGuard guard(context_);
         for (Group *group : groups_.all()) {
-            if (!room_.isMeasured(group->scaler())) {
+            if (room_.isJudged(group->scaler()) != limited) {
                 continue;
             }
             for (const ProcessPtr &process : group->instances().all()) {
@@ -81,29 +124,32 @@ void MemoryCheck::check() {
         }
     }
     for (auto &[group, process] : processes) {
-        const std::optional<ProcessMemory> memory = measure(*process);
+        const InstanceStatus times = timesOf(*process);
+        const std::optional<ProcessMemory> memory = measure(*process, limited);
         const PoolGuard guard(context_);
-        // It may have ended meanwhile, and its application may be forgotten.
-        const bool isGone = group->isShutDown() || process->state() == Process::State::DEAD;
-        if (memory && !context_.shuttingDown && !isGone) {
-            judge(*group, *process, *memory);
+        if (context_.shuttingDown) {
+            return;
         }
-    }
-    measurePressure();
-    const PoolGuard guard(context_);
-    const MonotonicTime now = context_.clock.now();
-    took_ = now - begin;
-    if (!context_.shuttingDown) {
-        room_.relieve(now);
+        // It may have ended meanwhile, and its application may be forgotten.
+        if (group->isShutDown() || process->state() == Process::State::DEAD) {
+            continue;
+        }
+        process->noteTimes(times);
+        if (memory && limited) {
+            judge(*group, *process, *memory);
+        } else if (memory) {
+            process->noteMemory(*memory, context_.clock.now());
+        }
     }
 }
 
-std::optional<ProcessMemory> MemoryCheck::measure(const Process &process) {
+/** A failure without consequence is not worth a line. */
+std::optional<ProcessMemory> MemoryCheck::measure(const Process &process, bool limited) {
     try {
-        return measure_(process);
+        return measure_ ? measure_(process) : std::nullopt;
     } catch (const std::exception &error) {
         const MonotonicTime now = context_.clock.now();
-        if (now >= quietUntil_) {
+        if (limited && now >= quietUntil_) {
             quietUntil_ = now + LINE_INTERVAL;
             Log::warn("event=memory.unknown pid={} error=\"{}\"", process.pid(), error.what());
         }

@@ -17,7 +17,9 @@ namespace Passenger {
 /**
  * Measures the instances that have a memory limit, every five seconds: has those above
  * PassengerMemoryLimit replaced, and kills those above PassengerHardMemoryLimit. Instances that
- * share a memory budget (MemoryRoom) are measured every second while half of it is used.
+ * share a memory budget (MemoryRoom) are measured every second while half of it is used. All others
+ * are measured for the status, in a thread of their own: one that cannot be measured now must not
+ * delay limits.
  *
  * Owned by the Pool.
  */
@@ -36,12 +38,25 @@ public:
 
     /** Measures in a background thread if the date has come (MemoryRoom::isCheckDue()). */
     void startIfDue(MonotonicTime now) REQUIRES(poolLock);
-    bool isRunning() const REQUIRES(poolLock) { return running_; }
+    /** Measures the instances without limits in a background thread, if that began at least so long
+     *  ago. Measuring takes a twentieth of a core at most. */
+    void refresh(std::chrono::nanoseconds oldest) REQUIRES(poolLock);
+    bool isRunning() const REQUIRES(poolLock) { return limited_.runs || others_.runs; }
     /** Measures now. Blocks on the file system. */
     void check() EXCLUDES(poolLock);
 
 private:
-    std::optional<ProcessMemory> measure(const Process &process);
+    struct Round {
+        bool runs = false;
+        /** When the last one began, and what it took. */
+        std::optional<MonotonicTime> began;
+        std::chrono::nanoseconds took{0};
+    };
+
+    void start(Round &round, void (MemoryCheck::*work)()) REQUIRES(poolLock);
+    void measureAll(bool limited) EXCLUDES(poolLock);
+    void measureOthers() EXCLUDES(poolLock) { measureAll(false); }
+    std::optional<ProcessMemory> measure(const Process &process, bool limited);
     void measurePressure() EXCLUDES(poolLock);
     void judge(Group &group, Process &process, const ProcessMemory &memory) REQUIRES(poolLock);
 
@@ -52,8 +67,8 @@ private:
     const Pressure pressure_;
     /** Until then no failure is logged. For check() alone, which one thread at a time runs. */
     MonotonicTime quietUntil_;
-    std::chrono::nanoseconds took_ GUARDED_BY(poolLock){0};
-    bool running_ GUARDED_BY(poolLock) = false;
+    Round limited_ GUARDED_BY(poolLock);
+    Round others_ GUARDED_BY(poolLock);
 };
 
 }  // namespace Passenger

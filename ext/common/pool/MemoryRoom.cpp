@@ -252,7 +252,7 @@ void MemoryRoom::joined(const Scaler &application, MonotonicTime now) {
     }
 }
 
-bool MemoryRoom::isMeasured(const Scaler &application) const {
+bool MemoryRoom::isJudged(const Scaler &application) const {
     return (application.options().limitsMemory() || isLimited(application)) && !application.instances().empty();
 }
 

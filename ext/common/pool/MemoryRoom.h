@@ -34,7 +34,7 @@ public:
     MemoryRoom(const PoolSettings &settings, const std::vector<Scaler *> &applications)
         : settings_(settings), applications_(applications) {}
 
-    /** Whether memory matters for the application, so that it is measured. */
+    /** Whether memory matters for the application. */
     bool isLimited(const Scaler &application) const REQUIRES(poolLock) {
         return settings_.memoryBudget > 0 || ownBudget(application) > 0;
     }
@@ -64,10 +64,10 @@ public:
     /** A new instance serves. It is measured at once if the application's size is not known. */
     void joined(const Scaler &application, MonotonicTime now) REQUIRES(poolLock);
     /** Whether it has instances with a memory limit or a memory budget. */
-    bool isMeasured(const Scaler &application) const REQUIRES(poolLock);
+    bool isJudged(const Scaler &application) const REQUIRES(poolLock);
     /** When MemoryCheck measures next; nothing: it has nothing to measure. */
     std::optional<MonotonicTime> nextCheck(const Scaler &application) const REQUIRES(poolLock) {
-        return isMeasured(application) ? nextCheck_ : std::nullopt;
+        return isJudged(application) ? nextCheck_ : std::nullopt;
     }
     bool isCheckDue(MonotonicTime now) const noexcept REQUIRES(poolLock) { return nextCheck_ && now >= *nextCheck_; }
     void setNextCheck(MonotonicTime date) noexcept REQUIRES(poolLock) { nextCheck_ = date; }

@@ -228,15 +228,15 @@ PoolSnapshot Pool::inspect() const {
     return snapshot;
 }
 
-std::vector<RequestSnapshot> Pool::requests(const std::string &name, std::size_t most) const {
-    std::vector<RequestSnapshot> requests;
+std::vector<RequestStatus> Pool::requests(const std::string &name, std::size_t most) const {
+    std::vector<RequestStatus> requests;
     {
         const PoolGuard guard(context_);
         const Group *group = groups_.find(name);
         requests = group != nullptr ? group->instances().requests(context_.clock.now()) : requests;
     }
     std::sort(requests.begin(), requests.end(),
-              [](const RequestSnapshot &a, const RequestSnapshot &b) { return a.age > b.age; });
+              [](const RequestStatus &a, const RequestStatus &b) { return a.age > b.age; });
     requests.resize(std::min(requests.size(), most));
     return requests;
 }

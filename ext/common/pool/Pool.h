@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "control/AppStatus.h"
 #include "exchange/MessageSession.h"
 #include "exchange/QueueHost.h"
 #include "pool/CpuLoad.h"
@@ -134,7 +135,7 @@ public:
      *  long. */
     PoolSnapshot inspect() const;
     /** The requests of an application in flight, the oldest first; `most` at most. */
-    std::vector<RequestSnapshot> requests(const std::string &name, std::size_t most) const;
+    std::vector<RequestStatus> requests(const std::string &name, std::size_t most) const;
     /** Asks the instances of an application where their threads are. False: there is none. */
     bool askForThreads(const std::string &name);
     /** The stacks that the instances have sent since askForThreads(). */
@@ -185,7 +186,13 @@ public:
     std::vector<Options> monitored() const;
     /** See MemoryCheck::check(). upkeep() has it done every few seconds. */
     void checkMemory() EXCLUDES(poolLock) { memory_.check(); }
-    /** Whether upkeep() has had a check begun that has not ended. */
+    /** Has memory and CPU time of all instances measured for inspect(), if that began at least so
+     *  long ago. */
+    void refreshFigures(std::chrono::nanoseconds oldest) {
+        const PoolGuard guard(context_);
+        memory_.refresh(oldest);
+    }
+    /** Whether upkeep() or refreshFigures() has had a check begun that has not ended. */
     bool checksMemory() const {
         const PoolGuard guard(context_);
         return memory_.isRunning();

@@ -108,8 +108,15 @@ void Process::kill() {
     link_.signal(SIGKILL);
 }
 
+void Process::noteTimes(const InstanceStatus &times) {
+    measured_.cpuTime = times.cpuTime;
+    measured_.processAge = times.processAge;
+    measured_.applicationPid = times.applicationPid;
+}
+
 void Process::noteMemory(const ProcessMemory &memory, MonotonicTime now) {
-    memory_ = memory.used();
+    measured_.memory = memory.used();
+    measured_.privateMemory = memory.unshared();
     growth_.note(now - since_, memory.allocated());
 }
 

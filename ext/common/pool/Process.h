@@ -11,6 +11,7 @@
 #include "base/Clock.h"
 #include "base/ProcessMemory.h"
 #include "base/StrongId.h"
+#include "control/InstanceStatus.h"
 #include "exchange/Options.h"
 #include "io/RequestQueue.h"
 #include "policy/CpuUse.h"
@@ -134,8 +135,11 @@ public:
     /** As Lifecycle::stays(). */
     bool stays() const noexcept { return lifecycle_.stays(); }
 
+    /** What was last measured for its status: memory, CPU time, the application's process. */
+    const InstanceStatus &measured() const noexcept { return measured_; }
+    void noteTimes(const InstanceStatus &times);
     /** Bytes of memory (PSS) when it was last measured; 0: never. */
-    std::uint64_t memory() const noexcept { return memory_; }
+    std::uint64_t memory() const noexcept { return measured_.memory; }
     const MemoryGrowth &growth() const noexcept { return growth_; }
     void noteMemory(const ProcessMemory &memory, MonotonicTime now);
     /** Whether it only waits: the last look at its CPU time, which is taken now if one is due. */
@@ -156,7 +160,7 @@ private:
     Start start_;
     Socket socket_;
     std::optional<RequestQueue> ownQueue_;
-    std::uint64_t memory_ = 0;
+    InstanceStatus measured_;
     MemoryGrowth growth_;
     CpuUse cpuUse_;
     bool killed_ = false;

@@ -12,20 +12,20 @@ void addStatistics(GroupSnapshot &snapshot, const GroupStatistics &statistics) {
     snapshot.counters.notStarted += statistics.notStarted;
     snapshot.counters.timedOut = statistics.timedOut;
     snapshot.counters.clientsLeft = statistics.left;
-    snapshot.serviceTime = statistics.serviceTime;
-    snapshot.queueTime = statistics.queueTime;
-    snapshot.serviceMicroseconds = statistics.serviceMicroseconds;
-    snapshot.queueMicroseconds = statistics.queueMicroseconds;
+    snapshot.queueTimes = statistics.queueTime;
+    snapshot.serviceTimes = statistics.serviceTime;
+    snapshot.queueTime = histogramOf(statistics.queueTime, statistics.queueMicroseconds);
+    snapshot.serviceTime = histogramOf(statistics.serviceTime, statistics.serviceMicroseconds);
 }
 
 void addOptions(GroupSnapshot &snapshot, const Options &options) {
-    snapshot.appRoot = options.appRoot;
+    snapshot.root = options.appRoot;
     snapshot.environment = options.environment;
     snapshot.minInstances = options.minInstances;
     snapshot.queue.limit = options.maxQueueSize;
-    snapshot.appType = options.startCommand.empty() ? options.appType : "";
+    snapshot.type = options.startCommand.empty() ? options.appType : "";
     snapshot.startupFile = options.startCommand.empty() ? options.startupFile : "";
-    const std::string &type = snapshot.appType;
+    const std::string &type = snapshot.type;
     snapshot.interpreter = type.empty()     ? ""
                            : type == "rack" ? options.ruby
                            : type == "node" ? options.nodejs

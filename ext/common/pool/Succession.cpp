@@ -67,8 +67,8 @@ bool Succession::mayAlwaysRestart() const {
            (parts_.demand.lastBusy() > newest.since() || parts_.queue.senders().peak() > 0);
 }
 
-std::optional<RestartSnapshot> Succession::lastRestart(MonotonicTime now) const {
-    return parts_.counters.restarts > 0 ? std::optional(RestartSnapshot{restartReason_, now - restartedAt_})
+std::optional<RestartStatus> Succession::lastRestart(MonotonicTime now) const {
+    return parts_.counters.restarts > 0 ? std::optional(RestartStatus{restartReason_, inSeconds(now - restartedAt_)})
                                         : std::nullopt;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/AppCounters.h"
 #include "base/Clock.h"
+#include "control/AppStatus.h"
 #include "exchange/Options.h"
 #include "pool/ApplicationQueue.h"
 #include "pool/Demand.h"
@@ -14,7 +15,6 @@
 #include "pool/Instances.h"
 #include "pool/PoolContext.h"
 #include "pool/QueuePause.h"
-#include "pool/Snapshot.h"
 #include "pool/SpawnTask.h"
 #include "pool/Spawns.h"
 #include "pool/StartupFiles.h"
@@ -89,7 +89,7 @@ public:
      *  none is on its way. */
     bool mayAlwaysRestart() const REQUIRES(poolLock);
     /** Nothing: there was none. */
-    std::optional<RestartSnapshot> lastRestart(MonotonicTime now) const REQUIRES(poolLock);
+    std::optional<RestartStatus> lastRestart(MonotonicTime now) const REQUIRES(poolLock);
     /** The task has failed. It may have been the last attempt at a new version. @param seen
      *  RestartFiles' @return whether that version is given up, and the old one stays */
     bool attemptFailed(const SpawnTask &task, const GetFailure &failure, const std::string &seen) REQUIRES(poolLock);

@@ -6,5 +6,4 @@ libpassenger_server_la_SOURCES = \
     %D%/Connection.cpp \
     %D%/DescriptorReserve.cpp \
     %D%/PoolServer.cpp \
-    %D%/PoolStatus.cpp \
     %D%/RequestHistory.cpp

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <memory>
-#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -62,8 +61,6 @@ class ControlOrdersTest : public PoolContract {
     const Asker httpd_{0, true};
     std::unique_ptr<SpawnManager> manager_;
     std::unique_ptr<AppResources> resources_;
-    /** It has a thread, so it lives during a test only. */
-    std::optional<InstanceFacts> facts_;
     std::unique_ptr<ControlOrders> orders_;
     unsigned logsReopened_ = 0;
     unsigned drainsKept_ = 0;
@@ -152,17 +149,10 @@ public:
         resources_ = std::make_unique<AppResources>(*loop_, *manager_);
         resources_->appUsers.set(BLOG, RunAs{"alice", "alice", OWNER, OWNER, ""});
         resources_->appUsers.set(SHOP, RunAs{"bob", "bob", OTHER_OWNER, OTHER_OWNER, ""});
-        facts_.emplace(InstanceFacts::Parts{[pid = instances(app("/srv/blog")).front().pid] {
-                                                return std::vector<InstanceFacts::Instance>{{pid, false}};
-                                            },
-                                            [](const InstanceFacts::Instance &) {
-                                                return std::optional(ProcessMemory{
-                                                    .proportional = 250, .swap = 500, .swapProportional = 400});
-                                            }});
+        setMemory(instances(app("/srv/blog")).front().id, {.proportional = 250, .swap = 500, .swapProportional = 400});
         orders_ = std::make_unique<ControlOrders>(
             ControlOrders::Parts{.pool = *pool_,
                                  .resources = *resources_,
-                                 .facts = *facts_,
                                  .reopenLogs = [this] { logsReopened_++; },
                                  .server =
                                      [] {
@@ -176,7 +166,6 @@ public:
     }
     void tearDown() override {
         orders_.reset();
-        facts_.reset();
         resources_.reset();
         manager_.reset();
         PoolContract::tearDown();

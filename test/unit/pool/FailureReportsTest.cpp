@@ -29,9 +29,9 @@ public:
         CPPUNIT_ASSERT(log.contains("event=spawn.failed app=\"blog\" report=" + failure.reportId()));
         CPPUNIT_ASSERT_EQUAL(app_, kept_.find(failure.reportId())->app);
         clock_.advance(std::chrono::seconds(3));
-        const std::optional<FailureSnapshot> last = reports_.last(clock_.now());
-        CPPUNIT_ASSERT_EQUAL(failure.reportId(), last->reportId);
-        CPPUNIT_ASSERT(last->age == std::chrono::seconds(3));
+        const std::optional<FailureStatus> last = reports_.last(clock_.now());
+        CPPUNIT_ASSERT_EQUAL(failure.reportId(), last->report);
+        CPPUNIT_ASSERT(last->age == 3);
     }
 
     /** @return the id */

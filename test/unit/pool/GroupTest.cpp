@@ -118,7 +118,7 @@ public:
     void testARequestStartsAnInstanceThatServes() {
         serveOne();
         const PoolGuard guard(*context_);
-        CPPUNIT_ASSERT(group_->inspect(now()).state == GroupState::SERVING);
+        CPPUNIT_ASSERT(group_->inspect(now()).state == nameOf(GroupState::SERVING));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group_->inspect(now()).counters.spawned);
     }
 
@@ -140,7 +140,7 @@ public:
             request();
             group_->restart("it was ordered");
             check();
-            CPPUNIT_ASSERT(group_->inspect(now()).state == GroupState::DEPLOYING);
+            CPPUNIT_ASSERT(group_->inspect(now()).state == nameOf(GroupState::DEPLOYING));
         }
         factory_->release();
         CPPUNIT_ASSERT(eventuallyServes(2));
@@ -160,14 +160,14 @@ public:
         const PoolGuard guard(*context_);
         request();
         clock_.advance(std::chrono::seconds(8));
-        CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == std::chrono::seconds(8));
+        CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == 8);
         // The Group has not looked since then.
         table_->done(0);
         sender_->remove(0);
-        CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == std::chrono::seconds(0));
+        CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == 0);
         send(Ticket(++requests_));
         CPPUNIT_ASSERT_EQUAL(1U, group_->inspect(now()).queue.waiting);
-        CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == std::chrono::seconds(0));
+        CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == 0);
     }
 
     void testWithoutRoomTheRoomHasTheWish() {
@@ -239,7 +239,7 @@ public:
             eventuallyHolds([this]() REQUIRES(poolLock) { return group_->scaler().spawns().starting() == 0; }));
         CPPUNIT_ASSERT(eventually([this] { return wasRefused(); }));
         const PoolGuard guard(*context_);
-        CPPUNIT_ASSERT(group_->inspect(now()).state == GroupState::FAILED);
+        CPPUNIT_ASSERT(group_->inspect(now()).state == nameOf(GroupState::FAILED));
         CPPUNIT_ASSERT_THROW(group_->attach(options_, Generation()), RefusedException);
         group_->tryAgain(now());
         CPPUNIT_ASSERT_EQUAL(0U, group_->scaler().spawns().starting());

@@ -136,13 +136,13 @@ public:
         }
         clock_.advance(seconds(3));
         const std::vector<ProcessSnapshot> snapshots = instances_->inspect(now());
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, snapshots.at(0).answered);
-        CPPUNIT_ASSERT(!snapshots[0].lastUsed);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, snapshots.at(1).answered);
-        CPPUNIT_ASSERT(snapshots[1].lastUsed == seconds(3));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, snapshots.at(0).processed);
+        CPPUNIT_ASSERT(!snapshots[0].unusedFor);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, snapshots.at(1).processed);
+        CPPUNIT_ASSERT(snapshots[1].unusedFor == seconds(3));
         instances_->remove(other);
         CPPUNIT_ASSERT_EQUAL_MESSAGE("The cell of another one", std::uint64_t{0},
-                                     instances_->inspect(*serve(), now()).answered);
+                                     instances_->inspect(*serve(), now()).processed);
     }
 
     void testALastUseThatIsStillToComeIsNotBelieved() {
@@ -152,7 +152,7 @@ public:
         for (const std::uint64_t invented : {toNanoseconds(now()) + 1, std::uint64_t{UINT64_MAX}}) {
             CPPUNIT_ASSERT(::pwrite(queue_->cells().claims().memory().descriptor().get(), &invented, sizeof(invented),
                                     static_cast<off_t>(at)) > 0);
-            CPPUNIT_ASSERT(!instances_->inspect(*process, now()).lastUsed);
+            CPPUNIT_ASSERT(!instances_->inspect(*process, now()).unusedFor);
             CPPUNIT_ASSERT(instances_->isUnused(*process, now(), std::chrono::minutes(1)));
         }
     }
@@ -174,11 +174,11 @@ private:
         process->give({1, Generation(), queue_->cells().allocate(1).value()});
         instances_->add(process);
         clock_.advance(std::chrono::seconds(3));
-        CPPUNIT_ASSERT(instances_->inspect(now()).at(0).busyFor == std::chrono::seconds(0));
+        CPPUNIT_ASSERT(instances_->inspect(now()).at(0).busyFor == 0);
         const InstanceClaim::Memory memory = claimMemory();
         CPPUNIT_ASSERT(InstanceClaim(memory, cells.first).take(channel_, Ticket(1)));
         CPPUNIT_ASSERT_EQUAL(1U, instances_->inspect(now()).at(0).sessions);
-        CPPUNIT_ASSERT(instances_->inspect(now()).at(0).busyFor == std::chrono::seconds(3));
+        CPPUNIT_ASSERT(instances_->inspect(now()).at(0).busyFor == 3);
     }
 };
 

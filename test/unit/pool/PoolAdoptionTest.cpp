@@ -109,7 +109,7 @@ public:
         AnswerPtr answer = ask(inFolder());
         CPPUNIT_ASSERT(eventually([&] { return instances(inFolder()).size() == 1; }));
         CPPUNIT_ASSERT(instances(inFolder())[0].adopted);
-        CPPUNIT_ASSERT(group(inFolder()).state == GroupState::PAUSED);
+        CPPUNIT_ASSERT(group(inFolder()).state == nameOf(GroupState::PAUSED));
         CPPUNIT_ASSERT(!answer->here());
         CPPUNIT_ASSERT(pool_->resume(name()));
         CPPUNIT_ASSERT(answer->session());
@@ -227,7 +227,7 @@ public:
         CPPUNIT_ASSERT(answer->session());
         // The new version starts beside it.
         factory_->waitUntilHeld(1);
-        CPPUNIT_ASSERT(group(inFolder()).state == GroupState::DEPLOYING);
+        CPPUNIT_ASSERT(group(inFolder()).state == nameOf(GroupState::DEPLOYING));
         CPPUNIT_ASSERT(ask(inFolder())->here());
         factory_->release();
         CPPUNIT_ASSERT(eventually([&] { return group(inFolder()).version == 2; }));

@@ -77,8 +77,8 @@ public:
         failAlways();
         const Refusal failure = ask(app())->failure();
         const GroupSnapshot snapshot = group();
-        CPPUNIT_ASSERT(snapshot.state == GroupState::FAILED);
-        CPPUNIT_ASSERT_EQUAL(failure.reportId, snapshot.lastFailure->reportId);
+        CPPUNIT_ASSERT(snapshot.state == nameOf(GroupState::FAILED));
+        CPPUNIT_ASSERT_EQUAL(failure.reportId, snapshot.failure->report);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, snapshot.counters.spawnsFailed);
     }
 
@@ -87,7 +87,7 @@ public:
         CPPUNIT_ASSERT(refuses());
         CPPUNIT_ASSERT(group().failing);
         pass(500ms);
-        CPPUNIT_ASSERT(group().state == GroupState::DOWN);
+        CPPUNIT_ASSERT(group().state == nameOf(GroupState::DOWN));
         CPPUNIT_ASSERT(group().failing);
         pool_->restart(app().groupName());
         CPPUNIT_ASSERT(group().failing);
@@ -95,7 +95,7 @@ public:
         factory_->hold();
         const AnswerPtr waiter = ask(app());
         factory_->waitUntilHeld(1);
-        CPPUNIT_ASSERT(group().state == GroupState::STARTING);
+        CPPUNIT_ASSERT(group().state == nameOf(GroupState::STARTING));
         CPPUNIT_ASSERT(group().failing);
         factory_->release();
         waiter->session();
@@ -130,7 +130,7 @@ public:
         pool_->tryAgain(app().groupName());
         get(app()).reset();
         passSlowly(600s);
-        CPPUNIT_ASSERT(group().state == GroupState::DOWN);
+        CPPUNIT_ASSERT(group().state == nameOf(GroupState::DOWN));
         pool_->tryAgain(app().groupName());
         pass(5s);
         CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
@@ -237,7 +237,7 @@ public:
         CPPUNIT_ASSERT(refuses(inFolder()));
         restart();
         CPPUNIT_ASSERT(get(inFolder()) != nullptr);
-        CPPUNIT_ASSERT(group(inFolder()).state == GroupState::SERVING);
+        CPPUNIT_ASSERT(group(inFolder()).state == nameOf(GroupState::SERVING));
     }
 
     void testARestartUsesTheSettingsOfARefusedRequest() {
@@ -259,7 +259,7 @@ public:
         failAlways();
         const AnswerPtr waiter = ask(app());
         CPPUNIT_ASSERT(eventually([this] { return group().counters.spawnsFailed == 1; }));
-        CPPUNIT_ASSERT(group().state == GroupState::SERVING);
+        CPPUNIT_ASSERT(group().state == nameOf(GroupState::SERVING));
         for (int i = 0; i < 200; i++) {
             pass(50ms);
             CPPUNIT_ASSERT(eventually([this] { return group().starting == 0; }));
@@ -436,7 +436,7 @@ public:
         CPPUNIT_ASSERT(waiter->failure().status == 500);
         CPPUNIT_ASSERT(waiter->failure().summary.starts_with("instances of /srv/blog (production) end soon"));
         CPPUNIT_ASSERT(log_->contains("event=app.unstable"));
-        CPPUNIT_ASSERT(group().state == GroupState::FAILED);
+        CPPUNIT_ASSERT(group().state == nameOf(GroupState::FAILED));
     }
 
     void testAnInstanceThatDiesAfterAnAnswerIsReplacedAtOnce() {

@@ -148,7 +148,7 @@ public:
         // A dummy of an instance would keep some.
         factory_->failuresToCome = 1;
         attach(rare());
-        CPPUNIT_ASSERT(eventually([&] { return pool_->inspect().groups[0].lastFailure.has_value(); }));
+        CPPUNIT_ASSERT(eventually([&] { return pool_->inspect().groups[0].failure.has_value(); }));
         CPPUNIT_ASSERT(descriptors() > before);
         hours(2);
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, known());
@@ -310,9 +310,8 @@ public:
                 attach(rare(root));
                 CPPUNIT_ASSERT(eventually([&] {
                     const auto groups = pool_->inspect().groups;
-                    return std::any_of(groups.begin(), groups.end(), [&](const GroupSnapshot &one) {
-                        return one.appRoot == root && one.lastFailure;
-                    });
+                    return std::any_of(groups.begin(), groups.end(),
+                                       [&](const GroupSnapshot &one) { return one.root == root && one.failure; });
                 }));
                 advance(20s, 1s);
             }

@@ -82,7 +82,7 @@ class PoolHeartbeatDayTest : public PoolFixture {
             return;
         }
         const std::size_t index = byPid_.at(pid);
-        if (chance(2) || (process.state == Process::State::DRAINING && chance(500))) {
+        if (chance(2) || (process.state == nameOf(Process::State::DRAINING) && chance(500))) {
             instances_->kill(index);
         } else if (chance(2)) {
             silent_.emplace(pid, clock_.now());

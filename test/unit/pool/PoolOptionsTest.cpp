@@ -103,7 +103,7 @@ public:
         restart();
         CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
         pool_->attach(inFolder());
-        CPPUNIT_ASSERT(group(inFolder()).state == GroupState::DEPLOY_FAILED);
+        CPPUNIT_ASSERT(group(inFolder()).state == nameOf(GroupState::DEPLOY_FAILED));
         Options options = inFolder();
         options.startupFile = "app.js";
         options.appType = "node";
@@ -138,10 +138,10 @@ public:
         for (unsigned attempts = 2; attempts <= 3; attempts++) {
             CPPUNIT_ASSERT(
                 eventually([&] { return factory_->attempts() == attempts && group(inFolder()).starting == 0; }));
-            CPPUNIT_ASSERT(group(inFolder()).state == GroupState::DEPLOY_FAILED);
+            CPPUNIT_ASSERT(group(inFolder()).state == nameOf(GroupState::DEPLOY_FAILED));
             askByTurns();
         }
-        CPPUNIT_ASSERT(group(inFolder()).state == GroupState::DEPLOY_FAILED);
+        CPPUNIT_ASSERT(group(inFolder()).state == nameOf(GroupState::DEPLOY_FAILED));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, group(inFolder()).counters.restarts);
     }
 
@@ -149,7 +149,7 @@ public:
         Options options = inFolder();
         options.startupFile = "app.js";
         pool_->attach(options);
-        CPPUNIT_ASSERT(group(inFolder()).state == GroupState::SERVING);
+        CPPUNIT_ASSERT(group(inFolder()).state == nameOf(GroupState::SERVING));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(inFolder()).version);
     }
 };

@@ -156,7 +156,7 @@ public:
         factory_->failuresToCome = 1;
         useTooMuch();
         CPPUNIT_ASSERT(eventually([this] { return group().counters.spawnsFailed == 1; }));
-        CPPUNIT_ASSERT(group().state == GroupState::SERVING);
+        CPPUNIT_ASSERT(group().state == nameOf(GroupState::SERVING));
         upkeep();
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
         clock_.advance(500ms);
@@ -246,7 +246,7 @@ public:
         factory_->waitUntilHeld(1);
         restart();
         CPPUNIT_ASSERT_EQUAL(4U, factory_->attempts());
-        CPPUNIT_ASSERT(group(inFolder()).state == GroupState::DEPLOY_WAITS);
+        CPPUNIT_ASSERT(group(inFolder()).state == nameOf(GroupState::DEPLOY_WAITS));
     }
 
     void testInAFullPoolANewVersionComesBeforeTheNextWornInstance() {
@@ -344,7 +344,7 @@ public:
         pool_->shutDown();
         CPPUNIT_ASSERT(eventually([this] { return group().starting == 0; }));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::DRAINING).size());
-        CPPUNIT_ASSERT(group().state == GroupState::SHUT_DOWN);
+        CPPUNIT_ASSERT(group().state == nameOf(GroupState::SHUT_DOWN));
     }
 };
 

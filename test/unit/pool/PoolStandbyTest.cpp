@@ -102,7 +102,7 @@ public:
         HeldPtr session = get(alone());
         restart();
         CPPUNIT_ASSERT(eventuallyStandsBy());
-        CPPUNIT_ASSERT(group(alone()).state == GroupState::STARTING);
+        CPPUNIT_ASSERT(group(alone()).state == nameOf(GroupState::STARTING));
         const AnswerPtr waiter = ask(alone());
         session.reset();
         CPPUNIT_ASSERT(waiter->session() != nullptr);

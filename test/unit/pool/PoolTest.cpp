@@ -50,7 +50,7 @@ class PoolTest : public PoolFixture {
     /** Of the application with this folder. */
     unsigned instancesOf(const std::string &root) const {
         for (const GroupSnapshot &group : pool_->inspect().groups) {
-            if (group.appRoot == root) {
+            if (group.root == root) {
                 return static_cast<unsigned>(group.processes.size());
             }
         }

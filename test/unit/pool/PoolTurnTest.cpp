@@ -83,7 +83,7 @@ class PoolTurnTest : public PoolContract {
     unsigned waiting() const {
         unsigned sum = 0;
         for (unsigned i = 0; i < APPS; i++) {
-            sum += group(numbered(i)).state == GroupState::DEPLOY_WAITS ? 1 : 0;
+            sum += group(numbered(i)).state == nameOf(GroupState::DEPLOY_WAITS) ? 1 : 0;
         }
         return sum;
     }
@@ -128,11 +128,11 @@ public:
             restart(i - 1);
             clock_.advance(1ms);
         }
-        CPPUNIT_ASSERT(group(numbered(APPS - AT_ONCE)).state == GroupState::DEPLOYING);
+        CPPUNIT_ASSERT(group(numbered(APPS - AT_ONCE)).state == nameOf(GroupState::DEPLOYING));
         factory_->waitUntilHeld(AT_ONCE);
         factory_->letThrough();
         CPPUNIT_ASSERT(eventuallyStarts(AT_ONCE + 1));
-        CPPUNIT_ASSERT(group(numbered(APPS - AT_ONCE - 1)).state == GroupState::DEPLOYING);
+        CPPUNIT_ASSERT(group(numbered(APPS - AT_ONCE - 1)).state == nameOf(GroupState::DEPLOYING));
         CPPUNIT_ASSERT_EQUAL(APPS - AT_ONCE - 1, waiting());
     }
 
@@ -152,7 +152,7 @@ public:
         factory_->waitUntilHeld(AT_ONCE);
         const AnswerPtr answer = ask(app());
         factory_->waitUntilHeld(AT_ONCE + 1);
-        CPPUNIT_ASSERT(group().state == GroupState::STARTING);
+        CPPUNIT_ASSERT(group().state == nameOf(GroupState::STARTING));
         CPPUNIT_ASSERT_EQUAL_MESSAGE("But it counts", APPS - AT_ONCE, waiting());
         factory_->letThrough();
         CPPUNIT_ASSERT(eventually([&] { return updated() + count() > APPS; }));
@@ -218,7 +218,7 @@ public:
         restartAll();
         factory_->waitUntilHeld(AT_ONCE);
         std::vector<AnswerPtr> answers{ask(numbered(APPS - 1)), ask(numbered(APPS - 1))};
-        CPPUNIT_ASSERT(group(numbered(APPS - 1)).state == GroupState::DEPLOY_WAITS);
+        CPPUNIT_ASSERT(group(numbered(APPS - 1)).state == nameOf(GroupState::DEPLOY_WAITS));
         advance(5s, 100ms);
         return answers;
     }
@@ -226,7 +226,7 @@ public:
     void testWhileItsNewVersionWaitsAPreloadedApplicationGrows() {
         preload();
         const std::vector<AnswerPtr> answers = burstWhileItWaits();
-        CPPUNIT_ASSERT(group(numbered(APPS - 1)).state == GroupState::DEPLOY_WAITS);
+        CPPUNIT_ASSERT(group(numbered(APPS - 1)).state == nameOf(GroupState::DEPLOY_WAITS));
         CPPUNIT_ASSERT_EQUAL(1U, group(numbered(APPS - 1)).starting);
         factory_->release();
         for (const AnswerPtr &answer : answers) {
@@ -269,7 +269,7 @@ public:
             CPPUNIT_ASSERT(eventuallyServing(2, last));
             CPPUNIT_ASSERT(answers[0]->comes() && answers[1]->comes());
         }
-        CPPUNIT_ASSERT(group(last).state == GroupState::DEPLOY_WAITS);
+        CPPUNIT_ASSERT(group(last).state == nameOf(GroupState::DEPLOY_WAITS));
         othersWait_ = false;
         CPPUNIT_ASSERT(eventually([&] { return updated() == APPS; }));
         CPPUNIT_ASSERT(eventuallyServing(2, last));
@@ -287,7 +287,7 @@ public:
         }
         // The first attempt comes again.
         advance(5s, 100ms);
-        CPPUNIT_ASSERT(group(last).state == GroupState::DEPLOY_WAITS);
+        CPPUNIT_ASSERT(group(last).state == nameOf(GroupState::DEPLOY_WAITS));
         factory_->failuresToCome = 1;
         const std::vector<AnswerPtr> answers{ask(last), ask(last)};
         advance(5s, 100ms);
@@ -327,13 +327,13 @@ public:
         restart(0);
         get(wearing(APPS)).reset();
         step();
-        CPPUNIT_ASSERT(group(numbered(0)).state == GroupState::DEPLOY_WAITS);
+        CPPUNIT_ASSERT(group(numbered(0)).state == nameOf(GroupState::DEPLOY_WAITS));
         CPPUNIT_ASSERT_EQUAL(1U, group(wearing(APPS)).starting);
     }
 
     void testWithoutAPreloaderRequestsThatWaitEndTheWaitForLoads() {
         const std::vector<AnswerPtr> answers = burstWhileItWaits();
-        CPPUNIT_ASSERT(group(numbered(APPS - 1)).state == GroupState::DEPLOYING);
+        CPPUNIT_ASSERT(group(numbered(APPS - 1)).state == nameOf(GroupState::DEPLOYING));
         CPPUNIT_ASSERT_EQUAL(1U, group(numbered(APPS - 1)).starting);
         factory_->release();
         for (const AnswerPtr &answer : answers) {

@@ -26,18 +26,14 @@ void PoolContract::setUp() {
         const std::lock_guard guard(measuring_);
         memory_.clear();
     }
+    measuringTakes_ = std::chrono::milliseconds(0);
     pressure_ = 0;
     Pool::Parts parts = this->parts();
     parts.measureMemory = [this](const Process &process) -> std::optional<ProcessMemory> {
         const std::lock_guard guard(measuring_);
+        clock_.advance(measuringTakes_.load());
         const auto found = memory_.find(process.id());
-        if (found == memory_.end()) {
-            return std::nullopt;
-        }
-        ProcessMemory memory;
-        memory.proportional = memory.privateDirty = found->second.used;
-        memory.anonymous = found->second.allocated;
-        return memory;
+        return found == memory_.end() ? std::nullopt : std::optional(found->second);
     };
     parts.memoryPressure = [this](const std::string &) { return pressure_.load(); };
     makePool(parts, settings());
@@ -51,10 +47,14 @@ void PoolContract::tearDown() {
 }
 
 void PoolContract::setMemory(InstanceId instance, std::uint64_t bytes, std::optional<std::uint64_t> allocated) {
+    setMemory(instance, {.proportional = bytes, .privateDirty = bytes, .anonymous = allocated.value_or(bytes)});
+}
+
+void PoolContract::setMemory(InstanceId instance, const ProcessMemory &memory) {
     // A check that upkeep() has begun would judge by what the instance used before.
     CPPUNIT_ASSERT(eventually([this] { return !pool_->checksMemory(); }));
     const std::lock_guard guard(measuring_);
-    memory_[instance] = {bytes, allocated.value_or(bytes)};
+    memory_[instance] = memory;
 }
 
 Options PoolContract::inFolder() const {
@@ -92,7 +92,7 @@ std::vector<ProcessSnapshot> PoolContract::instances(const Options &options) con
 std::vector<InstanceId> PoolContract::instancesThat(Process::State state, const Options &options) const {
     std::vector<InstanceId> ids;
     for (const ProcessSnapshot &process : instances(options)) {
-        if (process.state == state) {
+        if (process.state == nameOf(state)) {
             ids.push_back(process.id);
         }
     }
@@ -100,7 +100,7 @@ std::vector<InstanceId> PoolContract::instancesThat(Process::State state, const 
 }
 
 bool PoolContract::eventuallyState(GroupState state, const Options &options) const {
-    return eventually([&] { return group(options).state == state; });
+    return eventually([&] { return group(options).state == nameOf(state); });
 }
 
 bool PoolContract::eventuallyServing(std::size_t count, const Options &options) const {
@@ -112,7 +112,8 @@ bool PoolContract::eventuallyServing(std::size_t count, const Options &options) 
 
 InstanceId PoolContract::idOf(const HeldPtr &request, const Options &options) const {
     for (const ProcessSnapshot &process : instances(options)) {
-        if (request->cell() - process.cells.first < process.cells.count && process.state != Process::State::STANDBY) {
+        if (request->cell() - process.cells.first < process.cells.count &&
+            process.state != nameOf(Process::State::STANDBY)) {
             return process.id;
         }
     }

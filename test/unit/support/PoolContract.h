@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -44,7 +45,10 @@ protected:
      *  @param allocated how much of it is not only private since others do not share it any more;
      *         nothing: all */
     void setMemory(InstanceId instance, std::uint64_t bytes, std::optional<std::uint64_t> allocated = std::nullopt);
+    void setMemory(InstanceId instance, const ProcessMemory &memory);
 
+    /** How far the clock goes on while an instance is measured. */
+    std::atomic<std::chrono::milliseconds> measuringTakes_{std::chrono::milliseconds(0)};
     /** What the kernel says about the host, in percent. */
     std::atomic<double> pressure_{0};
     std::unique_ptr<ApplicationFolder> folder_;
@@ -53,12 +57,7 @@ private:
     std::string restartFile() const;
     /** Guards memory_, which background threads read. */
     std::mutex measuring_;
-    struct Memory {
-        std::uint64_t used = 0;
-        std::uint64_t allocated = 0;
-    };
-    /** In bytes, by the instance's id. */
-    std::map<InstanceId, Memory> memory_;
+    std::map<InstanceId, ProcessMemory> memory_;
     /** Grows with each restart. */
     time_t restarted_ = 1000;
 };

@@ -40,19 +40,19 @@ unsigned spareOf(const Options &options) {
 
 unsigned servingIn(const GroupSnapshot &group) {
     return static_cast<unsigned>(std::count_if(group.processes.begin(), group.processes.end(),
-                                               [](const auto &p) { return p.state == State::SERVING; }));
+                                               [](const auto &p) { return p.state == nameOf(State::SERVING); }));
 }
 
 unsigned livingIn(const GroupSnapshot &group) {
     return static_cast<unsigned>(std::count_if(group.processes.begin(), group.processes.end(),
-                                               [](const auto &p) { return p.state != State::STANDBY; }));
+                                               [](const auto &p) { return p.state != nameOf(State::STANDBY); }));
 }
 
 /** How many requests its serving instances can run at once. */
 unsigned capacityOf(const GroupSnapshot *group) {
     unsigned sum = 0;
     for (const ProcessSnapshot &process : group ? group->processes : std::vector<ProcessSnapshot>()) {
-        sum += process.state == State::SERVING ? process.concurrency : 0;
+        sum += process.state == nameOf(State::SERVING) ? process.concurrency : 0;
     }
     return sum;
 }
@@ -71,15 +71,16 @@ unsigned sizeOf(const GroupSnapshot &group) {
 }
 
 bool isFree(const ProcessSnapshot &instance) {
-    return instance.state == State::SERVING && instance.sessions < instance.concurrency;
+    return instance.state == nameOf(State::SERVING) && instance.sessions < instance.concurrency;
 }
 
 /** Whether something takes something else's place, as far as it can be seen. */
 bool replaces(const GroupSnapshot &group) {
-    return ((group.state == GroupState::DEPLOYING || group.state == GroupState::DEPLOY_WAITS) &&
+    return ((group.state == nameOf(GroupState::DEPLOYING) || group.state == nameOf(GroupState::DEPLOY_WAITS)) &&
             !group.processes.empty()) ||
            std::any_of(group.processes.begin(), group.processes.end(), [](const auto &p) {
-               return p.state == State::STANDBY || p.state == State::DRAINING || !p.replacementReason.empty();
+               return p.state == nameOf(State::STANDBY) || p.state == nameOf(State::DRAINING) ||
+                      !p.replacementReason.empty();
            });
 }
 
@@ -154,7 +155,7 @@ void PoolModel::check() {
     checkWaiters();
     checkPoolLimit();
     for (const GroupSnapshot &each : snapshot_.groups) {
-        checkGroup(world_.appOf(each.appRoot), each);
+        checkGroup(world_.appOf(each.root), each);
     }
     asked_.reset();
 }
@@ -185,9 +186,9 @@ void PoolModel::checkGiven(const Request &request) const {
             "request {} of application {} was given to {}, which is no instance of it", request.number, request.app,
             request.instance.value());
     if (const ProcessSnapshot *earlier = find(group(before_, request.app), request.instance)) {
-        promise(earlier->state == State::SERVING || earlier->state == State::STANDBY,
+        promise(earlier->state == nameOf(State::SERVING) || earlier->state == nameOf(State::STANDBY),
                 "request {} was given to instance {}, which is {}", request.number, request.instance.value(),
-                nameOf(earlier->state));
+                earlier->state);
     }
 }
 
@@ -240,7 +241,7 @@ void PoolModel::checkFree(Request &waiter) const {
     const GroupSnapshot *mine = group(snapshot_, waiter.app);
     const auto wanted = std::find_if(mine->processes.begin(), mine->processes.end(), [&](const auto &p) {
         return waiter.stickyId != 0 && world_.spawners().stickyIdOf(p.id) == waiter.stickyId &&
-               p.state == State::SERVING;
+               p.state == nameOf(State::SERVING);
     });
     const bool waitsForOne = wanted != mine->processes.end();
     const bool couldBeServed =
@@ -340,15 +341,14 @@ void PoolModel::checkCalm() const {
     promise(waiters_.empty(), "request {} of application {} waits for ever",
             waiters_.empty() ? 0 : waiters_.front()->number, waiters_.empty() ? 0 : waiters_.front()->app);
     for (const GroupSnapshot &each : snapshot_.groups) {
-        promise(each.state != GroupState::DEPLOYING && each.state != GroupState::DEPLOY_WAITS,
+        promise(each.state != nameOf(GroupState::DEPLOYING) && each.state != nameOf(GroupState::DEPLOY_WAITS),
                 "the new version of {} never comes", each.name);
-        const unsigned spare =
-            std::max(apps_[world_.appOf(each.appRoot)].spare.at(each.startupFile), each.minInstances);
+        const unsigned spare = std::max(apps_[world_.appOf(each.root)].spare.at(each.startupFile), each.minInstances);
         promise(servingIn(each) <= spare, "{} keeps {} instances without a request where {} may be", each.name,
                 servingIn(each), spare);
         for (const ProcessSnapshot &instance : each.processes) {
-            promise(instance.state == State::SERVING, "instance {} stays {}", instance.id.value(),
-                    nameOf(instance.state));
+            promise(instance.state == nameOf(State::SERVING), "instance {} stays {}", instance.id.value(),
+                    instance.state);
             promise(instance.replacementReason.empty(), "instance {} is due for replacement, and is never replaced",
                     instance.id.value());
             promise(instance.version == each.version, "instance {} stays, and is of an old version",
@@ -376,7 +376,7 @@ void PoolModel::end() {
 
 const GroupSnapshot *PoolModel::group(const PoolSnapshot &snapshot, std::size_t app) const {
     const auto found = std::find_if(snapshot.groups.begin(), snapshot.groups.end(),
-                                    [&](const auto &group) { return world_.appOf(group.appRoot) == app; });
+                                    [&](const auto &group) { return world_.appOf(group.root) == app; });
     return found == snapshot.groups.end() ? nullptr : &*found;
 }
 

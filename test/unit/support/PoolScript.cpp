@@ -90,7 +90,7 @@ std::string describe(const PoolSnapshot &snapshot) {
         text += fmt::format("  {}: {} waiting, {} starting", group.name, group.queue.waiting, group.starting);
         for (const ProcessSnapshot &instance : group.processes) {
             text +=
-                fmt::format(", {} {}{} {}/{}", instance.id.value(), nameOf(instance.state),
+                fmt::format(", {} {}{} {}/{}", instance.id.value(), instance.state,
                             instance.replacementReason.empty() ? "" : " due", instance.sessions, instance.concurrency);
         }
     }
@@ -168,7 +168,7 @@ private:
         const InstanceId id = pick(instances, happening.what).id;
         switch (happening.kind) {
             case Kind::KILL:
-                return pick(instances, happening.what).state != Process::State::STANDBY && model_.kill(id)
+                return pick(instances, happening.what).state != nameOf(Process::State::STANDBY) && model_.kill(id)
                            ? fmt::format("kill({})", id.value())
                            : "";
             default: world_.pool().detach(id); return fmt::format("detach({})", id.value());
@@ -205,7 +205,7 @@ private:
 
     std::vector<ProcessSnapshot> instancesOf(std::size_t app) const {
         for (const GroupSnapshot &group : model_.snapshot().groups) {
-            if (group.appRoot == world_.options(app).appRoot) {
+            if (group.root == world_.options(app).appRoot) {
                 return group.processes;
             }
         }
