@@ -305,7 +305,8 @@ public:
 
     void testAWriterThatHoldsItsPipeStopsNeitherTheLoopNorTheOutputOfOthers() {
         output_->setPid(PID);
-        std::optional<HeldMemory> held(std::in_place, writesForEver());
+        std::optional<HeldMemory> held;
+        holdPipe(held);
         if (!held->holds()) {
             return;
         }
@@ -327,7 +328,8 @@ public:
 
     void testTheEndOfAnOutputWhosePipeIsHeldIsNotWaitedFor() {
         output_->setPid(PID);
-        std::optional<HeldMemory> held(std::in_place, writesForEver());
+        std::optional<HeldMemory> held;
+        holdPipe(held);
         if (!held->holds()) {
             return;
         }
@@ -340,12 +342,14 @@ public:
     }
 
 private:
-    /** A write that holds the pipe. */
-    std::function<void(char *page)> writesForEver() {
-        return [this](char *page) {
-            print("before\n");
-            static_cast<void>(::write(writer_.get(), page, HeldMemory::SIZE));
-        };
+    /** Writes a line, and then holds the pipe. The loop looks at the pipe only then. */
+    void holdPipe(std::optional<HeldMemory> &held) {
+        loop_->runSync([&] {
+            held.emplace([this](char *page) {
+                print("before\n");
+                static_cast<void>(::write(writer_.get(), page, HeldMemory::SIZE));
+            });
+        });
     }
 
     void limitToTenLines() {
