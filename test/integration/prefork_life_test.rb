@@ -124,6 +124,25 @@ class PreforkLifeTest < PreforkTestCase
     assert_renewed(:USR2)
   end
 
+  def test_a_restart_of_a_process_that_its_successor_has_ended_is_the_successors
+    made = command(*fixed(1), "--grace", "60", app: PreforkCommand::HOLDING)
+    client = made.raw.request("GET", "/held")
+    eventually("a busy worker") { made.status["busy"] == 1 }
+    made.write_app(SampleApps.saying("the next"))
+    made.signal(:USR2)
+    made.wait_for_log(/event=prefork\.ending/)
+    made.write_app(SampleApps.saying("the latest"))
+    made.signal(:HUP)
+    eventually("the latest version") { made.get.body == "the latest" }
+    assert_equal 1, made.log.scan("event=prefork.restarting").size
+    made.go_on
+    assert_equal 200, client.response.status
+    eventually("the end of the predecessor") { made.ended? }
+    made.succeed(made.log[/successor_started pid=(\d+)/, 1].to_i)
+  ensure
+    client&.close
+  end
+
   # As with --listen: the predecessor serves on. Its clients find it by the file.
   def test_a_successor_that_cannot_begin_leaves_the_unix_socket_of_its_predecessor
     @command = PreforkCommand.new
@@ -194,6 +213,24 @@ class PreforkLifeTest < PreforkTestCase
     successor = @command.log[/successor_started pid=(\d+)/, 1].to_i
     assert_equal successor, File.read(File.join(link, "prefork.pid")).to_i
     @command.succeed(successor)
+  end
+
+  def test_a_server_with_absolute_paths_starts_from_a_folder_that_has_been_removed
+    @command = PreforkCommand.new
+    start = lambda do |**options|
+      @command.spawn_by(["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"',
+                         Dir.mktmpdir("gone", @command.folder)], *fixed(1), **options)
+    end
+    start.call(in_folder: ".")
+    assert_equal 2, @command.wait
+    assert_match(/"\." is relative to a folder that has been removed/, @command.log)
+    start.call
+    @command.wait_for_log(/event=prefork\.ready/)
+    assert_equal "200", @command.take_port.get.code
+    @command.signal(:USR2)
+    eventually("the end of the predecessor") { @command.ended? }
+    assert_equal "200", @command.get.code
+    @command.succeed(@command.log[/successor_started pid=(\d+)/, 1].to_i)
   end
 
   # The successor has loaded a former version when the signal comes.

@@ -133,7 +133,7 @@ assert.ok(requests[0] === asked[0] && upgraded[0] === asked[1]);
 assert.deepStrictEqual([requests[0].upgrade, requests[0].socket.server === server], [false, true]);
 assert.deepStrictEqual([requests[0].headers.upgrade, upgraded[0].upgrade], ["chat", true]);
 
-// What a listener of `connection` sets is there for its client's request, and not for another's.
+// What a listener of `connection` sets is there for its client's first request, not for another's.
 // All requests begin in the one resource of the poller.
 const storage = new AsyncLocalStorage();
 const poller = new AsyncResource("POLLER");

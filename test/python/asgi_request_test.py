@@ -130,8 +130,9 @@ class AsgiRequestTest(unittest.TestCase):
     def asked_late(self, application):
         """The body that an application sends to a client that waits to be asked for its own body.
         The child does not ask it once the answer has begun."""
-        self.addCleanup(setattr, asgi, "_LOOK", asgi._LOOK)
-        asgi._LOOK = 0.2
+        for name, value in (("_LOOK", 0.02), ("_SILENT_LOOKS", 20)):
+            self.addCleanup(setattr, asgi, name, getattr(asgi, name))
+            setattr(asgi, name, value)
 
         async def run(_scope, receive, send):
             await send(START)
@@ -139,22 +140,21 @@ class AsgiRequestTest(unittest.TestCase):
             self.child.shutdown(socket.SHUT_WR)
             await application(receive, send)
 
-        data = self.answer(run, HTTP_EXPECT="100-continue", CONTENT_LENGTH="10")[1]
-        self.assertEqual([], self.lines)
-        return data
+        return self.answer(run, HTTP_EXPECT="100-continue", CONTENT_LENGTH="10")[1]
 
     def test_a_client_that_is_not_asked_for_its_body_is_there(self):
         async def application(receive, send):
             listening = asyncio.ensure_future(receive())
-            for _ in range(30):
-                await asyncio.sleep(0.02)
+            for _ in range(10):
+                await asyncio.sleep(3 * asgi._LOOK)
                 await send(body(b"b"))
             self.assertFalse(listening.done())
             await send(body(b"", False))
             self.assertEqual(DISCONNECT, await listening)
 
-        self.assertEqual(b"a" + b"b" * 30, self.asked_late(application))
+        self.assertEqual(b"a" + b"b" * 10, self.asked_late(application))
         self.assertEqual(layout.DATA, self.messages[-1][0])
+        self.assertEqual([], self.lines)
 
     def test_the_leaving_of_a_client_that_is_not_asked_for_its_body_is_told(self):
         async def application(receive, _send):
@@ -165,6 +165,7 @@ class AsgiRequestTest(unittest.TestCase):
             self.assertEqual(DISCONNECT, end.exception.value)
 
         self.asked_late(application)
+        self.assertEqual([], self.lines)
 
     def test_an_application_that_waits_for_a_body_of_which_none_comes_is_told(self):
         async def application(receive, _send):
@@ -172,6 +173,8 @@ class AsgiRequestTest(unittest.TestCase):
 
         self.asked_late(application)
         self.assertEqual(layout.ABORTED, self.messages[-1][0])
+        # Its client is there.
+        self.assertIn("the application did not finish its answer", "".join(self.lines))
 
     def test_a_look_for_the_client_ends_at_once(self):
         async def application(receive, send):
@@ -184,6 +187,7 @@ class AsgiRequestTest(unittest.TestCase):
             await send(body(b"b", False))
 
         self.assertEqual(b"ab", self.asked_late(application))
+        self.assertEqual([], self.lines)
 
     def test_what_an_application_changes_in_its_scope_is_not_the_next_requests(self):
         versions = []

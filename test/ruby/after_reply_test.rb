@@ -133,6 +133,21 @@ module PhusionPassenger
       Hooks.instance_variable_get(:@blocks).clear
     end
 
+    def test_what_stands_in_place_of_one_array_keeps_no_other_work_from_being_done
+      done = []
+      PhusionPassenger.on_event(:oob_work) { done << :oob_work }
+      [["rack.after_reply", FINISHED], [FINISHED, "rack.after_reply"]].each do |name, other|
+        environment = { name => -> {}, other => [->(*) { done << other }] }
+        log = logged do
+          AfterReply.new(true).run(environment, 200, { "!~Request-OOB-Work" => "1" }, nil)
+        end
+        assert_match(/\Aevent=#{name.delete_prefix('rack.')}.failed /, log)
+      end
+      assert_equal [FINISHED, :oob_work, "rack.after_reply", :oob_work], done
+    ensure
+      Hooks.instance_variable_get(:@blocks).clear
+    end
+
     private
 
     # Returns the arguments of the first block in rack.response_finished; empty if it was not

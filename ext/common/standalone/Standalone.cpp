@@ -96,11 +96,7 @@ void Standalone::takeSignals() {
 
 void Standalone::handle(int signal, pid_t sender) {
     switch (signal) {
-        case SIGHUP:
-            Log::notice("event=prefork.restarting");
-            preFork_->restartServers();
-            renewSuccessor();
-            break;
+        case SIGHUP: restart(); break;
         case SIGUSR1:
             for (const auto &line : preFork_->status()) {
                 Log::notice("event=prefork.status {}", line);
@@ -110,6 +106,17 @@ void Standalone::handle(int signal, pid_t sender) {
         case SIGTTIN: preFork_->moveLimits(+1); break;
         case SIGTTOU: preFork_->moveLimits(-1); break;
         default: stop(signal, sender);
+    }
+}
+
+/** After the end has begun, only a successor that is ready has workers to replace. */
+void Standalone::restart() {
+    if (!preFork_->shuttingDown()) {
+        Log::notice("event=prefork.restarting");
+        preFork_->restartServers();
+        renewSuccessor();
+    } else if (successor_ != nullptr && succeeded_) {
+        successor_->restart();
     }
 }
 
@@ -175,7 +182,7 @@ void Standalone::startSuccessor() {
 /** A successor that loads has perhaps loaded a former version in some of its workers. It restarts
  *  them when it is ready: it may not be told before that. */
 void Standalone::renewSuccessor() {
-    if (successor_ != nullptr && !succeeded_) {
+    if (successor_ != nullptr) {
         renew_ = true;
         Log::notice("event=prefork.successor_renewed pid={}", successor_->pid());
     }

@@ -80,7 +80,7 @@ void check(const StandaloneOptions &options) {
 }
 
 /** getcwd() resolves links. The shell's PWD has them, if it still names this process's folder. The
- *  folder of a predecessor may have been removed. */
+ *  folder of a predecessor may have been removed. Empty: this process's folder has been removed. */
 std::string startFolder() {
     if (const char *const former = std::getenv(StandaloneOptions::FOLDER)) {
         std::string folder = former;
@@ -90,11 +90,17 @@ std::string startFolder() {
     const char *const named = std::getenv("PWD");
     std::error_code error;
     const bool isHere = named != nullptr && *named == '/' && std::filesystem::equivalent(named, ".", error);
-    return isHere ? named : std::filesystem::current_path().string();
+    return isHere ? named : std::filesystem::current_path(error).string();
 }
 
+/** @throws std::invalid_argument */
 std::string absolute(const std::string &folder, const std::string &path) {
-    return (std::filesystem::path(folder) / path).lexically_normal().string();
+    const auto whole = std::filesystem::path(folder) / path;
+    if (whole.is_relative()) {
+        throw std::invalid_argument(
+            fmt::format("\"{}\" is relative to a folder that has been removed: write an absolute path", path));
+    }
+    return whole.lexically_normal().string();
 }
 
 /** @throws std::exception */

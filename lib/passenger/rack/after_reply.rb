@@ -31,9 +31,11 @@ module PhusionPassenger
     # from being sent, or nil.
     def run(environment, status, headers, error)
       # The application may have put anything in place of the arrays and the headers.
-      guard("after_reply.failed", environment) do
-        run_after_reply(environment)
+      guard("after_reply.failed", environment) { run_after_reply(environment) }
+      guard("response_finished.failed", environment) do
         run_response_finished(environment, status, headers, error) if @rack_3
+      end
+      guard("after_reply.failed", environment) do
         Hooks.call_all(:oob_work) if Hooks.any?(:oob_work) && oob_work_wanted?(headers)
       end
     end

@@ -13,6 +13,8 @@ from .scope import scope_of
 _CONTINUE = 100
 # Seconds between two looks at an application that has answered before it asked for the body.
 _LOOK = 1
+# After so many looks without a message of it in between it is told that no body comes.
+_SILENT_LOOKS = 60
 _ERROR = b"Internal Server Error"
 
 
@@ -132,8 +134,9 @@ class HttpRequest:
                 await self._await_message(False)
         except (BodyBrokenOff, ClientGone):
             if self._asks and self.started:
-                await self._await_silence()
-            self._gone = not self.finished
+                self._gone = await self._leaves_unasked()
+            else:
+                self._gone = not self.finished
         if self.finished and self.stream is not None:
             await self.stream.closed()
             self._gone = not self.stream.ended
@@ -313,16 +316,20 @@ class HttpRequest:
             self.loop.add_reader(self.channel.fileno(), self._stop_reading)
         await asyncio.shield(self._reading)
 
-    async def _await_silence(self):
+    async def _leaves_unasked(self):
         """The application has answered before it asked for the body, and so the child has none for
-        it. Until the client leaves, or the application says nothing for a while: then it waits for
-        the body. Or until the answer ends."""
-        sent = None
-        while not (self.finished or self.channel.hung_up() or self._sent == sent):
-            sent = None if self._writing.locked() else self._sent
+        it. Waits until the client leaves: True. False: the answer has ended, or the application has
+        said nothing for so long that it may be waiting for the body."""
+        sent, looks = self._sent, 0
+        while not self.finished and looks < _SILENT_LOOKS:
+            if self.channel.hung_up():
+                return True
             if self._reading is None:
                 self._reading = self.loop.create_future()
             await asyncio.wait({self._reading}, timeout=_LOOK)
+            looks = looks + 1 if self._sent == sent and not self._writing.locked() else 0
+            sent = self._sent
+        return False
 
     def _stop_reading(self):
         if self._reading is not None:
