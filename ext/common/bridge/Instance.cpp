@@ -58,6 +58,7 @@ std::size_t mostRelays() {
 }  // namespace
 
 void Instance::prepareProcess() {
+    // For the signals that it blocks. They wait for the descriptor that the constructor makes.
     endingSignals();
 }
 

@@ -226,7 +226,7 @@ void Intake::expire() {
     }
     const auto due = tools_.relays.deadline();
     if (std::exchange(relaysReady_, false) || (due && *due <= wokenAt_)) {
-        tools_.relays.turn();
+        tools_.relays.turn(wokenAt_);
     }
 }
 

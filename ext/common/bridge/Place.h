@@ -25,7 +25,7 @@ namespace Passenger::Bridge {
  * One of the instance's places for a request: a cell for the request's claim, and a connection to
  * the application, which is kept from one request to the next.
  *
- * Owned by the Intake, for its thread. No call waits. Always true: a request is passed on only
+ * Owned by the Intake. No call waits. Always true: a request is passed on only
  * after it was claimed, and if it was not withdrawn (InstanceClaim).
  */
 class Place {

@@ -14,7 +14,7 @@ namespace Passenger::Bridge {
  * The Group's queue and the instance's own queue, or that for requests of high priority, as an
  * event loop watches them. With the Group's queue alone, the kernel wakes one of the instances that
  * wait. With two queues it wakes all: one alone may take a message of the other queue. Owned by the
- * Intake, for its thread.
+ * Intake.
  */
 class QueueWatch {
 public:

@@ -21,7 +21,7 @@ namespace Passenger::Bridge {
  * upgraded connection pass unchanged in both directions. The relay makes chunks of its own of an
  * event stream's body, and drops the bytes that the client of an event stream sends.
  *
- * The Relays own it; used by their thread. No call waits. A relay keeps one piece for each side,
+ * The Relays own it. No call waits. A relay keeps one piece for each side,
  * and reads nothing from the other side meanwhile.
  */
 class Relay {

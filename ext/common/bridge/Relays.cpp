@@ -46,7 +46,7 @@ void Relays::add(FileDescriptor child, FileDescriptor application, std::string_v
     update(id, entries_.emplace(id, std::move(entry)).first->second);
 }
 
-void Relays::turn() {
+void Relays::turn(MonotonicTime woken) {
     std::array<epoll_event, EVENTS_AT_ONCE> events{};
     const int size = epoll_wait(epoll_.get(), events.data(), EVENTS_AT_ONCE, 0);
     if (size < 0 && errno != EINTR) {
@@ -56,7 +56,7 @@ void Relays::turn() {
         const epoll_event &event = events[static_cast<std::size_t>(index)];
         handle(event.data.u64 / 2, static_cast<Relay::Side>(event.data.u64 % 2), event.events);
     }
-    expire(clock_.now());
+    expire(woken);
 }
 
 std::optional<MonotonicTime> Relays::deadline() const {
@@ -76,10 +76,10 @@ void Relays::handle(Id id, Relay::Side side, std::uint32_t events) {
     act(id, entry, [&](Relay &relay) { relay.handle(side, events, {buffer_.get(), PIECE}, clock_.now()); });
 }
 
-void Relays::expire(MonotonicTime now) {
-    while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+void Relays::expire(MonotonicTime woken) {
+    while (!deadlines_.empty() && deadlines_.begin()->first <= woken) {
         const Id id = deadlines_.begin()->second;
-        act(id, entries_.at(id), [&](Relay &relay) { relay.expire(now, applicationLives_); });
+        act(id, entries_.at(id), [&](Relay &relay) { relay.expire(woken, applicationLives_); });
     }
 }
 

@@ -42,8 +42,9 @@ public:
     const FileDescriptor &descriptor() const noexcept { return epoll_; }
     /** The time of the next turn() at the latest. */
     std::optional<MonotonicTime> deadline() const;
-    /** Handles all events. Does not wait. @throws SystemException */
-    void turn();
+    /** Handles all events, and deadlines up to `woken`: news of the application's end that came by
+     *  then was noted. Does not wait. @throws SystemException */
+    void turn(MonotonicTime woken);
 
 private:
     using Id = std::uint64_t;
@@ -57,7 +58,7 @@ private:
     };
 
     void handle(Id id, Relay::Side side, std::uint32_t events);
-    void expire(MonotonicTime now);
+    void expire(MonotonicTime woken);
     /** An error ends the relay alone. */
     void act(Id id, Entry &entry, const std::function<void(Relay &)> &action);
     void update(Id id, Entry &entry);

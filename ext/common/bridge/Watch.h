@@ -6,7 +6,7 @@
 
 namespace Passenger::Bridge {
 
-/** What an event loop watches of one descriptor. Owned by the loop's thread. */
+/** What an event loop watches of one descriptor. */
 class Watch {
 public:
     /** @param key the data of the events */

@@ -330,7 +330,8 @@ constexpr std::array FAMILIES{
            "Requests that no instance has answered whole, by reason: the queue was full (queue_full), their "
            "PassengerFairnessKey had its share (over_share), they waited too long (timed_out), the client has left "
            "(client_left), the instance died or sent a malformed answer (lost), PassengerMaxRequestTime (overran), no "
-           "instance started (not_started). passenger_app_requests_total does not count them.",
+           "instance started (not_started). passenger_app_requests_total does not count them, but an answer "
+           "whose fault shows after its last message.",
            nullptr,
            [](App app, Samples &to) {
                to.add(app.counters.refused, {{"reason", "queue_full"}});

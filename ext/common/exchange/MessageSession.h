@@ -65,7 +65,8 @@ public:
     void breakBody() noexcept { exchange_.breakBody(); }
     void excuse(std::chrono::nanoseconds time) noexcept override { exchange_.excuse(time); }
     /** Ends the exchange, unless it is over. The application's statistics count the request as
-     *  answered, given up or lost. Without this call, a begun request counts as lost. */
+     *  answered, given up or lost. Without this call, a begun request counts as lost. An
+     *  exchange that is over has been counted. */
     void giveUp(End why) noexcept { exchange_.giveUp(why); }
 
     /** Waits for the next reply.
@@ -80,7 +81,7 @@ public:
      *  is unknown. */
     std::optional<AppVersion> version() const noexcept { return exchange_.version(); }
     /** How long the request waited in the queue, and how long an instance has worked at it until
-     *  now. Nothing: no reply of an instance came. */
+     *  now, or until its last message. Nothing: no reply of an instance came. */
     std::optional<Times> times() const noexcept { return exchange_.times(); }
     /** The process that answers, as the kernel says: no process can name another one. 0: no reply
      *  of an instance came, or the kernel does not say. */

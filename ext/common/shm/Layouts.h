@@ -181,7 +181,8 @@ struct GroupStatistics {
     std::uint64_t queueMicroseconds = 0;
     /** Requests that were refused since their PassengerFairnessKey had its share. */
     std::uint64_t overShare = 0;
-    /** Requests without a whole answer, since their instance died or sent something malformed. */
+    /** Requests without a whole answer, since their instance died or sent something malformed. A
+     *  whole answer that is malformed counts as completed. */
     std::uint64_t lost = 0;
     /** Requests that were given up, since an instance worked on them for too long. */
     std::uint64_t overran = 0;

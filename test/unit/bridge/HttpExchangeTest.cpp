@@ -70,7 +70,8 @@ public:
             bridge.channels.refuse(1);
             bridge.intake.searchAgain();
         });
-        CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == 2; }));
+        // On a busy machine the third one may have been given up already.
+        CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() <= 2; }));
         // The third one finds no answer in time.
         CPPUNIT_ASSERT(eventually([&] { return bridge.inWork() == 1; }));
         CPPUNIT_ASSERT_EQUAL(1U, agent.claims.taken());

@@ -117,7 +117,7 @@ class RelaysTest : public LeakCheck {
         client_ = std::move(pair.first);
     }
 
-    void turn() { relays_->turn(); }
+    void turn() { relays_->turn(clock_.now()); }
 
     /** What comes within some turns; at the end of the connection with "EOF" behind it. */
     std::string heard(const FileDescriptor &end, std::size_t least) {
@@ -297,8 +297,11 @@ public:
         application_.reset();
         expect("3\r\ntwo\r\n", client_);
         CPPUNIT_ASSERT(remain(1));
-        relays_->noteDeathOfApplication();
+        const MonotonicTime woken = clock_.now();
         clock_.advance(100ms);
+        // A turn that takes so long has not seen what came meanwhile.
+        relays_->turn(woken);
+        relays_->noteDeathOfApplication();
         expect("EOF", client_);
     }
 
