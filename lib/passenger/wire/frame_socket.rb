@@ -60,6 +60,12 @@ module PhusionPassenger
       end
     end
 
+    # The last frame of a process that ends: as much of it as the socket has room for. The call
+    # changes the descriptor's flags.
+    def write_at_once(type, *fields)
+      @io.write_nonblock(Frame.new(type, fields).encode)
+    end
+
     def close
       @io.close
     end
