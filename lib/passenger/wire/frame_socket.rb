@@ -60,10 +60,10 @@ module PhusionPassenger
       end
     end
 
-    # The last frame of a process that ends: as much of it as the socket has room for. The call
-    # changes the descriptor's flags.
+    # For the last frames of a process, which may not wait (Failure): sends what the socket has room
+    # for. Changes the descriptor's flags.
     def write_at_once(type, *fields)
-      @io.write_nonblock(Frame.new(type, fields).encode)
+      @io.write_nonblock(Frame.new(type, fields).encode, exception: false)
     end
 
     def close
