@@ -132,10 +132,13 @@ class PreforkCommandTest < PreforkTestCase
   end
 
   def test_an_application_that_does_not_load_is_an_error_with_its_reason
-    status, text = ended_by_itself(*fixed(1), app: "raise 'no database'\n")
-    assert_equal 1, status
-    assert_match(/no database/, text)
-    assert_match(/event=prefork\.failed reason="the application does not load/, text)
+    ["'no database'", 'ThreadError, "can\'t create Thread: no task"'].each do |error|
+      status, text = ended_by_itself(*fixed(1), app: "raise #{error}\n")
+      assert_equal 1, status
+      assert_match(/no (database|task)/, text)
+      assert_match(/event=prefork\.failed reason="the application does not load/, text)
+      @command.stop
+    end
   end
 
   def test_wrong_options_are_errors_that_say_what_is_right

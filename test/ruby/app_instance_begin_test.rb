@@ -35,15 +35,19 @@ module PhusionPassenger
       end
     end
 
+    # The limit does not hold for root.
     def test_a_thread_that_cannot_be_made_fails_the_start
       in_folder("config.ru" => <<~RUBY) do |root|
         PhusionPassenger.on_event(:after_installing_signal_handlers) do
-          Thread.singleton_class.prepend(Module.new { def new(*) = raise(ThreadError, "no task") })
+          Process::UID.change_privilege(65_534) if Process.uid.zero?
+          Process.setrlimit(Process::RLIMIT_NPROC, 1)
         end
         run ->(_env) { [200, {}, []] }
       RUBY
-        assert_fails_to_begin loaded("instance", "config.ru", { app_root: root }), "no task",
-                              "threads"
+        instance = loaded("instance", "config.ru", { app_root: root })
+        answer = answer_to_serve(instance)
+        assert_equal [52, "starting threads", "ThreadError"], [answer.type, *answer.fields.first(2)]
+        assert_nil in_time { instance.read }
       end
     end
 
@@ -82,12 +86,16 @@ module PhusionPassenger
     private
 
     def assert_fails_to_begin(instance, reason, step)
+      answer = answer_to_serve(instance)
+      assert_equal [52, "starting #{step}"], [answer.type, answer.fields[0]]
+      assert_includes output_of(instance), reason
+    end
+
+    def answer_to_serve(instance)
       group = closing(Peers::Group.new)
       instance.control.write(55, *Peers.serve_fields,
                              descriptors: [group.receiver, group.claims, group.withdrawals])
-      answer = instance.read
-      assert_equal [52, "starting #{step}"], [answer.type, answer.fields[0]]
-      assert_includes output_of(instance), reason
+      instance.read
     end
   end
 end

@@ -42,6 +42,19 @@ module PhusionPassenger
       assert_match(/app_loader\.rb/, backtrace)
     end
 
+    # The limit does not hold for root.
+    def test_an_application_that_gets_no_thread_fails
+      in_folder("config.ru" => <<~RUBY) do |root|
+        Process::UID.change_privilege(65_534) if Process.uid.zero?
+        Process.setrlimit(Process::RLIMIT_NPROC, 1)
+        Thread.new { sleep }
+      RUBY
+        step, name, message, = failure("config.ru", app_root: root)
+        assert_equal ["app loaded", "ThreadError"], [step, name]
+        assert_match(/can't create Thread/, message)
+      end
+    end
+
     def test_an_application_that_exits_fails
       step, name, = failure("exits.ru")
       assert_equal ["app loaded", "SystemExit"], [step, name]

@@ -131,16 +131,16 @@ module PhusionPassenger
     end
 
     def test_a_preloader_that_gets_no_task_reports_it_and_forks_the_next_instance
-      %w[watcher fork waiter].each do |task|
-        preloader = loaded("preloader", "refuses.ru",
-                           environment: { "PASSENGER_TEST_REFUSES" => task })
-        answer, refused = @agent.fork_from(preloader)
-        assert_equal [52, "instance forked"], [answer&.type, answer&.fields&.first]
-        assert_empty File.read("/proc/#{preloader.pid}/task/#{preloader.pid}/children")
-        assert_equal "", in_time { refused.wait_status.read }
-        instance = forked_from(preloader)
-        assert_equal "hello", get(serve(instance), instance, "/")
-      end
+      preloader, = preloader_without_task("fork")
+      assert_empty File.read("/proc/#{preloader.pid}/task/#{preloader.pid}/children")
+      instance = forked_from(preloader)
+      assert_equal "hello", get(serve(instance), instance, "/")
+    end
+
+    def test_a_preloader_that_gets_no_thread_reports_it_and_ends_with_the_instance
+      preloader, instance = preloader_without_task("waiter")
+      assert_nil in_time { preloader.read }
+      in_time { instance.read while instance.read }
     end
 
     def test_the_title_of_a_preloader_names_the_application
@@ -158,6 +158,16 @@ module PhusionPassenger
     end
 
     private
+
+    # A preloader, and the instance that it could not begin.
+    def preloader_without_task(task)
+      preloader = loaded("preloader", "refuses.ru",
+                         environment: { "PASSENGER_TEST_REFUSES" => task })
+      answer, instance = @agent.fork_from(preloader)
+      assert_equal [52, "instance forked"], [answer&.type, answer&.fields&.first]
+      assert_equal "", in_time { instance.wait_status.read }
+      [preloader, instance]
+    end
 
     # A preloader and its instance.
     def with_shared_file

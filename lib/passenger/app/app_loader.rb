@@ -107,7 +107,7 @@ module PhusionPassenger
       @control.write(Frame::Control::STEP, name, "done", milliseconds_since(started))
       result
     rescue *FAILURES
-      @control.write(Frame::Control::STEP, name, "failed", milliseconds_since(started))
+      @control.write_at_once(Frame::Control::STEP, name, "failed", milliseconds_since(started))
       raise LoadFailed, name
     end
 

@@ -1,42 +1,43 @@
 # frozen_string_literal: true
 
+require "delegate"
+require_relative "monotonic_clock"
+
 module PhusionPassenger
   # Forks, or raises Errno::EAGAIN soon. At the limit of processes Ruby's own fork sleeps for a
-  # second and tries again, without end.
+  # second and tries again, without end. No thread ends that: at the limit it could not be made,
+  # and Ruby 3.3 then hangs (Failure).
   module LimitedFork
-    # Ruby's fork is interrupted by this; callers do not see it.
-    class TooLong < StandardError; end
-
-    # The seconds after which a fork is given up.
+    # The seconds after which a fork is not tried again.
     PATIENCE = 2
 
-    # Returns the child's pid. The block runs in the child. A pid that has come is returned, also
-    # if it came late. The thread that watches the fork has ended then, and is not in the child.
-    def self.call(patience = PATIENCE, &block)
-      watcher = watch(Thread.current, patience)
-      pid = nil
-      begin
-        Thread.handle_interrupt(TooLong => :on_blocking) do
-          pid = Process.fork { Thread.handle_interrupt(TooLong => :never, &block) }
-          watcher.kill.join
-        end
-      rescue TooLong
-        raise Errno::EAGAIN, "fork" unless pid
-      ensure
-        watcher.kill
+    # Takes the place of $stdout, which Ruby flushes before each attempt.
+    class Output < SimpleDelegator
+      def initialize(output, patience)
+        super(output)
+        @forker = [Process.pid, Thread.current]
+        @deadline = MonotonicClock.now + patience
       end
-      pid
-    rescue ThreadError
-      # There is no task for the thread either.
-      raise Errno::EAGAIN, "fork"
-    end
 
-    def self.watch(forker, patience)
-      Thread.new do
-        sleep(patience)
-        forker.raise(TooLong)
+      def flush
+        late = MonotonicClock.now >= @deadline && @forker == [Process.pid, Thread.current]
+        raise Errno::EAGAIN, "fork" if late
+
+        super
       end
     end
-    private_class_method :watch
+    private_constant :Output
+
+    # Returns the child's pid. The block runs in the child.
+    def self.call(patience = PATIENCE)
+      output = $stdout
+      $stdout = Output.new(output, patience)
+      Process.fork do
+        $stdout = output
+        yield
+      end
+    ensure
+      $stdout = output
+    end
   end
 end

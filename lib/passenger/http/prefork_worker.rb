@@ -26,6 +26,7 @@ module PhusionPassenger
       def write(type, *fields)
         warn(fields.last) if type == Frame::Control::FAILED
       end
+      alias write_at_once write
     end
 
     # Of what the monitor and its workers tell each other: RackPreFork.cpp has it, too.

@@ -51,7 +51,8 @@ module PhusionPassenger
       output.close
     end
 
-    # Without a task for the thread that awaits its end, the instance must not live.
+    # Without a task for the thread that awaits its end, the instance must not live. The report of
+    # that ends this process.
     def begin_instance(socket, output, wait_status)
       pid = LimitedFork.call do
         wait_status.close
@@ -61,17 +62,12 @@ module PhusionPassenger
       @wait_statuses.expect(pid, wait_status)
       await_end(pid)
       pid
-    rescue SystemCallError, ThreadError
-      pid ? end_instance(pid) : wait_status.close
-      raise
-    end
-
-    def end_instance(pid)
-      @wait_statuses.tell(pid, nil)
+    rescue ThreadError
       Process.kill(:KILL, pid)
-      Process.wait(pid)
-    rescue Errno::ECHILD, Errno::ESRCH
-      nil # the application has waited for it
+      raise
+    rescue SystemCallError
+      wait_status.close
+      raise
     end
 
     # Waits in a thread for this child alone: the application may have children, and waits for them

@@ -60,6 +60,12 @@ module PhusionPassenger
       end
     end
 
+    # For the last frames of a process, which may not wait (Failure): sends what the socket has room
+    # for. Changes the descriptor's flags.
+    def write_at_once(type, *fields)
+      @io.write_nonblock(Frame.new(type, fields).encode, exception: false)
+    end
+
     def close
       @io.close
     end
