@@ -250,6 +250,7 @@ class PauseTest < IntegrationTest
       path = fifo
       slow = Thread.new { server.client("blog.test").get("/wait?fifo=#{path}") }
       eventually("the end of the instance") { app("shop")&.fetch("instances") == [] }
+      eventually("the request in work") { app("blog")&.dig("instances", 0, "sessions") == 1 }
       server.graceful { |one| one.set("PassengerDefaultUser", TestEnvironment.web_user) }
       server.log.wait_for(/event=agent\.replaced/)
       eventually("a child of the new agent") do
