@@ -251,11 +251,12 @@ class PauseTest < IntegrationTest
       slow = Thread.new { server.client("blog.test").get("/wait?fifo=#{path}") }
       eventually("the end of the instance") { app("shop")&.fetch("instances") == [] }
       eventually("the request in work") { app("blog")&.dig("instances", 0, "sessions") == 1 }
+      old = pid("blog")
       server.graceful { |one| one.set("PassengerDefaultUser", TestEnvironment.web_user) }
       server.log.wait_for(/event=agent\.replaced/)
-      eventually("a child of the new agent") do
+      eventually("an instance of the new agent") do
         assert_status 200, server.client("blog.test").get("/")
-        app("blog")
+        app("blog")&.dig("instances", 0, "pid").then { |fresh| fresh && fresh != old }
       end
       assert_status 200, server.client("shop.test").get("/")
       succeed(CONFIG, "pause", root("shop"), "--wait=20")
