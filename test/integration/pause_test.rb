@@ -239,6 +239,33 @@ class PauseTest < IntegrationTest
     end
   end
 
+  # The agent knows the application only by its drain, and so cannot pause it.
+  def test_an_agent_of_before_a_reload_that_has_forgotten_an_application_fails_no_pause
+    needs_root("to have applications of another user")
+    with_server(two_apps) do |server|
+      assert_status 200, server.client("shop.test").get("/")
+      succeed(CONFIG, "drain", root("shop"))
+      pool = server.tree.matching(/passenger-agent pool/).first.pid
+      Process.kill(:KILL, pool, pid("shop"))
+      path = fifo
+      slow = Thread.new { server.client("blog.test").get("/wait?fifo=#{path}") }
+      eventually("the end of the instance") { app("shop")&.fetch("instances") == [] }
+      eventually("the request in work") { app("blog")&.dig("instances", 0, "sessions") == 1 }
+      old = pid("blog")
+      server.graceful { |one| one.set("PassengerDefaultUser", TestEnvironment.web_user) }
+      server.log.wait_for(/event=agent\.replaced/)
+      eventually("an instance of the new agent") do
+        assert_status 200, server.client("blog.test").get("/")
+        app("blog")&.dig("instances", 0, "pid").then { |fresh| fresh && fresh != old }
+      end
+      assert_status 200, server.client("shop.test").get("/")
+      succeed(CONFIG, "pause", root("shop"), "--wait=20")
+      resume("shop")
+      release(path)
+      assert_status 200, slow.value
+    end
+  end
+
   def test_bad_pauses_are_refused
     assert_fails 1, /a pause of 3601 seconds is not possible: 1 to 3600 are/,
                  CONFIG, "pause", root("blog"), "--limit=3601"

@@ -98,6 +98,7 @@ endif
     %D%/commands/BalancerWeightTest.cpp \
     %D%/commands/CommandLimitTest.cpp \
     %D%/commands/CommandTableTest.cpp \
+    %D%/commands/EarlierAgentsTest.cpp \
     %D%/commands/EventFormTest.cpp \
     %D%/commands/FolderAccessTest.cpp \
     %D%/commands/MemoryFormTest.cpp \

@@ -38,6 +38,8 @@ constexpr std::chrono::minutes OLDEST_FIGURES{5};
 /** The lengths of points: of one application, and of all. */
 constexpr std::chrono::minutes QUARTER_OF_AN_HOUR{15};
 constexpr std::chrono::minutes HOUR{60};
+/** The shortest time between two ends of the silences of files, which last at least as long. */
+constexpr std::chrono::minutes SILENCES_PAUSE{1};
 constexpr std::uint64_t LONGEST_PAUSE = std::chrono::seconds(QueuePauses::LONGEST).count();
 /** Requests of an application in a status. */
 constexpr std::size_t MOST_REQUESTS = 500;
@@ -362,16 +364,19 @@ void ControlOrders::carryOut(const Asker &asker, const std::string &name, const 
 }
 
 Frame ControlOrders::restart(const Asker &asker, const std::string &name) {
-    if (isMaster(asker)) {
-        // Of an owner each question about files that hang could leave another process behind.
-        Rights::ofThisProcess().endSilences();
-    }
     // Instances of an earlier pool process may wait for their application, which the pool does not
     // know yet. One that only drains or is paused has no instance: its next request starts the new
     // version.
     carryOut(asker, name, [&] {
         return parts_.pool.restart(name) || draining_.contains(name) || parts_.pool.pauses().contains(name);
     });
+    // Each question about files that hang could leave another process behind. An owner could do
+    // that at will, and a script of root orders a restart of each application.
+    const auto now = std::chrono::steady_clock::now();
+    if (isMaster(asker) && now >= silencesStayUntil_) {
+        silencesStayUntil_ = now + SILENCES_PAUSE;
+        Rights::ofThisProcess().endSilences();
+    }
     Log::notice("event=app.restart_ordered app=\"{}\" uid={}", name, asker.uid);
     return done();
 }

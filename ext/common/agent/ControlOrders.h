@@ -115,6 +115,7 @@ private:
     /** The server's status at the last snapshot, without applications. */
     ServerStatus server_;
     std::chrono::steady_clock::time_point snapshotAt_{};
+    std::chrono::steady_clock::time_point silencesStayUntil_{};
 };
 
 }  // namespace Passenger

@@ -65,10 +65,13 @@ std::vector<AppStatus> existingApps(const Arguments &arguments, AgentConnection 
     return selected;
 }
 
+/** Which agent tells of an application. */
+enum class TellingAgent { NEWEST, EARLIER };
+
 /** Waits until the selected applications have none of the requests that `count` counts.
  *  @param count may throw, which ends the wait @return how many are left */
 unsigned waitUntilNone(const Arguments &arguments, AgentConnection &agent, std::chrono::milliseconds patience,
-                       const std::function<unsigned(const AppStatus &)> &count) {
+                       const std::function<unsigned(const AppStatus &, TellingAgent)> &count) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
     const ServerStatus first = agent.status();
     const std::size_t all = selectApps(arguments, first.apps).size();
@@ -78,13 +81,15 @@ unsigned waitUntilNone(const Arguments &arguments, AgentConnection &agent, std::
         const ServerStatus status = agent.look().value_or(ServerStatus());
         const std::vector<AppStatus> selected = selectApps(arguments, status.apps);
         for (const AppStatus &app : selected) {
-            left += count(app);
+            left += count(app, TellingAgent::NEWEST);
         }
-        for (const AppStatus &app : selectApps(arguments, earlier.apps())) {
-            left += count(app);
+        const auto others = earlier.apps();
+        for (const AppStatus &app : selectApps(arguments, others.value_or(std::vector<AppStatus>()))) {
+            left += count(app, TellingAgent::EARLIER);
         }
         // The next pool process does not show an application to its owner before a request for it.
-        const bool known = status.poolPid == first.poolPid || (status.poolPid != 0 && selected.size() >= all);
+        const bool known =
+            others && (status.poolPid == first.poolPid || (status.poolPid != 0 && selected.size() >= all));
         const bool late = std::chrono::steady_clock::now() >= deadline;
         if (late && !known) {
             throw CommandFailureException("the agent does not tell about all of these applications",
@@ -100,7 +105,7 @@ unsigned waitUntilNone(const Arguments &arguments, AgentConnection &agent, std::
 /** The result of an order about each of several applications. */
 struct Ordered {
     std::vector<AppStatus> done;
-    /** Why the agent refused the order about others; empty: it did not. */
+    /** Why an agent has not done the order about others, or about these; empty: all have. */
     std::string refusals;
 };
 
@@ -120,6 +125,17 @@ Ordered orderEach(AgentConnection &agent, const std::vector<AppStatus> &apps, co
         }
     }
     return ordered.done.empty() ? throw OrderRefusedException(ordered.refusals) : ordered;
+}
+
+/** Orders it of the agents of before a reload, too. @return whether all have done it; if not,
+ *  `ordered` has the reasons */
+bool orderEarlier(const Arguments &arguments, const AgentConnection &agent, Ordered &ordered, const char *verb,
+                  const std::vector<std::string> &more = {}) {
+    const std::string failures = EarlierAgents(arguments, agent.agent()).order(ordered.done, verb, more);
+    if (!failures.empty()) {
+        ordered.refusals += (ordered.refusals.empty() ? "" : "; ") + failures;
+    }
+    return failures.empty();
 }
 
 /** For finish(). */
@@ -310,7 +326,9 @@ int drain(const Arguments &arguments) {
     if (!patience) {
         return finish(arguments, drained, linesFor(drained, DRAINED));
     }
-    const auto all = [](const AppStatus &app) { return StatusWords::loadOf(app).busy + app.queue.waiting; };
+    const auto all = [](const AppStatus &app, TellingAgent) {
+        return StatusWords::loadOf(app).busy + app.queue.waiting;
+    };
     if (const unsigned left = waitUntilNone(arguments, agent, *patience, all); left > 0) {
         throw CommandFailureException(
             StatusWords::counted(left, "request is", "requests are") + " in work or in the queue",
@@ -337,22 +355,22 @@ int pauseQueue(const Arguments &arguments) {
     }
     AgentConnection agent(arguments);
     const std::string length = std::to_string(seconds.count());
-    const Ordered ordered = orderEach(agent, existingApps(arguments, agent), ControlVerb::PAUSE, {length});
-    EarlierAgents(arguments, agent.agent()).order(ordered.done, ControlVerb::PAUSE, {length});
+    Ordered ordered = orderEach(agent, existingApps(arguments, agent), ControlVerb::PAUSE, {length});
+    const bool everywhere = orderEarlier(arguments, agent, ordered, ControlVerb::PAUSE, {length});
     Json paused = fieldsOf(ordered);
     paused["limit"] = seconds.count();
     if (!arguments.has("json")) {
         fmt::print("{}", linesFor(paused, fmt::format("Requests of {{}} wait, for {} s at most\n", seconds.count())));
     }
     std::fflush(stdout);
-    if (!patience) {
+    if (!patience || !everywhere) {
         return finish(arguments, paused);
     }
-    const auto busy = [&ordered](const AppStatus &app) {
+    const auto busy = [&ordered](const AppStatus &app, TellingAgent by) {
         if (!hasName(ordered.done, app.name)) {
             return 0U;
         }
-        if (app.queue.pausedFor <= 0) {
+        if (app.queue.pausedFor <= 0 && (by == TellingAgent::NEWEST || EarlierAgents::takesRequests(app))) {
             throw CommandFailureException(
                 fmt::format("the pause of {} has ended before its requests did", singleLine(app.name)),
                 ExitStatus::TOO_LATE);
@@ -369,7 +387,7 @@ int pauseQueue(const Arguments &arguments) {
 int resumeQueue(const Arguments &arguments) {
     AgentConnection agent(arguments);
     Ordered ordered = orderEach(agent, existingApps(arguments, agent), ControlVerb::RESUME);
-    EarlierAgents(arguments, agent.agent()).order(ordered.done, ControlVerb::RESUME);
+    orderEarlier(arguments, agent, ordered, ControlVerb::RESUME);
     Json resumed = fieldsOf(ordered);
     const auto ended =
         std::ranges::stable_partition(ordered.done, [](const AppStatus &before) { return before.queue.pausedFor > 0; });

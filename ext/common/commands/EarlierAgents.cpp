@@ -1,19 +1,29 @@
 #include "commands/EarlierAgents.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "commands/CommandFailure.h"
 #include "control/ControlVerbs.h"
+#include "control/StatusWords.h"
 
 namespace Passenger {
 
-void EarlierAgents::each(const std::function<void(ControlClient &)> &what, const Failed &failed) const {
+namespace {
+
+std::string failureOf(const RunningAgent &agent, const char *why) {
+    return fmt::format("the agent of before the reload, {}: {}", agent.watchdogPid, why);
+}
+
+}  // namespace
+
+void EarlierAgents::each(const Question &what, const Failed &failed) const {
     if (!arguments_.value("instance").empty()) {
         return;
     }
@@ -23,45 +33,62 @@ void EarlierAgents::each(const std::function<void(ControlClient &)> &what, const
         }
         try {
             ControlClient client = agent.connect();
-            what(client);
-        } catch (const AbsentAgentException &) {
-            // It has ended meanwhile.
+            what(agent, client);
         } catch (const std::exception &error) {
-            if (failed) {
-                failed(agent, error.what());
-            }
+            failed(agent, error.what());
         }
     }
 }
 
 void EarlierAgents::reopenLogs() const {
-    each([](ControlClient &client) { client.order({ControlVerb::REOPEN_LOGS}); },
+    each([](const RunningAgent &, ControlClient &client) { client.order({ControlVerb::REOPEN_LOGS}); },
          [](const RunningAgent &agent, const char *why) {
              // It may be about to end, and its log file may be in a folder that is gone.
-             fmt::print(stderr, "passenger-config: the agent of before the reload, {}: {}\n", agent.watchdogPid, why);
+             fmt::print(stderr, "passenger-config: {}\n", failureOf(agent, why));
          });
 }
 
-void EarlierAgents::order(const std::vector<AppStatus> &apps, const char *verb,
-                          const std::vector<std::string> &more) const {
-    each([&](ControlClient &client) {
-        for (const AppStatus &known : client.status().apps) {
-            if (std::ranges::any_of(apps, [&known](const AppStatus &app) { return app.name == known.name; })) {
+std::string EarlierAgents::order(const std::vector<AppStatus> &apps, const char *verb,
+                                 const std::vector<std::string> &more) const {
+    std::vector<std::string> failures;
+    const auto failed = [&failures](const RunningAgent &agent, const char *why) {
+        failures.push_back(failureOf(agent, why));
+    };
+    each(
+        [&](const RunningAgent &agent, ControlClient &client) {
+            for (const AppStatus &known : client.status().apps) {
+                if (std::ranges::none_of(apps, [&known](const AppStatus &app) { return app.name == known.name; })) {
+                    continue;
+                }
                 std::vector<std::string> order{verb, known.name};
                 order.insert(order.end(), more.begin(), more.end());
-                client.order(order);
+                try {
+                    client.order(order);
+                } catch (const OrderRefusedException &refusal) {
+                    if (takesRequests(known)) {
+                        failed(agent, refusal.what());
+                    }
+                }
             }
-        }
-    });
+        },
+        failed);
+    return fmt::format("{}", fmt::join(failures, "; "));
 }
 
-std::vector<AppStatus> EarlierAgents::apps() const {
+std::optional<std::vector<AppStatus>> EarlierAgents::apps() const {
     std::vector<AppStatus> all;
-    each([&all](ControlClient &client) {
-        const std::vector<AppStatus> apps = client.status().apps;
-        all.insert(all.end(), apps.begin(), apps.end());
-    });
-    return all;
+    bool told = true;
+    each(
+        [&all](const RunningAgent &, ControlClient &client) {
+            const std::vector<AppStatus> apps = client.status().apps;
+            all.insert(all.end(), apps.begin(), apps.end());
+        },
+        [&told](const RunningAgent &, const char *) { told = false; });
+    return told ? std::optional(std::move(all)) : std::nullopt;
+}
+
+bool EarlierAgents::takesRequests(const AppStatus &app) {
+    return app.queue.waiting > 0 || StatusWords::loadOf(app).serving > 0;
 }
 
 }  // namespace Passenger

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,15 +23,21 @@ public:
 
     /** Tells on stderr what fails. */
     void reopenLogs() const;
-    /** Orders it about each of these applications that an agent knows. */
-    void order(const std::vector<AppStatus> &apps, const char *verb, const std::vector<std::string> &more = {}) const;
-    /** The applications of all. */
-    std::vector<AppStatus> apps() const;
+    /** Orders it about each of these applications that an agent knows. A refusal counts only for
+     *  one that takesRequests(). @return what has failed, for people; empty: nothing */
+    std::string order(const std::vector<AppStatus> &apps, const char *verb,
+                      const std::vector<std::string> &more = {}) const;
+    /** The applications of all. Nothing: one of the agents lives, and does not tell. */
+    std::optional<std::vector<AppStatus>> apps() const;
+    /** Whether requests wait there, or may begin. An agent also tells of applications that it has
+     *  forgotten but for a drain, or of which only instances are left that end. */
+    static bool takesRequests(const AppStatus &app);
 
 private:
+    using Question = std::function<void(const RunningAgent &agent, ControlClient &client)>;
     using Failed = std::function<void(const RunningAgent &agent, const char *why)>;
 
-    void each(const std::function<void(ControlClient &)> &what, const Failed &failed = {}) const;
+    void each(const Question &what, const Failed &failed) const;
 
     const Arguments &arguments_;
     const RunningAgent newest_;

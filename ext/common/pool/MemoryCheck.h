@@ -65,7 +65,8 @@ private:
     MemoryRoom &room_;
     const Measure measure_;
     const Pressure pressure_;
-    /** Until then no failure is logged. For check() alone, which one thread at a time runs. */
+    /** Until then no failure is logged. Where limits count only, which one thread at a time
+     *  measures. */
     MonotonicTime quietUntil_;
     Round limited_ GUARDED_BY(poolLock);
     Round others_ GUARDED_BY(poolLock);

@@ -76,6 +76,16 @@ void checkIsApplications(pid_t pid, pid_t agent) {
     }
 }
 
+/** To be asked after a look at the process. @return false: it has ended, maybe after the look
+ *  @throws IOException as checkIsApplications() */
+bool livesForApplication(pid_t pid, pid_t agent) {
+    const std::string reason = ProcessLineage::refusal(pid, agent);
+    if (!ProcessLineage::userOf(pid)) {
+        return false;
+    }
+    return reason.empty() ? true : throw IOException(reason);
+}
+
 std::string isAgents(const std::string &user) {
     return fmt::format(
         "the user \"{}\" is the agent's, and processes of one user can signal each other: set PassengerAgentUser to a "
@@ -405,13 +415,8 @@ Frame RightsServer::watch(Frame &request) {
 Frame RightsServer::facts(Frame &request) {
     const pid_t pid = pidIn(request, 1);
     const ProcessFacts::Files files = own_.procFilesOf(pid);
-    const std::string reason = ProcessLineage::refusal(pid, agent_);
-    // The process may have ended, also between the two looks: then nothing is told.
-    if (!ProcessLineage::userOf(pid)) {
+    if (!livesForApplication(pid, agent_)) {
         return done("", "", "");
-    }
-    if (!reason.empty()) {
-        throw IOException(reason);
     }
     return done(files.environ, files.status, files.limits);
 }
@@ -420,10 +425,9 @@ Frame RightsServer::memory(Frame &request) {
     const pid_t pid = pidIn(request, 1);
     const bool descendants = request.number(2) != 0;
     const auto memory = own_.memoryOf(pid, descendants);
-    if (!memory) {
+    if (!memory || !livesForApplication(pid, agent_)) {
         return done();
     }
-    checkIsApplications(pid, agent_);
     return done(memory->proportional, memory->privateClean, memory->privateDirty, memory->swap,
                 memory->swapProportional, memory->anonymous);
 }

@@ -21,6 +21,7 @@ class GroupTest : public GroupParts {
     CPPUNIT_TEST(testADeploymentTakesOverWhileARequestWaits);
     CPPUNIT_TEST(testARequestWaitsForTheEndOfAPause);
     CPPUNIT_TEST(testTheOldestRequestIsOneThatStillWaits);
+    CPPUNIT_TEST(testARequestThatAnInstanceHasFinishedDoesNotWait);
     CPPUNIT_TEST(testWithoutRoomTheRoomHasTheWish);
     CPPUNIT_TEST(testAnInstanceThatDiesIsReplaced);
     CPPUNIT_TEST(testAnInstanceThatHangsCountsAsReplaced);
@@ -168,6 +169,23 @@ public:
         send(Ticket(++requests_));
         CPPUNIT_ASSERT_EQUAL(1U, group_->inspect(now()).queue.waiting);
         CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == 0);
+    }
+
+    // The child has not read the end of its answer.
+    void testARequestThatAnInstanceHasFinishedDoesNotWait() {
+        serveOne();
+        const PoolGuard guard(*context_);
+        const InstanceClaim::Memory memory{group_->queue().cells().claims().memory().descriptor(),
+                                           group_->queue().senders().memory().descriptor()};
+        InstanceClaim claim(memory, group_->instances().all().front()->socket().cells.first);
+        CPPUNIT_ASSERT(claim.take(channel_, Ticket(requests_)));
+        clock_.advance(std::chrono::seconds(8));
+        claim.complete(now());
+        CPPUNIT_ASSERT_EQUAL(1U, group_->inspect(now()).queue.waiting);
+        CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == 0);
+        // Free threads take nothing.
+        group_->pause(now() + std::chrono::seconds(60));
+        CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == 8);
     }
 
     void testWithoutRoomTheRoomHasTheWish() {

@@ -157,13 +157,6 @@ public:
         }
     }
 
-private:
-    /** Whether the sender has got RECHECK. */
-    bool isToldToLookAgain() const {
-        MessageHeader header{};
-        return ::recv(child_.get(), &header, sizeof(header), MSG_DONTWAIT) > 0 && header.type == MessageType::RECHECK;
-    }
-
     void testARequestOfAnEarlierPoolProcessIsInWorkSinceTheTakeOver() {
         const CellRange cells = queue_->cells().allocate(1).value();
         auto former = std::make_shared<FormerClaims>();
@@ -179,6 +172,13 @@ private:
         CPPUNIT_ASSERT(InstanceClaim(memory, cells.first).take(channel_, Ticket(1)));
         CPPUNIT_ASSERT_EQUAL(1U, instances_->inspect(now()).at(0).sessions);
         CPPUNIT_ASSERT(instances_->inspect(now()).at(0).busyFor == 3);
+    }
+
+private:
+    /** Whether the sender has got RECHECK. */
+    bool isToldToLookAgain() const {
+        MessageHeader header{};
+        return ::recv(child_.get(), &header, sizeof(header), MSG_DONTWAIT) > 0 && header.type == MessageType::RECHECK;
     }
 };
 
