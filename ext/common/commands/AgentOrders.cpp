@@ -389,13 +389,13 @@ int resumeQueue(const Arguments &arguments) {
     Ordered ordered = orderEach(agent, existingApps(arguments, agent), ControlVerb::RESUME);
     orderEarlier(arguments, agent, ordered, ControlVerb::RESUME);
     Json resumed = fieldsOf(ordered);
-    const auto ended =
-        std::ranges::stable_partition(ordered.done, [](const AppStatus &before) { return before.queue.pausedFor > 0; });
-    const Json late = namesOf({ended.begin(), ended.end()});
+    const auto ended = std::stable_partition(ordered.done.begin(), ordered.done.end(),
+                                             [](const AppStatus &before) { return before.queue.pausedFor > 0; });
+    const Json late = namesOf({ended, ordered.done.end()});
     if (!late.empty()) {
         resumed["ended"] = late;
     }
-    ordered.done.erase(ended.begin(), ended.end());
+    ordered.done.erase(ended, ordered.done.end());
     return finish(
         arguments, resumed,
         linesForEach(namesOf(ordered.done), "Requests of {} are taken again\n") +

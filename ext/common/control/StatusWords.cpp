@@ -91,7 +91,7 @@ std::string state(const AppStatus &app) {
     if (app.state == "serving") {
         return "up";
     }
-    const std::string old = app.queue.pausedFor > 0 ? "paused for " + duration(app.queue.pausedFor) : "up";
+    std::string old = app.queue.pausedFor > 0 ? "paused for " + duration(app.queue.pausedFor) : "up";
     if (app.state == "paused") {
         return old;
     }

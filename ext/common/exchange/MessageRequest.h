@@ -4,6 +4,7 @@
 #include <functional>
 #include <string_view>
 
+#include "base/DescriptorSender.h"
 #include "exchange/HttpdThreads.h"
 #include "shm/FairnessKey.h"
 #include "shm/Layouts.h"
