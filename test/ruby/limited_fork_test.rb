@@ -41,6 +41,22 @@ module PhusionPassenger
       Process.stub(:fork, flushing) { assert_equal 4711, LimitedFork.call(0) { flunk } }
     end
 
+    def test_an_output_that_was_kept_writes_on
+      kept = nil
+      Process.stub(:fork, -> { kept = $stdout }) { LimitedFork.call(0) }
+      assert_same $stdout, kept.flush
+      assert_same $stdout, kept.__getobj__
+    end
+
+    def test_an_output_that_another_thread_has_set_meanwhile_stays
+      before = $stdout
+      other = StringIO.new
+      Process.stub(:fork, -> { $stdout = other }) { LimitedFork.call }
+      assert_same other, $stdout
+    ensure
+      $stdout = before
+    end
+
     def test_the_output_is_that_of_before
       output = $stdout
       pid = LimitedFork.call { exit!($stdout.equal?(output)) }

@@ -16,28 +16,35 @@ module PhusionPassenger
       def initialize(output, patience)
         super(output)
         @forker = [Process.pid, Thread.current]
-        @deadline = MonotonicClock.now + patience
+        @patience = patience
+        @deadline = nil
       end
 
       def flush
-        late = MonotonicClock.now >= @deadline && @forker == [Process.pid, Thread.current]
-        raise Errno::EAGAIN, "fork" if late
-
+        if @forker == [Process.pid, Thread.current]
+          @deadline ||= MonotonicClock.now + @patience
+          raise Errno::EAGAIN, "fork" if MonotonicClock.now >= @deadline
+        end
         super
+      end
+
+      # Somebody may have put another object there meanwhile, or keeps this one.
+      def leave
+        @forker = nil
+        $stdout = __getobj__ if $stdout.equal?(self)
       end
     end
     private_constant :Output
 
     # Returns the child's pid. The block runs in the child.
     def self.call(patience = PATIENCE)
-      output = $stdout
-      $stdout = Output.new(output, patience)
+      $stdout = output = Output.new($stdout, patience)
       Process.fork do
-        $stdout = output
+        output.leave
         yield
       end
     ensure
-      $stdout = output
+      output.leave
     end
   end
 end

@@ -63,11 +63,17 @@ module PhusionPassenger
       await_end(pid)
       pid
     rescue ThreadError
-      Process.kill(:KILL, pid)
+      kill(pid) if pid
       raise
     rescue SystemCallError
       wait_status.close
       raise
+    end
+
+    def kill(pid)
+      Process.kill(:KILL, pid)
+    rescue Errno::ESRCH
+      nil # it has just ended
     end
 
     # Waits in a thread for this child alone: the application may have children, and waits for them
