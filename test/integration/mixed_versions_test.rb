@@ -58,7 +58,8 @@ class MixedVersionsTest < IntegrationTest
       former = pools.call.first
       Process.kill(:KILL, former)
       pid = eventually("another pool process", within: 20) { (pools.call - [former]).first }
-      assert_equal "passenger-agent\n", File.read("/proc/#{pid}/comm")
+      # It sets its name itself, soon after it was executed.
+      eventually("its name") { File.read("/proc/#{pid}/comm") == "passenger-agent\n" }
     end
   end
 
