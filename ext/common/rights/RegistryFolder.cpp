@@ -215,13 +215,19 @@ FileDescriptor lockIn(const std::string &path, pid_t anchor) {
     return lock;
 }
 
-/** In seconds since 1970; of each pool process of the anchor the same to a second. */
-std::time_t startOf(pid_t anchor) {
+double secondsOf(clockid_t clock) {
+    timespec now{};
+    ::clock_gettime(clock, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
+/** In seconds since 1970, so exact that of two agents the newer one is known: a reload may follow
+ *  the start at once. */
+double startOf(pid_t anchor) {
     const auto stat = ProcessStat::of(anchor);
-    timespec sinceBoot{};
-    ::clock_gettime(CLOCK_BOOTTIME, &sinceBoot);
-    const auto age = stat ? sinceBoot.tv_sec - static_cast<std::time_t>(stat->startTime) / ::sysconf(_SC_CLK_TCK) : 0;
-    return std::time(nullptr) - age;
+    const double ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
+    const double age = stat ? secondsOf(CLOCK_BOOTTIME) - static_cast<double>(stat->startTime) / ticks : 0;
+    return secondsOf(CLOCK_REALTIME) - age;
 }
 
 /** Locks the folder, and makes its files, perhaps in place of those of a dead process. */
@@ -239,7 +245,7 @@ RegistryFolder fill(const std::string &path, unsigned backlog, pid_t anchor, pid
         folder.lock = lockIn(path, anchor);
         folder.socket = listenIn(path, backlog);
         const std::string properties = path + "/" + NEW_PROPERTIES;
-        write(properties, fmt::format(R"({}"pool_pid":{},"httpd_pid":{},"started_at":{},"control":{}}})"
+        write(properties, fmt::format(R"({}"pool_pid":{},"httpd_pid":{},"started_at":{:.2f},"control":{}}})"
                                       "\n",
                                       propertiesFor(anchor), pool, parentOf(anchor), startOf(anchor),
                                       jsonString(path + "/" + CONTROL)));
