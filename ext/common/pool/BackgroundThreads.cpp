@@ -47,8 +47,10 @@ void BackgroundThreads::run(const std::string &name, std::function<void()> work)
 
 BackgroundThreads::Era::~Era() {
     while (next && next.use_count() == 1) {
-        // The only owner of the next era takes over the one after it.
-        next = std::exchange(next->next, nullptr);
+        // The only owner of the next era takes over the one after it. The copy synchronizes with
+        // the former other owner, which use_count() does not.
+        const std::shared_ptr<Era> last = next;
+        next = std::exchange(last->next, nullptr);
     }
 }
 
