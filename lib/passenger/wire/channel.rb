@@ -72,7 +72,7 @@ module PhusionPassenger
       @io.close
     end
 
-    # Raises ClientGone if the child gave the exchange up, which is a hang-up (QueueEnd). The child
+    # Raises ClientGone if the child gave the exchange up, which is a hang-up (HangUp). The child
     # may want no more of the request's body, and wait for the answer: that is none.
     def check
       raise EOFError if HangUp.seen?(@io)

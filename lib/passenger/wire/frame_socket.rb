@@ -5,7 +5,7 @@ require_relative "frame"
 
 module PhusionPassenger
   # Frames over one end of a SOCK_STREAM pair. One thread reads; any thread may write. Other
-  # processes may share the descriptor, so its flags never change.
+  # processes may share the descriptor, so its flags do not change but in `write_at_once`.
   class FrameSocket
     attr_reader :io
 
@@ -61,7 +61,7 @@ module PhusionPassenger
     end
 
     # For the last frames of a process, which may not wait (Failure): sends what the socket has room
-    # for. Changes the descriptor's flags.
+    # for. The descriptor no longer blocks after it; `write` waits all the same.
     def write_at_once(type, *fields)
       @io.write_nonblock(Frame.new(type, fields).encode, exception: false)
     end
