@@ -77,11 +77,11 @@ class BootPriorityTest < IntegrationTest
       serving = instances(language)
       path = fifo
       starting = deploy(language, path)
-      assert_equal [IDLE], policies(starting), "while it starts"
-      assert_equal [NORMAL], serving.flat_map { |process| policies(process) }.uniq
+      assert_equal [IDLE], starting.policies, "while it starts"
+      assert_equal [NORMAL], serving.flat_map(&:policies).uniq
       release(path)
       eventually("the new version") { client("#{language}.test").get("/").body == "new" }
-      assert_equal [NORMAL], policies(starting), "when it is ready"
+      assert_equal [NORMAL], starting.policies, "when it is ready"
     end
   end
 
@@ -100,7 +100,7 @@ class BootPriorityTest < IntegrationTest
     path = fifo
     File.write(File.join(root_of("cold"), "config.ru"), program("ruby", path))
     answer = Thread.new { client("cold.test").get("/") }
-    assert_equal [NORMAL], policies(process_at(path))
+    assert_equal [NORMAL], process_at(path).policies
     release(path)
     assert_status 200, answer.value
   end
@@ -109,8 +109,8 @@ class BootPriorityTest < IntegrationTest
     assert_status 200, client("late.test").get("/")
     path = fifo
     starting = deploy("late", path, "ruby")
-    assert_equal [IDLE], policies(starting)
-    eventually("the normal policy") { policies(starting) == [NORMAL] }
+    assert_equal [IDLE], starting.policies
+    eventually("the normal policy") { starting.policies == [NORMAL] }
     release(path)
     eventually("the new version") { client("late.test").get("/").body == "new" }
   end
@@ -120,7 +120,7 @@ class BootPriorityTest < IntegrationTest
     assert_status 200, client("spinning.test").get("/?#{4 * Etc.nprocessors}")
     write("spinning", SampleApps.saying("new"))
     low = eventually("low priority", every: 0.005) do
-      server.tree.processes.find { |process| policies(process) == [IDLE] }
+      server.tree.processes.find { |process| process.policies == [IDLE] }
     end
     refute_match(/boot keeper/, low.command_line)
     FileUtils.touch(File.join(root_of("spinning"), "tmp/stop"))
@@ -135,7 +135,7 @@ class BootPriorityTest < IntegrationTest
     write("crowded", "loop { 1 + 1 }\n")
     raised = /event=spawn\.priority_raised .*pid=(\d+) reason="the processors have no free time/
     starting = ProcessInfo.read(Integer(server.log.wait_for(raised, from: @position)[raised, 1]))
-    eventually("the normal policy") { policies(starting) == [NORMAL] }
+    eventually("the normal policy") { starting.policies == [NORMAL] }
     write("crowded", SampleApps.saying("new"))
     eventually("the new version") { client("crowded.test").get("/").body == "new" }
   ensure
@@ -148,10 +148,10 @@ class BootPriorityTest < IntegrationTest
     path = fifo
     deploy("daemon", path, "ruby", "fork { Process.daemon; $0 = 'left daemon'; sleep }\n")
     daemon = eventually("the daemon") { server.tree.matching(/\Aleft daemon/).first }
-    assert_equal [IDLE], policies(daemon)
+    assert_equal [IDLE], daemon.policies
     release(path)
     eventually("the new version") { client("daemon.test").get("/").body == "new" }
-    assert_equal [NORMAL], policies(daemon)
+    assert_equal [NORMAL], daemon.policies
     limits = [daemon, server].map { |one| File.read("/proc/#{one.pid}/limits")[/^Max processes.*/] }
     assert_equal limits.last, limits.first
   end
@@ -192,15 +192,6 @@ class BootPriorityTest < IntegrationTest
   def instances(language)
     root = root_of(language)
     server.tree.processes.select { |process| process.directory == root }
-  end
-
-  # Those of its threads.
-  def policies(process)
-    Dir.glob("/proc/#{process.pid}/task/*/stat").filter_map do |file|
-      File.read(file).rpartition(")").last.split[38].to_i
-    rescue SystemCallError
-      nil # the thread has ended
-    end.uniq
   end
 
   def session_of(process)

@@ -57,7 +57,23 @@ class ConcurrencyTest < IntegrationTest
     assert_equal 6, File.readlines(started).size
   end
 
+  # sched(7): 0 is SCHED_OTHER, 3 is SCHED_BATCH.
+  def test_a_thread_of_httpd_interrupts_no_instance_that_has_a_next_request
+    path = fifo
+    assert_equal "200", client.get("/hello").code
+    assert_includes policies_of_httpd, 0, "a thread whose request was the only one"
+    busy = Array.new(6) { Thread.new { client.get("/wait?fifo=#{path}").code } }
+    eventually("requests wait") { policies_of_httpd.include?(3) }
+    6.times { release(path) }
+    assert_equal ["200"] * 6, busy.map(&:value)
+    assert_equal [0], server.tree.beside_httpd.flat_map(&:policies).uniq
+  end
+
   private
+
+  def policies_of_httpd
+    server.tree.httpd_children.flat_map(&:policies).uniq
+  end
 
   def in_parallel(&block)
     Array.new(CLIENTS) { |number| Thread.new { block.call(number) } }.flat_map(&:value)

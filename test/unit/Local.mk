@@ -42,6 +42,7 @@ endif
     %D%/apache2/ThreadUseTest.cpp \
     %D%/apache2/UsageLedgerTest.cpp \
     %D%/base/AcceptedTypesTest.cpp \
+    %D%/base/BatchSchedulingTest.cpp \
     %D%/base/BootPriorityTest.cpp \
     %D%/base/ChildProcessTest.cpp \
     %D%/base/ClockTest.cpp \

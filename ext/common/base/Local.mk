@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libpassenger_base.la
 libpassenger_base_la_SOURCES = \
     %D%/AcceptedTypes.cpp \
+    %D%/BatchScheduling.cpp \
     %D%/BootPriority.cpp \
     %D%/ChildProcess.cpp \
     %D%/ChildSetup.cpp \

@@ -19,6 +19,9 @@ public:
     std::uint32_t childSlot() const override { return client_.childSlot(); }
     const GenerationTableView &generations() const override { return client_.generations(); }
     void wakeAgent() noexcept override { client_.wakeAgent(); }
+    void awaitsAnswer(unsigned inFlight, unsigned capacity) noexcept override {
+        client_.scheduling().adapt(inFlight, capacity);
+    }
     void tellOverrun(const QueueLink &link, ChannelId channel, Ticket ticket,
                      std::chrono::milliseconds time) noexcept override;
     bool tellSlow(const QueueLink &link, ChannelId channel, Ticket ticket,

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/BatchScheduling.h"
 #include "base/Clock.h"
 #include "base/Mutex.h"
 #include "exchange/ApplicationPool.h"
@@ -66,6 +67,7 @@ public:
     std::uint32_t childSlot() const noexcept { return childSlot_.load(std::memory_order_acquire); }
     const GenerationTableView &generations() const noexcept { return *generations_.load(std::memory_order_acquire); }
     void wakeAgent() noexcept;
+    const BatchScheduling &scheduling() const noexcept { return scheduling_; }
     /** The socket that wakes the agent; see QueueHost::agentLife(). */
     int agentLife() const noexcept { return wakeFd_.load(std::memory_order_acquire); }
 
@@ -93,6 +95,7 @@ private:
     FrameSocket connect(FrameSocket::Deadline deadline, std::string &agentId) EXCLUDES(mutex_);
     void welcome(Frame answer) EXCLUDES(mutex_);
 
+    const BatchScheduling scheduling_;
     const FileDescriptor connectSocket_;
     const FileDescriptor absenceView_;
     InFlightTable inFlightTable_;

@@ -99,9 +99,11 @@ void InFlightRecord::sent(const QueueLink &link) noexcept {
     host_.inFlightTable().sent(entry_);
     // The capacity is read again: it may have fallen, and the agent did not see this request when
     // it looked.
-    if (inFlight_ > host_.generations().instances(link.groupSlot).capacity && link.memory->senders.askForMore()) {
+    const unsigned capacity = host_.generations().instances(link.groupSlot).capacity;
+    if (inFlight_ > capacity && link.memory->senders.askForMore()) {
         host_.wakeAgent();
     }
+    host_.awaitsAnswer(inFlight_, capacity);
 }
 
 void InFlightRecord::remove(const QueueLink &link) noexcept {

@@ -28,7 +28,8 @@ public:
      *  its limit, and nothing was added */
     void add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket, const MessageRequest &request,
              const ExchangeTimes &times);
-    /** The request is in the queue. Wakes the agent if all instances are taken. */
+    /** The request is in the queue, and this thread waits for its answer. Wakes the agent if all
+     *  instances are taken. */
     void sent(const QueueLink &link) noexcept;
     void remove(const QueueLink &link) noexcept;
 

@@ -114,6 +114,10 @@ public:
     virtual const GenerationTableView &generations() const = 0;
     /** Wakes the agent, which then finds the Group's request for more instances. */
     virtual void wakeAgent() noexcept = 0;
+    /** In the thread of a request that has been sent.
+     *  @param inFlight requests of the application, this one included
+     *  @param capacity requests that its instances can work at */
+    virtual void awaitsAnswer(unsigned inFlight, unsigned capacity) noexcept = 0;
 
     /** Tells the agent that an instance has worked too long on this request, which ends now. The
      *  agent kills the instance. @param time the limit that the request exceeded */

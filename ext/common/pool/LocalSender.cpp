@@ -15,6 +15,7 @@ public:
     const GenerationTableView &generations() const override { return sender_.generations_; }
     const Clock &clock() const noexcept override { return pool_.clock(); }
     void wakeAgent() noexcept override { pool_.rescale(); }
+    void awaitsAnswer(unsigned /*inFlight*/, unsigned /*capacity*/) noexcept override {}
     void tellOverrun(const QueueLink &link, ChannelId channel, Ticket ticket,
                      std::chrono::milliseconds time) noexcept override {
         pool_.senders().requestOverran(sender_.slot_, link.groupSlot, channel, ticket, time);

@@ -102,6 +102,7 @@ public:
     std::uint32_t childSlot() const override { return 0; }
     const GenerationTableView &generations() const override { return view_; }
     void wakeAgent() noexcept override {}
+    void awaitsAnswer(unsigned /*inFlight*/, unsigned /*capacity*/) noexcept override {}
     bool tellSlow(const QueueLink &, ChannelId, Ticket, std::chrono::milliseconds) noexcept override { return true; }
     void tellOverrun(const QueueLink &, ChannelId, Ticket, std::chrono::milliseconds) noexcept override {}
 

@@ -130,6 +130,15 @@ class ProcessInfo
     (anonymous.to_i + text[/^RssShmem:\s+(\d+)/, 1].to_i) * 1024
   end
 
+  # The scheduling policies of its threads: see sched(7).
+  def policies
+    Dir.glob("/proc/#{pid}/task/*/stat").filter_map do |file|
+      File.read(file).rpartition(")").last.split[38].to_i
+    rescue SystemCallError
+      nil # the thread has ended
+    end.uniq
+  end
+
   def uid
     slurp("status")[/^Uid:\s+(\d+)/, 1].to_i
   end

@@ -39,6 +39,7 @@ public:
     const GenerationTableView &generations() const override { return view_; }
     const Clock &clock() const noexcept override { return time; }
     void wakeAgent() noexcept override {}
+    void awaitsAnswer(unsigned /*inFlight*/, unsigned /*capacity*/) noexcept override {}
     bool tellSlow(const QueueLink & /*link*/, ChannelId /*channel*/, Ticket /*ticket*/,
                   std::chrono::milliseconds /*time*/) noexcept override {
         return true;

@@ -95,6 +95,7 @@ public:
     std::uint32_t childSlot() const override { return 0; }
     const GenerationTableView &generations() const override { return view_; }
     void wakeAgent() noexcept override { woken++; }
+    void awaitsAnswer(unsigned /*inFlight*/, unsigned /*capacity*/) noexcept override {}
     void tellOverrun(const QueueLink & /*link*/, ChannelId channel, Ticket ticket,
                      std::chrono::milliseconds /*time*/) noexcept override {
         overrun.emplace_back(channel, ticket);

@@ -1,0 +1,26 @@
+#include "base/BatchScheduling.h"
+
+#include <sched.h>
+
+#include <algorithm>
+
+#include "base/Processors.h"
+
+namespace Passenger {
+
+BatchScheduling::BatchScheduling()
+    : processors_(static_cast<unsigned>(processorsOf().size())), mayChange_(::sched_getscheduler(0) == SCHED_OTHER) {}
+
+void BatchScheduling::adapt(unsigned inFlight, unsigned capacity) const noexcept {
+    if (!mayChange_) {
+        return;
+    }
+    const int policy = inFlight > std::clamp(capacity, 1U, processors_) ? SCHED_BATCH : SCHED_OTHER;
+    if (::sched_getscheduler(0) != policy) {
+        const sched_param none{};
+        // A refusal, as of a container's filter of system calls, costs speed only.
+        ::sched_setscheduler(0, policy, &none);
+    }
+}
+
+}  // namespace Passenger

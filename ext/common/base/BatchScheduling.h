@@ -1,0 +1,36 @@
+#pragma once
+
+namespace Passenger {
+
+/**
+ * Keeps threads that wait for answers from interrupting the instances that give them.
+ *
+ * An instance that answers wakes a thread of httpd. The kernel often runs that thread at once in
+ * the instance's place, though the instance has further requests. A thread with the policy
+ * SCHED_BATCH (sched(7)) has the same share of the processor, but waits until the instance sleeps
+ * or its slice ends. doc/decisions/0046-batch-scheduling.md has figures.
+ *
+ * One object serves all threads of a process. Its maker has the policy that httpd was started with.
+ * If that is not SCHED_OTHER, an administrator has chosen it, and it stays.
+ */
+class BatchScheduling {
+public:
+    BatchScheduling();
+
+    /**
+     * In a thread that is about to wait for an answer. Its policy becomes SCHED_BATCH where more
+     * requests are in flight than instances or processors can work at, so that an instance has a
+     * next request. Otherwise it becomes SCHED_OTHER: an instance that has none sleeps anyway, and
+     * beside busy programs an answer comes sooner. Costs one system call, and another one for a
+     * change.
+     * @param inFlight requests of the application, this one included
+     * @param capacity requests that its instances can work at
+     */
+    void adapt(unsigned inFlight, unsigned capacity) const noexcept;
+
+private:
+    const unsigned processors_;
+    const bool mayChange_;
+};
+
+}  // namespace Passenger
