@@ -8,7 +8,7 @@ namespace Passenger {
  * An instance that answers wakes a thread of httpd. The kernel often runs that thread at once in
  * the instance's place, though the instance has further requests. A thread with the policy
  * SCHED_BATCH (sched(7)) has the same share of the processor, but waits until the instance sleeps
- * or its slice ends. doc/decisions/0046-batch-scheduling.md has figures.
+ * or its slice ends. doc/decisions/0047-batch-scheduling.md has figures.
  *
  * One object serves all threads of a process. Its maker has the policy that httpd was started with.
  * If that is not SCHED_OTHER, an administrator has chosen it, and it stays.
