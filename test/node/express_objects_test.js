@@ -3,6 +3,7 @@
 // Which servers make their requests and answers with Express's prototypes, and that V8 then gives
 // all of them the same hidden class.
 const assert = require("assert");
+const { execFileSync } = require("child_process");
 const { once } = require("events");
 const fs = require("fs");
 const http = require("http");
@@ -136,6 +137,20 @@ async function testOwnClasses() {
     await served(plain, false, application);
 }
 
+// As Node's may become.
+function testClasses() {
+    const code = `const http = require("http");
+        const { IncomingMessage } = http;
+        http.IncomingMessage = class extends IncomingMessage {};
+        const application = Object.assign(() => {}, { request: Object.create(http.IncomingMessage.prototype) });
+        const server = http.createServer({ IncomingMessage: http.IncomingMessage }, application);
+        require(process.argv[1]).adoptExpress(server, server);
+        const symbol = Object.getOwnPropertySymbols(server).find((one) => one.description === "IncomingMessage");
+        console.log(server[symbol] === http.IncomingMessage);`;
+    const told = execFileSync(process.execPath, ["-e", code, join(LIBRARY, "express_objects")]);
+    assert.strictEqual(String(told), "true\n");
+}
+
 // The prototypes of the application at this moment count.
 async function testChanges() {
     const [first, second] = [express(), express()];
@@ -195,6 +210,7 @@ async function testHiddenClasses() {
 (async () => {
     await testServers();
     await testOwnClasses();
+    testClasses();
     await testChanges();
     await testUpgrades();
     await testTls();
