@@ -2,6 +2,7 @@
 
 // What an application that holds a server for TLS does to the one that stands in for it.
 const assert = require("assert");
+const http = require("http");
 const https = require("https");
 const { join } = require("path");
 
@@ -26,6 +27,12 @@ deciding.shouldUpgradeCallback = function (request) {
     return this === deciding && request === "asked";
 };
 assert.strictEqual(standIn(deciding).shouldUpgradeCallback("asked"), true);
+
+// Classes of the application.
+class Own extends http.IncomingMessage {}
+const own = https.createServer({ IncomingMessage: Own });
+const symbol = Object.getOwnPropertySymbols(own).find((one) => one.description === "IncomingMessage");
+assert.strictEqual(standIn(own)[symbol], Own);
 
 // The callback of close() is called as soon as the server has ended.
 let closed = 0;

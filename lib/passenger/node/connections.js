@@ -7,6 +7,7 @@
 // request of the bridge counts.
 const { IncomingMessage } = require("http");
 const { Socket } = require("net");
+const { makePlain } = require("./express_objects");
 
 const CLIENT = "Passenger-Client";
 const ID = /^\d* id=([^ ]+)/;
@@ -41,6 +42,9 @@ function describe(socket) {
 // Node's parser gives each message its header lines by this method, before any event of it.
 const addHeaderLines = IncomingMessage.prototype._addHeaderLines;
 IncomingMessage.prototype._addHeaderLines = function (lines, count) {
+    if (this.upgrade) {
+        makePlain(this);
+    }
     const state = this.socket && this.socket[client];
     if (!state || this.complete || !lines || lines[lines.length - 2] !== CLIENT) {
         return addHeaderLines.call(this, lines, count);

@@ -5,14 +5,11 @@ const diagnostics = require("diagnostics_channel");
 const http = require("http");
 const { ClientSocket } = require("./client_socket");
 const { emitClose } = require("./conclusion");
+const { makePlain } = require("./express_objects");
 const { PAYLOAD_LIMIT } = require("./layout");
 const { ProxiedSocket } = require("./proxied_socket");
+const { symbolOf } = require("./symbol_of");
 const { UpgradedSocket } = require("./upgraded_socket");
-
-// A member of a Node object that only has a symbol of Node's own.
-function symbolOf(object, description) {
-    return Object.getOwnPropertySymbols(object).find((one) => one.description === description);
-}
 
 const sample = http.createServer();
 const REQUEST_CLASS = symbolOf(sample, "IncomingMessage");
@@ -121,7 +118,9 @@ exports.makeUpgradeRequest = function (server, head) {
     const socket = new ProxiedSocket();
     socket.server = server;
     socket.serves(head);
-    return makeRequest(server, socket, head, true);
+    const request = makeRequest(server, socket, head, true);
+    makePlain(request);
+    return request;
 };
 
 // From Node 24 on the application may decide by the request.

@@ -11,6 +11,7 @@ const http = require("http");
 const net = require("net");
 const { dirname } = require("path");
 const { isMainThread } = require("worker_threads");
+const { adoptExpress } = require("./express_objects");
 const { failStart, reportFailures } = require("./failures");
 const log = require("./log");
 const { isOther, standIn } = require("./other_servers");
@@ -84,6 +85,7 @@ net.Server.prototype.listen = function (...args) {
     }
     taken = true;
     const server = isOther(this) ? standIn(this) : this;
+    adoptExpress(server, this);
     if (start) {
         start.begin(server, this);
     } else {

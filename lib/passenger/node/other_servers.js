@@ -5,6 +5,7 @@
 // listeners of the application's server.
 const http = require("http");
 const https = require("https");
+const { symbolOf } = require("./symbol_of");
 
 // The events of http.Server that are passed on; the others concern the connection.
 const FORWARDED = new Set(["request", "upgrade", "connect", "checkContinue", "checkExpectation",
@@ -22,7 +23,10 @@ exports.standIn = function (server) {
         error.code = "ERR_PASSENGER_HTTP2_STREAMS";
         throw error;
     }
-    const plain = http.createServer();
+    // Only servers of https have the symbols.
+    const [IncomingMessage, ServerResponse] = ["IncomingMessage", "ServerResponse"]
+        .map((name) => server[symbolOf(server, name)]);
+    const plain = http.createServer({ IncomingMessage, ServerResponse });
     const { emit, listenerCount, once } = plain;
     plain.emit = (name, ...rest) => emit.call(FORWARDED.has(name) ? server : plain, name, ...rest);
     plain.listenerCount = (name, ...rest) => listenerCount.call(FORWARDED.has(name) ? server : plain, name, ...rest);

@@ -8,8 +8,13 @@ const HOST = "127.0.0.1";
 const FAMILY = "IPv4";
 
 class ProxiedSocket extends Socket {
-    constructor(options) {
-        super({ allowHalfOpen: true, ...options });
+    // `descriptor`: undefined for one that is not open.
+    constructor(descriptor) {
+        // Node copies the options and sets the last three as here. If they were new members, V8
+        // would make hidden classes for each copy, and a socket would cost five times as much.
+        super({
+            fd: descriptor, allowHalfOpen: true, emitClose: false, autoDestroy: true, decodeStrings: false,
+        });
         this._remotePort = 0;
         this._encrypted = false;
     }

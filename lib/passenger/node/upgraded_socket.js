@@ -5,7 +5,7 @@ const { ProxiedSocket } = require("./proxied_socket");
 // The application's end of a stream pair, in place of a connection that httpd has with a client.
 class UpgradedSocket extends ProxiedSocket {
     constructor(descriptor, head) {
-        super({ fd: descriptor });
+        super(descriptor);
         this.serves(head);
     }
 }
