@@ -52,6 +52,9 @@ class WsgiEnvironmentTest < IntegrationTest
   # The hash of the password "secret".
   PASSWORD = "{SHA}#{[Digest::SHA1.digest('secret')].pack('m0')}"
   AUTHORIZED = { "Authorization" => "Basic #{['someone:secret'].pack('m0')}" }.freeze
+  # Second names of the sites.
+  ADDRESSES = { "rack" => "2001:db8::1", "wsgi" => "2001:db8::2", "http" => "2001:db8::3",
+                "node" => "2001:db8::4" }.freeze
   SETTINGS = <<~CONF
     SetEnv SAMPLE_SETTING "a value, with = and ümlauts"
     SetEnv REMOTE_PORT forged
@@ -107,7 +110,7 @@ class WsgiEnvironmentTest < IntegrationTest
                             "LimitRequestFields 0\n"
     %w[rack wsgi].each do |kind|
       directives = kind(kind).sub("passwords", "#{folder}-passwords")
-      made.site("#{kind}.test", folder, directives)
+      made.site("#{kind}.test", folder, "#{directives}ServerAlias #{ADDRESSES[kind]}\n")
       made.site("#{kind}-streamed.test", folder, "#{directives}PassengerBufferUpload off\n")
       made.site("#{kind}-secure.test", folder,
                 "#{directives}SSLOptions +StdEnvVars +ExportCertData\n", tls: true)
@@ -115,8 +118,10 @@ class WsgiEnvironmentTest < IntegrationTest
                 document_root: above)
     end
     made.site("http.test", SampleApps.written(HEAD, "head.rb"),
-              "PassengerAppStartCommand \"exec #{RbConfig.ruby} head.rb\"\n#{SETTINGS}")
-    made.site("node.test", SampleApps.written(NODE_HEAD, "app.js"), SETTINGS)
+              "PassengerAppStartCommand \"exec #{RbConfig.ruby} head.rb\"\n#{SETTINGS}" \
+              "ServerAlias #{ADDRESSES['http']}\n")
+    made.site("node.test", SampleApps.written(NODE_HEAD, "app.js"),
+              "#{SETTINGS}ServerAlias #{ADDRESSES['node']}\n")
   end
 
   def setup
@@ -150,6 +155,21 @@ class WsgiEnvironmentTest < IntegrationTest
     assert_equal ["a value, with = and ümlauts".b.unpack("C*").pack("U*"), "http", nil],
                  seen.values_at("SAMPLE_SETTING", "scheme", "HTTPS")
     assert_match(/Apache/, seen["SERVER_SOFTWARE"])
+  end
+
+  # As RFC 3875, 4.1.14, has it.
+  def test_the_name_of_an_ipv6_address_has_brackets
+    %w[rack wsgi].each do |kind|
+      host = "[#{ADDRESSES[kind]}]"
+      seen, = ask(kind) { |raw| raw.request("GET", "/x", "Host" => "#{host}:81") }
+      assert_equal [host, "81", "#{host}:81"],
+                   seen.values_at("SERVER_NAME", "SERVER_PORT", "HTTP_HOST"), kind
+    end
+    { "http" => "Host: %s:80", "node" => '"Host","%s:80"' }.each do |kind, line|
+      host = "[#{ADDRESSES[kind]}]"
+      seen = server.raw("#{kind}.test").write("GET http://#{host}/x HTTP/1.0\r\n\r\n").read_to_end
+      assert_includes seen, format(line, host)
+    end
   end
 
   def test_the_environment_over_tls_is_that_of_a_rack_application
