@@ -98,7 +98,9 @@ static VALUE peer_name(const struct sockaddr_storage *address, socklen_t size) {
     }
     if (address->ss_family == AF_INET6 &&
         getnameinfo((const struct sockaddr *)address, size, name, sizeof name, NULL, 0, NI_NUMERICHOST) == 0) {
-        return rb_str_new_cstr(name);
+        /* An IPv4 client of a socket for both families has its own address, as with httpd. */
+        const bool is_mapped = IN6_IS_ADDR_V4MAPPED(&((const struct sockaddr_in6 *)address)->sin6_addr);
+        return rb_str_new_cstr(name + (is_mapped ? strlen("::ffff:") : 0));
     }
     return Qnil;
 }

@@ -34,6 +34,14 @@ class ExplainTest < IntegrationTest
         Require all denied
       </Location>
     CONF
+    made.site("tls.test", SampleApps.written(SampleApps.saying("tls")), <<~CONF)
+      RewriteEngine On
+      RewriteCond %{HTTPS} off
+      RewriteRule ^ https://%{HTTP_HOST}%{REQUEST_URI} [R=301,L]
+      <If "%{HTTPS} == 'on'">
+        PassengerServerTiming On
+      </If>
+    CONF
     made.site("fast.test", SampleApps.written(SampleApps.saying("fast")),
               "PassengerHighPerformance On\n")
     made.site("node.test", SampleApps.written("", "app.js"), "PassengerNodejs /opt/node\n")
@@ -143,6 +151,15 @@ class ExplainTest < IntegrationTest
       TestEnvironment.hand_over(root("broken"))
       File.chmod(0o755, root("broken"))
     end
+  end
+
+  def test_a_url_of_tls_is_a_request_over_tls
+    plain = url("/posts", "tls.test")
+    told = JSON.parse(succeed(CONFIG, *words(plain.sub("http:", "https:")), "--json"))
+    assert told["served"], told["reason"]
+    assert_equal "On", settings_of(told)["PassengerServerTiming"]["value"]
+    assert_match(%r{httpd redirects to https://tls\.test},
+                 explained("/posts", 2, "tls.test")["reason"])
   end
 
   # A module may run code that .htaccess names, as mod_lua does.

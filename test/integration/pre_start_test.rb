@@ -157,6 +157,23 @@ class PreStartTest < IntegrationTest
     end
   end
 
+  # As of a server behind a balancer that ends TLS.
+  def test_a_redirect_of_httpd_starts_nothing_and_is_a_failure
+    rule = "RewriteEngine On\nRewriteCond %%{HTTP:X-Forwarded-Proto} !=https\n%s" \
+           "RewriteRule ^ https://%%{HTTP_HOST}%%{REQUEST_URI} [R=301,L]\n"
+    except = "RewriteCond %{HTTP_USER_AGENT} !^mod_passenger\n"
+    made = configuration do |one|
+      one.site("away.test", SampleApps.written(PRINTER), rule % "")
+      one.site("excepted.test", SampleApps.written(PRINTER), rule % except)
+    end
+    with_urls(made, %w[http://away.test:PORT/ http://excepted.test:PORT/]) do |server|
+      away = %r{event=pre_start\.failed url="[^"]*away.*301, Location: https://away\.test}
+      server.log.wait_for(away)
+      server.log.wait_for(%r{event=pre_start\.done url="http://excepted\.test:\d+/" status=200})
+      assert_equal 1, server.log.count(/event=instance\.started/)
+    end
+  end
+
   # Nothing but the balancers' questions asks for a start after the third one.
   def test_balancers_send_nothing_to_an_application_before_its_first_start_that_succeeds
     go = File.join(scratch, "go")

@@ -13,6 +13,23 @@ class TargetsTest < IntegrationTest
     }
   RUBY
 
+  # The bytes of their paths, as Rack has them.
+  WSGI = <<~PYTHON
+    def application(environ, start_response):
+        names = ("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_URI")
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return ["|".join(environ[name] for name in names).encode("latin-1")]
+  PYTHON
+  ASGI = <<~PYTHON
+    async def application(scope, receive, send):
+        if scope["type"] == "http":
+            path = scope["path"][len(scope["root_path"]):]
+            seen = [scope["method"], scope["root_path"], path, "", scope["raw_path"].decode()]
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": "|".join(seen).encode()})
+  PYTHON
+  SITES = %w[refused decoded passed kept kept-off unmerged].freeze
+
   def self.app
     @app ||= SampleApps.written(SEES).tap do |folder|
       FileUtils.mkdir_p("#{folder}/public/assets")
@@ -24,17 +41,30 @@ class TargetsTest < IntegrationTest
   end
 
   serve do |made|
-    denied = "<Location /admin>\n  Require all denied\n</Location>\n"
-    made.site("refused.test", app, denied)
-    made.site("decoded.test", app, "AllowEncodedSlashes On\n#{denied}")
-    made.site("passed.test", app,
-              "AllowEncodedSlashes On\nPassengerAllowEncodedSlashes on\n#{denied}")
-    made.site("kept.test", app,
-              "AllowEncodedSlashes NoDecode\nPassengerAllowEncodedSlashes on\n#{denied}")
-    made.site("kept-off.test", app, "AllowEncodedSlashes NoDecode\n#{denied}")
-    made.site("unmerged.test", app, "MergeSlashes Off\n#{denied}")
+    sites_of(made, app, "test")
+    sites_of(made, python_app("passenger_wsgi.py", WSGI), "wsgi.test")
+    sites_of(made, python_app("passenger_asgi.py", ASGI), "asgi.test")
     made.site("sub.test", nested,
               "PassengerBaseURI /sub\nAllowEncodedSlashes On\nPassengerAllowEncodedSlashes on\n")
+  end
+
+  def self.sites_of(made, app, domain)
+    passed = "PassengerAllowEncodedSlashes on\n"
+    { "refused" => "", "decoded" => "AllowEncodedSlashes On\n",
+      "passed" => "AllowEncodedSlashes On\n#{passed}",
+      "kept" => "AllowEncodedSlashes NoDecode\n#{passed}",
+      "kept-off" => "AllowEncodedSlashes NoDecode\n", "unmerged" => "MergeSlashes Off\n" }
+      .each do |name, lines|
+        denied = "<Location /admin>\n  Require all denied\n</Location>\n"
+        made.site("#{name}.#{domain}", app, "#{lines}#{denied}")
+      end
+  end
+
+  def self.python_app(name, text)
+    SampleApps.new_folder.tap do |folder|
+      FileUtils.mkdir_p("#{folder}/public")
+      File.write("#{folder}/#{name}", text)
+    end
   end
 
   def self.nested
@@ -54,7 +84,7 @@ class TargetsTest < IntegrationTest
     /..%00/secret.txt /%2e%2e/secret /../secret /..%2fsecret /assets/..%2f..%2fsecret
   ].freeze
 
-  %w[refused decoded passed kept kept-off unmerged].each do |site|
+  SITES.each do |site|
     define_method("test_only_public_is_served_where_slashes_are_#{site.tr('-', '_')}") do
       OUTSIDE.each do |target|
         response = send_target(target, "#{site}.test")
@@ -64,12 +94,15 @@ class TargetsTest < IntegrationTest
       end
     end
 
-    name = site.tr("-", "_")
-    define_method("test_no_encoding_evades_an_access_rule_where_slashes_are_#{name}") do
+  end
+
+  SITES.product(%w[test wsgi.test asgi.test]).each do |name, domain|
+    site = "#{name}.#{domain}"
+    define_method("test_no_encoding_evades_an_access_rule_of_#{site.tr('.-', '_')}") do
       %w[/admin /%61dmin /x/../admin /x/%2e%2e/admin //admin /./admin /admin/ /admin/x /x%2f../admin
          /x%2f%2e%2e/admin
-         /admin%2fx /%2fadmin].each do |target|
-        response = send_target(target, "#{site}.test")
+         /admin%2fx /%2fadmin /admin%2F /admin%2Fx /admin%252Fx].each do |target|
+        response = send_target(target, site)
         next assert_includes [400, 403, 404], response.status unless response.status == 200
 
         # httpd has let it pass as another path; the application must see that path, too.
@@ -124,6 +157,17 @@ class TargetsTest < IntegrationTest
     assert_equal ["/a%2fb", "/a%2fb"], seen("/a%2fb", "kept-off.test").values_at(2, 4)
     assert_equal ["/a%252fb", "/a%252fb"], seen("/a%252fb", "kept.test").values_at(2, 4)
     assert_equal ["/sub", "/a%2Fb", "/sub/a%2Fb"], seen("/sub/a%2Fb", "sub.test").values_at(1, 2, 4)
+  end
+
+  def test_an_encoded_slash_stays_encoded_for_python
+    %w[wsgi asgi].each do |kind|
+      { "passed" => "/a%2Fb c", "kept" => "/a%2Fb c", "kept-off" => "/a%2Fb c",
+        "decoded" => "/a/b c" }.each do |site, path|
+        assert_equal path, seen("/a%2Fb%20c", "#{site}.#{kind}.test")[2], "#{site}, #{kind}"
+      end
+      assert_equal ["/a%2fb", "/a%252fb"], seen("/a%252fb", "refused.#{kind}.test").values_at(2, 4)
+      assert_equal "/\u20ac", seen("/%E2%82%AC", "kept.#{kind}.test")[2].dup.force_encoding("UTF-8")
+    end
   end
 
   def test_an_encoded_slash_may_end_a_base_uri

@@ -9,6 +9,7 @@ require_relative "support/integration_test"
 # nothing of a client is added.
 class WsgiEnvironmentTest < IntegrationTest
   PYTHON = "/usr/bin/python3"
+  NODE = system("node --version >/dev/null 2>&1")
   RACK = <<~RUBY
     require "json"
     run proc { |env|
@@ -52,6 +53,15 @@ class WsgiEnvironmentTest < IntegrationTest
   # The hash of the password "secret".
   PASSWORD = "{SHA}#{[Digest::SHA1.digest('secret')].pack('m0')}"
   AUTHORIZED = { "Authorization" => "Basic #{['someone:secret'].pack('m0')}" }.freeze
+  ASGI = <<~PYTHON
+    async def application(scope, receive, send):
+        users = [value for name, value in scope["headers"] if name == b"x-remote-user"]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": repr(users).encode()})
+  PYTHON
+  # Second names of the sites.
+  ADDRESSES = { "rack" => "2001:db8::1", "wsgi" => "2001:db8::2", "http" => "2001:db8::3",
+                "node" => "2001:db8::4" }.freeze
   SETTINGS = <<~CONF
     SetEnv SAMPLE_SETTING "a value, with = and ümlauts"
     SetEnv REMOTE_PORT forged
@@ -95,6 +105,13 @@ class WsgiEnvironmentTest < IntegrationTest
     end
   end
 
+  def self.asgi
+    SampleApps.new_folder.tap do |made|
+      FileUtils.mkdir_p("#{made}/public")
+      File.write("#{made}/passenger_asgi.py", ASGI)
+    end
+  end
+
   def self.above
     @above ||= SampleApps.new_folder.tap { |made| File.symlink("#{folder}/public", "#{made}/a b") }
   end
@@ -107,16 +124,21 @@ class WsgiEnvironmentTest < IntegrationTest
                             "LimitRequestFields 0\n"
     %w[rack wsgi].each do |kind|
       directives = kind(kind).sub("passwords", "#{folder}-passwords")
-      made.site("#{kind}.test", folder, directives)
+      made.site("#{kind}.test", folder, "#{directives}ServerAlias #{ADDRESSES[kind]}\n")
       made.site("#{kind}-streamed.test", folder, "#{directives}PassengerBufferUpload off\n")
       made.site("#{kind}-secure.test", folder,
                 "#{directives}SSLOptions +StdEnvVars +ExportCertData\n", tls: true)
       made.site("#{kind}-sub.test", folder, "#{directives}PassengerBaseURI \"/a b\"\n",
                 document_root: above)
     end
+    made.site("asgi.test", asgi,
+              "#{SETTINGS.sub('passwords', "#{folder}-passwords")}PassengerPython #{PYTHON}\n" \
+              "RequestHeader set X-Remote-User expr=%{REMOTE_USER}\n")
     made.site("http.test", SampleApps.written(HEAD, "head.rb"),
-              "PassengerAppStartCommand \"exec #{RbConfig.ruby} head.rb\"\n#{SETTINGS}")
-    made.site("node.test", SampleApps.written(NODE_HEAD, "app.js"), SETTINGS)
+              "PassengerAppStartCommand \"exec #{RbConfig.ruby} head.rb\"\n#{SETTINGS}" \
+              "ServerAlias #{ADDRESSES['http']}\n")
+    made.site("node.test", SampleApps.written(NODE_HEAD, "app.js"),
+              "#{SETTINGS}ServerAlias #{ADDRESSES['node']}\n")
   end
 
   def setup
@@ -150,6 +172,32 @@ class WsgiEnvironmentTest < IntegrationTest
     assert_equal ["a value, with = and ümlauts".b.unpack("C*").pack("U*"), "http", nil],
                  seen.values_at("SAMPLE_SETTING", "scheme", "HTTPS")
     assert_match(/Apache/, seen["SERVER_SOFTWARE"])
+  end
+
+  # As RFC 3875, 4.1.14, has it.
+  def test_the_name_of_an_ipv6_address_has_brackets
+    %w[rack wsgi].each do |kind|
+      host = "[#{ADDRESSES[kind]}]"
+      seen, = ask(kind) { |raw| raw.request("GET", "/x", "Host" => "#{host}:81") }
+      assert_equal [host, "81", "#{host}:81"],
+                   seen.values_at("SERVER_NAME", "SERVER_PORT", "HTTP_HOST"), kind
+    end
+    { "http" => "Host: %s:80", "node" => '"Host","%s:80"' }.each do |kind, line|
+      next if kind == "node" && !NODE
+
+      host = "[#{ADDRESSES[kind]}]"
+      raw = server.raw("#{kind}.test").write("GET http://#{host}/x HTTP/1.0\r\n\r\n")
+      assert_includes raw.read_to_end, format(line, host)
+    end
+  end
+
+  # As doc/PYTHON.md has it.
+  def test_a_header_tells_an_asgi_application_the_user
+    users = lambda do |path, headers|
+      server.raw("asgi.test").get(path, { "X-Remote-User" => "forged" }.merge(headers)).body
+    end
+    assert_equal "[b'someone']", users.call("/private/x", AUTHORIZED)
+    assert_equal "[b'']", users.call("/x", {})
   end
 
   def test_the_environment_over_tls_is_that_of_a_rack_application
@@ -311,7 +359,7 @@ class WsgiEnvironmentTest < IntegrationTest
   end
 
   def test_applications_of_node_get_no_variables
-    skip "there is no Node" unless system("node --version >/dev/null 2>&1")
+    skip "there is no Node" unless NODE
     raw = server.raw("node.test")
     raw.request("GET", "/x", "X-Colour" => "blue")
     assert_equal ["Host", "node.test:#{server.port}", "X-Colour", "blue", "X-Forwarded-For",

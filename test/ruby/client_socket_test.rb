@@ -51,6 +51,18 @@ module PhusionPassenger
       end
     end
 
+    # As systemd makes one.
+    def test_an_ipv4_client_of_a_socket_for_both_families_has_its_own_address
+      listening = closing(Socket.new(:INET6, :STREAM))
+      listening.setsockopt(:IPV6, :V6ONLY, 0)
+      listening.bind(Addrinfo.tcp("::", 0))
+      listening.listen(1)
+      _client = closing(TCPSocket.new("127.0.0.1", listening.local_address.ip_port))
+      socket, peer = accept(listening)
+      closing_socket(socket)
+      assert_equal "127.0.0.1", peer
+    end
+
     def test_a_client_without_an_internet_address_has_none
       path = File.join(Dir.mktmpdir.tap { |folder| @closers << -> { FileUtils.rm_rf(folder) } },
                        "s")

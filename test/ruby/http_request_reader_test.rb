@@ -188,6 +188,19 @@ module PhusionPassenger
       end
     end
 
+    # A process keeps the readers of connections that have ended.
+    def test_nothing_of_a_request_is_kept
+      reader = HttpRequestReader.new({}, PARSER.new)
+      4.times do |number|
+        assert reader.take("GET / HTTP/1.1\r\nHost: #{number}#{'a' * 50_000}\r\n\r\n".b)
+        reader.begin_next
+      end
+      kept = reader.instance_variables.flat_map do |name|
+        Array(reader.instance_variable_get(name)).flatten.grep(String)
+      end
+      assert_operator kept.sum(&:bytesize), :<, 1_000
+    end
+
     def test_an_address_may_have_a_host_in_it
       env = environment(target: "http://other:82/x?y")
       assert_equal %w[/x y other:82 other 82],

@@ -35,6 +35,19 @@ class PreStartTest < PhusionPassenger::TestCase
     assert_match(/\Adone\t.*\t503\t/, run_with("http://blog.test:#{@port}/"))
   end
 
+  def test_an_answer_by_which_httpd_keeps_the_request_from_the_application_is_a_failure
+    url = "http://blog.test:#{@port}/"
+    answering("301 Moved Permanently", "Location: https://blog.test/\r\n")
+    assert_match(%r{\Afailed\t#{url}\thttpd .* 301, Location: https://blog.test/\)\t},
+                 run_with(url))
+    answering("403 Forbidden")
+    assert_match(/\Afailed\t.*status 403\)\t/, run_with(url))
+    # Express adds one of its own.
+    powered = "X-Powered-By: Express, mod_passenger 0.1.0\r\n"
+    answering("302 Found", "#{powered}Location: /login\r\n")
+    assert_match(/\Adone\t.*\t302\t/, run_with(url))
+  end
+
   def test_a_url_with_a_name_or_password_is_not_requested
     @server.listen(5)
     %w[me me:secret].each do |user|
@@ -77,15 +90,15 @@ class PreStartTest < PhusionPassenger::TestCase
   end
 
   # Answers one request; the queue gets its head.
-  def answering(status)
+  def answering(status, lines = "")
     @server.listen(5)
-    Queue.new.tap { |heads| Thread.new { heads << answer_one(status) } }
+    Queue.new.tap { |heads| Thread.new { heads << answer_one(status, lines) } }
   end
 
-  def answer_one(status)
+  def answer_one(status, lines)
     client, = @server.accept
     head = client.gets("\r\n\r\n")
-    client.write("HTTP/1.1 #{status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    client.write("HTTP/1.1 #{status}\r\nContent-Length: 0\r\nConnection: close\r\n#{lines}\r\n")
     client.close
     head
   end

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@
 #include "control/ExplainWords.h"
 
 extern "C" {
+#include <http_ssl.h>
 #include <unixd.h>
 }
 
@@ -105,6 +107,10 @@ void addHooks() {
     const auto accept = [](request_rec *) noexcept { return OK; };
     ap_hook_type_checker(accept, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_access_checker_ex(accept, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
+    // mod_ssl does not know the connection. Rules and <If> ask for %{HTTPS}.
+    if (strncasecmp(Origins::url(), "https:", 6) == 0) {
+        ap_hook_ssl_conn_is_ssl([](conn_rec *) noexcept { return OK; }, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
+    }
 }
 
 StartupFileCache *startupFiles() noexcept {

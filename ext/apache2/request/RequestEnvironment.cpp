@@ -126,7 +126,8 @@ const char *httpsOf(const request_rec *r, const char *scheme) {
 }
 
 void addConnection(CgiEnvironment &environment, request_rec *r) {
-    environment.add("SERVER_NAME", orEmpty(ap_get_server_name(r)));
+    // An IPv6 address has brackets.
+    environment.add("SERVER_NAME", orEmpty(ap_get_server_name_for_url(r)));
     addPort(environment, "SERVER_PORT", ap_get_server_port(r));
     environment.add("SERVER_ADDR", orEmpty(r->connection->local_ip));
     environment.add("REMOTE_ADDR", orEmpty(r->useragent_ip));

@@ -23,7 +23,10 @@ module PhusionPassenger
       # internet address. Nil: there is no connection.
       def accept(listener)
         io, address = listener.accept_nonblock(exception: false)
-        io == :wait_readable ? nil : [new(io), address.ip? ? address.ip_address : nil]
+        return nil if io == :wait_readable
+
+        address = address.ipv6_to_ipv4 if address.ipv6_v4mapped?
+        [new(io), address.ip? ? address.ip_address : nil]
       end
 
       # Takes a connection that another process gave: the socket, the client's address and the

@@ -26,7 +26,6 @@ module PhusionPassenger
       @template = template
       @parser = parser
       @bytes = String.new
-      @hosts = {}
       begin_next
     end
 
@@ -171,13 +170,11 @@ module PhusionPassenger
       host = @environment["HTTP_HOST"]
       raise RefusedRequest.new(400, "the request names no host") if host.nil? && modern?
 
-      name, port = @hosts[host] ||= HOST.match(host || "")&.captures
+      name, port = HOST.match(host || "")&.captures
       raise RefusedRequest.new(400, "the request's Host is not a host") unless name
 
-      # The application may change the strings.
-      @environment["SERVER_NAME"] = name.empty? ? "localhost" : name.dup
-      @environment["SERVER_PORT"] = port.nil? || port.empty? ? "80" : port.dup
-      @hosts.clear if @hosts.size > 8
+      @environment["SERVER_NAME"] = name.empty? ? "localhost" : name
+      @environment["SERVER_PORT"] = port.nil? || port.empty? ? "80" : port
     end
 
     # With two codings, or an unclear one, two servers could find different requests in the body.

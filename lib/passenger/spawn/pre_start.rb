@@ -22,6 +22,8 @@ module PhusionPassenger
     CONNECT_TIMEOUT = 5
     ANSWER_TIMEOUT = 300
     PAUSE = 0.2
+    # Answers by which httpd may have kept the request from the application.
+    REFUSALS = (300..499).freeze
     # URLs. The agent decides how many applications start at once.
     AT_ONCE = 16
 
@@ -60,7 +62,7 @@ module PhusionPassenger
       nil
     end
 
-    # Returns the status of the answer.
+    # Returns the status of the application's answer.
     def ask(uri)
       # httpd refuses such URLs in its configuration already.
       if uri.userinfo
@@ -105,7 +107,18 @@ module PhusionPassenger
         http.verify_mode = OpenSSL::SSL::VERIFY_NONE
       end
       head = Net::HTTP::Head.new(uri.request_uri, "User-Agent" => AGENT)
-      http.start { http.request(head).code }
+      status_of(http.start { http.request(head) })
+    end
+
+    # Each answer of an application has a header of the module.
+    def status_of(answer)
+      unless REFUSALS.cover?(answer.code.to_i) &&
+             !answer["X-Powered-By"].to_s.include?("mod_passenger")
+        return answer.code
+      end
+
+      place = answer["Location"] && ", Location: #{answer['Location'].delete('"')}"
+      raise IOError, "httpd answered itself, without X-Powered-By (status #{answer.code}#{place})"
     end
   end
 end

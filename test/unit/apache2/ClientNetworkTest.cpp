@@ -36,6 +36,8 @@ public:
 
     void testAnIpv4AddressInTheFormOfIpv6IsTheSameClient() {
         CPPUNIT_ASSERT_EQUAL(networkOf("192.0.2.1"), networkOf("::ffff:192.0.2.1"));
+        CPPUNIT_ASSERT_EQUAL(networkOf("192.0.2.1"), networkOf("64:ff9b::192.0.2.1"));
+        CPPUNIT_ASSERT_EQUAL(networkOf("64:ff9b:1:1::1"), networkOf("64:ff9b:1:1::2"));
     }
 };
 

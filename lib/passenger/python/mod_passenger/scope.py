@@ -1,7 +1,8 @@
 """The scope with which an ASGI application is called."""
 
 import copy
-from urllib.parse import unquote_to_bytes
+
+from .request_path import decoded
 
 # From 2.4 on Starlette's streams wait for no http.disconnect. They notice only at their next send()
 # that the client has left, which may be never.
@@ -28,17 +29,17 @@ def scope_of(environment, kind, state):
                 _header_names[name] = known
         headers.append((known, value.encode("latin-1")))
     get = environment.get
-    raw_path = (get("SCRIPT_NAME", "") + get("PATH_INFO", "")).encode("latin-1")
+    path = get("SCRIPT_NAME", "") + get("PATH_INFO", "")
     port = get("REMOTE_PORT", "0")
     scope = {
         "type": kind,
         "asgi": dict(ASGI[kind]),
         "http_version": _VERSIONS.get(get("SERVER_PROTOCOL"), "1.1"),
         "scheme": "https" if get("HTTPS") == "on" else "http",
-        "path": _text(raw_path),
-        "raw_path": raw_path,
+        "path": _text(path),
+        "raw_path": path.encode("latin-1"),
         "query_string": get("QUERY_STRING", "").encode("latin-1"),
-        "root_path": _text(get("SCRIPT_NAME", "").encode("latin-1")),
+        "root_path": _text(get("SCRIPT_NAME", "")),
         "headers": headers,
         "client": (get("REMOTE_ADDR", ""), int(port) if port.isdigit() else 0),
         "server": (get("SERVER_NAME", ""), int(get("SERVER_PORT", "80"))),
@@ -53,4 +54,4 @@ def scope_of(environment, kind, state):
 
 
 def _text(path):
-    return (unquote_to_bytes(path) if b"%" in path else path).decode("utf-8", "replace")
+    return decoded(path).decode("utf-8", "replace")

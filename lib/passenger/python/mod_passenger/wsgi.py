@@ -5,11 +5,11 @@ import numbers
 import os
 import re
 import sys
-from urllib.parse import unquote
 
 from . import answer_file, forked, layout, log
 from .body import BodyFile, Pieces, kept, length_of
 from .channels import BodyBrokenOff, ClientGone
+from .request_path import decoded
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NAMES_KEPT = 256
@@ -114,7 +114,7 @@ class WsgiAdapter:
         thread of the application may wait in it, with its lock."""
         for name in ("SCRIPT_NAME", "PATH_INFO"):
             if "%" in environment.get(name, ""):
-                environment[name] = unquote(environment[name], "latin-1")
+                environment[name] = decoded(environment[name]).decode("latin-1")
         _keep_prefix(environment)
         environment.setdefault("SERVER_PROTOCOL", "HTTP/1.1")
         environment["wsgi.url_scheme"] = "https" if environment.get("HTTPS") == "on" else "http"

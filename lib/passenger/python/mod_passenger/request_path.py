@@ -1,0 +1,12 @@
+"""The path of a request."""
+
+from urllib.parse import unquote_to_bytes
+
+
+def decoded(path):
+    """The bytes of a path from httpd's variables. `%2F` stays. httpd's access rules have seen it so
+    (AllowEncodedSlashes NoDecode), or the application is to see it (PassengerAllowEncodedSlashes).
+    """
+    if "%" not in path:
+        return path.encode("latin-1")
+    return unquote_to_bytes(path.replace("%2F", "%252F").replace("%2f", "%252f"))
