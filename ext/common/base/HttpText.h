@@ -6,7 +6,11 @@ namespace Passenger::HttpText {
 
 /** Rules of RFC 9110 for the characters of a head. ASCII, whatever the locale. */
 
-bool equalsIgnoringCase(std::string_view a, std::string_view b) noexcept;
+/** @param b as long as `a` */
+bool isSameIgnoringCase(std::string_view a, std::string_view b) noexcept;
+inline bool equalsIgnoringCase(std::string_view a, std::string_view b) noexcept {
+    return a.size() == b.size() && isSameIgnoringCase(a, b);
+}
 /** A method or a header's name: one tchar or more, and nothing else. */
 bool isToken(std::string_view text) noexcept;
 /** No control characters (line breaks, NUL) except tabs. */

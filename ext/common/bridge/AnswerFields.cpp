@@ -12,6 +12,9 @@ namespace Passenger::Bridge {
 namespace {
 
 constexpr std::size_t MOST_FIELDS = 2000;
+// Most answers have no more.
+constexpr std::size_t USUAL_FIELDS = 16;
+constexpr std::size_t USUAL_LINES = 512;
 
 /** Whether the text of the field is the length that http_parser read from it. */
 bool isLength(std::string_view value, std::uint64_t length) {
@@ -28,6 +31,9 @@ bool AnswerFields::addName(std::string_view part) {
     if (inValue_ || all_.empty()) {
         if (all_.size() == MOST_FIELDS) {
             return false;
+        }
+        if (all_.empty()) {
+            all_.reserve(USUAL_FIELDS);
         }
         all_.emplace_back();
         inValue_ = false;
@@ -106,8 +112,8 @@ std::chrono::seconds AnswerFields::keepAliveTime() const {
         if (!HttpText::equalsIgnoringCase(name, "Keep-Alive")) {
             continue;
         }
-        for (const std::string &item : split(value, ',')) {
-            const std::string_view text = HttpText::trim(item);
+        for (std::string_view items = value; !items.empty();) {
+            const std::string_view text = HttpText::trim(takePiece(items, ','));
             unsigned seconds = 0;
             if (HttpText::equalsIgnoringCase(text.substr(0, TIMEOUT.size()), TIMEOUT) &&
                 std::from_chars(text.data() + TIMEOUT.size(), text.data() + text.size(), seconds).ec == std::errc()) {
@@ -127,6 +133,7 @@ bool AnswerFields::isNominated(std::string_view name) const {
 
 std::string AnswerFields::lines(Wanted wanted) const {
     std::string result;
+    result.reserve(USUAL_LINES);
     for (const auto &[name, value] : all_) {
         const bool isLength = HttpText::equalsIgnoringCase(name, "Content-Length");
         const bool isTrailer = wanted.trailer && HttpText::equalsIgnoringCase(name, "Trailer");

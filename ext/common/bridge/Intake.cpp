@@ -58,6 +58,8 @@ Intake::Ready Intake::turn(std::optional<MonotonicTime> until) {
         throw SystemException("epoll_wait", errno);
     }
     wokenAt_ = std::chrono::steady_clock::now();
+    turns_++;
+    hasAllEvents_ = size < static_cast<int>(EVENTS_AT_ONCE);
     Ready others{};
     QueueWatch::Ready ready{};
     for (int index = 0; index < size; index++) {
@@ -70,7 +72,7 @@ Intake::Ready Intake::turn(std::optional<MonotonicTime> until) {
             case Kind::CHANNEL: channelReady(number, event.events); break;
         }
     }
-    if (size == static_cast<int>(EVENTS_AT_ONCE) && open_ && !current_->own) {
+    if (!hasAllEvents_ && open_ && !current_->own) {
         // The queue's event may not have fit.
         ready.at(static_cast<std::size_t>(QueueWatch::Source::COMMON)) = true;
     }
@@ -121,6 +123,12 @@ Intake::Entry &Intake::freePlace() {
     }
     Entry &entry = places_[free.back()];
     free.pop_back();
+    AppConnection &connection = entry.place->connection();
+    // Otherwise its events would have come in this turn.
+    const bool mayHaveEvents = !hasAllEvents_ || entry.releasedIn == turns_;
+    if (mayHaveEvents && connection.isWatched() && !connection.isQuiet()) {
+        connection.close();
+    }
     return entry;
 }
 
@@ -185,6 +193,7 @@ void Intake::release(Entry &entry) {
         watch(*channel);
     }
     entry.state = State::FREE;
+    entry.releasedIn = turns_;
     entry.asked = false;
     inWork_--;
     (entry.place->connection().descriptor() < 0 ? bare_ : connected_).push_back(entry.place->index());

@@ -83,6 +83,8 @@ private:
         /** BUSY: that of the request. */
         WatchedChannel *channel = nullptr;
         std::optional<MonotonicTime> deadline{};
+        /** FREE: the turn of the release. */
+        std::uint64_t releasedIn = 0;
     };
 
     int timeout(std::optional<MonotonicTime> until) const;
@@ -116,6 +118,9 @@ private:
     HandoverPtr next_;
     /** When the last turn had its events. */
     MonotonicTime wokenAt_;
+    std::uint64_t turns_ = 0;
+    /** False: there may be more events than the last turn had. */
+    bool hasAllEvents_ = true;
     /** The last turn has taken a message. */
     bool took_ = false;
     bool relaysReady_ = false;

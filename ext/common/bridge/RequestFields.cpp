@@ -4,9 +4,16 @@
 
 namespace Passenger::Bridge {
 
+namespace {
+
+/** Most environments have no more fields. */
+constexpr std::size_t USUAL_FIELDS = 32;
+
+}  // namespace
+
 std::optional<RequestFields> RequestFields::parse(std::string_view environment) {
     RequestFields result;
-    result.text_ = environment;
+    result.fields_.reserve(USUAL_FIELDS);
     const auto takeText = [&environment](std::string_view &text) {
         const auto end = environment.find('\0');
         if (end == std::string_view::npos) {

@@ -21,7 +21,6 @@ public:
     const std::vector<Field> &all() const noexcept { return fields_; }
 
 private:
-    std::string_view text_;
     std::vector<Field> fields_;
 };
 

@@ -29,20 +29,39 @@ bool isOurs(std::string_view name, bool encrypted) {
            (encrypted && equalsIgnoringCase(name, FORWARDED_PROTO));
 }
 
+/** `HTTP_X_REQUEST_ID` gives `X-Request-Id`. */
+void addName(std::string &head, std::string_view variable) {
+    const std::size_t begin = head.size();
+    head += variable.substr(HEADER_PREFIX.size());
+    bool first = true;
+    for (std::size_t at = begin; at < head.size(); at++) {
+        char &c = head[at];
+        if (c == '_') {
+            c = '-';
+        } else if (!first && c >= 'A' && c <= 'Z') {
+            c = static_cast<char>(c - 'A' + 'a');
+        }
+        first = c == '-';
+    }
+}
+
 bool addHeaders(std::string &head, const RequestFields &fields, bool encrypted) {
     for (const auto &[variable, value] : fields.all()) {
         if (!variable.starts_with(HEADER_PREFIX)) {
             continue;
         }
-        const std::string name = headerName(variable);
+        const std::size_t begin = head.size();
+        addName(head, variable);
+        const std::string_view name = std::string_view(head).substr(begin);
         // Other headers that Connection names are passed on: the administrator may have set them.
         if (isOurs(name, encrypted) || HttpText::isHopByHop(name)) {
+            head.resize(begin);
             continue;
         }
         if (!HttpText::isToken(name) || !HttpText::isValue(value)) {
             return false;
         }
-        addLine(head, name, value);
+        head.append(": ").append(value).append("\r\n");
     }
     return true;
 }
@@ -82,25 +101,6 @@ void addFraming(std::string &head, const BodyFraming &body) {
         addLine(head, "Expect", "100-continue");
     }
 }
-
-}  // namespace
-
-std::string headerName(std::string_view variable) {
-    variable.remove_prefix(variable.starts_with(HEADER_PREFIX) ? HEADER_PREFIX.size() : 0);
-    std::string name(variable);
-    bool first = true;
-    for (char &c : name) {
-        if (c == '_') {
-            c = '-';
-        } else if (!first && c >= 'A' && c <= 'Z') {
-            c = static_cast<char>(c - 'A' + 'a');
-        }
-        first = c == '-';
-    }
-    return name;
-}
-
-namespace {
 
 /** @param last lines behind all others */
 std::optional<std::string> writeWith(std::string_view last, const RequestFields &fields, const BodyFraming &body) {

@@ -50,9 +50,6 @@ bool wantsUpgrade(const RequestFields &fields, const BodyFraming &body);
 /** Whether the method is safe (RFC 9110), so that the request can be sent twice. */
 bool isSafe(const RequestFields &fields);
 
-/** `HTTP_X_REQUEST_ID` gives `X-Request-Id`. */
-std::string headerName(std::string_view variable);
-
 }  // namespace RequestHead
 
 }  // namespace Passenger::Bridge
