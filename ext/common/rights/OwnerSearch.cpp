@@ -71,10 +71,10 @@ tl::expected<FileOwner, int> OwnerSearch::find(std::string_view path) {
     return owner;
 }
 
-FileDescriptor OwnerSearch::open(const std::string &name) const {
+FileDescriptor OwnerSearch::open(const std::string &name) {
     std::optional<AsUser> user;
-    if (rights_) {
-        user.emplace(*rights_);
+    if (looker_ != 0) {
+        user.emplace(rightsOf(looker_));
     }
     constexpr int FLAGS = O_PATH | O_NOFOLLOW | O_CLOEXEC;
     if (!left_.empty()) {
@@ -96,7 +96,7 @@ int OwnerSearch::follow(const FileDescriptor &link, const std::string &name, con
     }
     if (status.st_uid != 0) {
         links_.push_back({path_ + "/" + name, status.st_uid});
-        lookAs(status.st_uid);
+        looker_ = status.st_uid;
     }
     const std::string_view path(target.data(), static_cast<std::size_t>(size));
     putInFront(left_, path);
@@ -121,17 +121,18 @@ void OwnerSearch::beginAtRoot() {
  */
 void OwnerSearch::lookInto(uid_t folderOwner) {
     if (links_.empty()) {
-        lookAs(folderOwner);
+        looker_ = folderOwner;
     }
 }
 
-void OwnerSearch::lookAs(uid_t uid) {
-    if (uid == 0) {
-        rights_.reset();
-    } else if (!rights_ || rights_->uid != uid) {
+/** A user's groups may come from many sources (nsswitch.conf), so only those are looked up that the
+ *  search needs. The owner of the path's end needs none. */
+const FileRights &OwnerSearch::rightsOf(uid_t uid) {
+    if (!rights_ || rights_->uid != uid) {
         const auto user = database_.userWithId(uid);
         rights_ = user ? FileRights::ofUser(user->name, user->uid, user->gid) : FileRights{uid, NO_GROUP, {}};
     }
+    return *rights_;
 }
 
 }  // namespace Passenger

@@ -48,19 +48,21 @@ private:
         uid_t owner;
     };
 
-    FileDescriptor open(const std::string &name) const;
+    FileDescriptor open(const std::string &name);
     /** @return 0 or an errno value */
     int follow(const FileDescriptor &link, const std::string &name, const struct stat &status);
     void beginAtRoot();
     void lookInto(uid_t folderOwner);
-    void lookAs(uid_t uid);
+    const FileRights &rightsOf(uid_t uid);
 
     const UserDatabase &database_;
     std::deque<std::string> left_;
     FileDescriptor here_;
     /** Without a slash at the end. */
     std::string path_;
-    /** The rights for the next component; none: root's. */
+    /** Whose rights are used for the next component. */
+    uid_t looker_ = 0;
+    /** Of the last looker but root. */
     std::optional<FileRights> rights_;
     /** The links that do not belong to root. */
     std::vector<Link> links_;

@@ -101,6 +101,8 @@ module TestEnvironment
     end
     FileUtils.mkdir_p(WORK_DIR)
     [WORK_DIR, PASSENGER_ROOT].each { |path| check_reachable(path) if root? }
+    # So that the process of each file need not ask httpd and apxs.
+    [modules_dir, compiled_in]
   end
 
   # httpd's children and the applications run as another user, who must be able to enter the folder.

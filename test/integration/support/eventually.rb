@@ -12,8 +12,10 @@ module Eventually
   # Seconds, enough for a busy machine that stalls. Only failing tests take this long.
   LIMIT = 60
 
-  # Seconds between two calls: a twentieth of the wait so far, between these.
+  # Seconds between two calls: a twentieth of the wait so far, or this multiple of the processor
+  # time that the call has taken, between these. Some calls look at all processes of the machine.
   PAUSES = (0.02..0.1).freeze
+  COST = 10
 
   module_function
 
@@ -25,6 +27,7 @@ module Eventually
     deadline = began + within * PATIENCE
     loop do
       error = nil
+      before = thread_time
       begin
         result = yield
         return result if result
@@ -35,7 +38,8 @@ module Eventually
         raise TooLate, "#{what}: not within #{within * PATIENCE} s#{": #{error.message}" if error}"
       end
 
-      sleep every || ((monotonic - began) / 20).clamp(PAUSES)
+      cost = COST * (thread_time - before)
+      sleep every || [(monotonic - began) / 20, cost].max.clamp(PAUSES)
     end
   end
 
@@ -50,5 +54,10 @@ module Eventually
 
   def monotonic
     Process.clock_gettime(Process::CLOCK_MONOTONIC)
+  end
+
+  # This thread's.
+  def thread_time
+    Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID)
   end
 end

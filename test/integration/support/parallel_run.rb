@@ -71,6 +71,8 @@ class ParallelRun
 
   # True if all tests passed.
   def run
+    # Once, not in each process: Rails' plugin loads a part of Rails.
+    Minitest.load_plugins
     run_files(@waiting, JOBS)
     run_files(@alone, 1)
     run_again(failed)

@@ -55,8 +55,9 @@ class ProcessInfo
 
   def initialize(pid)
     @pid = pid
-    # The name, in parentheses, may contain spaces and parentheses.
-    fields = File.read("/proc/#{pid}/stat").rpartition(")").last.split
+    text = File.read("/proc/#{pid}/stat")
+    # The name, in parentheses, may contain spaces and parentheses. The rest has 50 fields.
+    fields = text[(text.rindex(")") + 2)..].split(" ", 21)
     @state = fields[0]
     @ppid = fields[1].to_i
     @ticks = fields[11].to_i + fields[12].to_i

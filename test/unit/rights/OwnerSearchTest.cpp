@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include "base/SystemUserDatabase.h"
@@ -28,12 +29,27 @@ class OwnerSearchTest : public LeakCheck {
     CPPUNIT_TEST(testOneLinkOfAnotherUserAmongOthersIsNotTrusted);
     CPPUNIT_TEST(testALinkIsFollowedWithTheRightsOfItsOwner);
     CPPUNIT_TEST(testAFolderIsSearchedWithTheRightsOfItsOwner);
+    CPPUNIT_TEST(testOnlyUsersOfFoldersOnTheWayAreLookedUp);
     CPPUNIT_TEST(testAMissingNameIsAnError);
     CPPUNIT_TEST(testLinksInACircleAreAnError);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr uid_t ALICE = 54321;
     static constexpr uid_t MALLORY = 54322;
+
+    /** Counts the searches for users. */
+    class CountingDatabase final : public UserDatabase {
+    public:
+        std::optional<User> userNamed(const std::string &) const override { return std::nullopt; }
+        std::optional<User> userWithId(uid_t) const override {
+            searches++;
+            return std::nullopt;
+        }
+        std::optional<Group> groupNamed(const std::string &) const override { return std::nullopt; }
+        std::optional<Group> groupWithId(gid_t) const override { return std::nullopt; }
+
+        mutable int searches = 0;
+    };
 
     SystemUserDatabase database_;
     std::string root_;
@@ -168,6 +184,18 @@ public:
         CPPUNIT_ASSERT_EQUAL(EACCES, find("alice/app/config.ru").error());
         close("alice");
         CPPUNIT_ASSERT(find("alice/app/config.ru"));
+    }
+
+    void testOnlyUsersOfFoldersOnTheWayAreLookedUp() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        own("alice", 0);
+        const CountingDatabase counting;
+        CPPUNIT_ASSERT_EQUAL(ALICE, OwnerSearch(counting).find(root_ + "/alice/app")->uid);
+        CPPUNIT_ASSERT_EQUAL(0, counting.searches);
+        CPPUNIT_ASSERT_EQUAL(ALICE, OwnerSearch(counting).find(root_ + "/alice/app/config.ru")->uid);
+        CPPUNIT_ASSERT_EQUAL(1, counting.searches);
     }
 
     void testAMissingNameIsAnError() {
