@@ -1,23 +1,25 @@
 #include "apache2/agent/AgentIdentity.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstdint>
 #include <cstring>
-#include <filesystem>
 #include <functional>
-#include <optional>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
-#include <system_error>
 
 #include "apache2/agent/ServerGrants.h"
-#include "apache2/config/NumberValue.h"
 #include "apache2/config/SettingTarget.h"
 #include "apache2/httpd/Httpd.h"
+#include "base/WholeNumber.h"
 #include "exchange/Options.h"
 
 namespace Passenger {
@@ -47,24 +49,13 @@ std::string appFiles(const Settings &settings) {
     return result;
 }
 
-constexpr const char *STOP_TIMEOUT = "PassengerStopTimeout";
-
-const Directives::Field &fieldOf(std::string_view directive) {
-    return std::ranges::find(Directives::TABLE, directive, &Directives::Directive::name)->field;
-}
-
-/** The largest PassengerStopTimeout of the configuration. It is read from httpd's tree, which has
- *  all sections of all virtual hosts, and no .htaccess file. */
-std::chrono::seconds stopTimeout(apr_pool_t *pool, const ap_directive_t *directive) {
+/** The largest PassengerStopTimeout of the configuration, without .htaccess files. */
+std::chrono::seconds stopTimeout(const Settings &settings) {
     std::chrono::seconds longest = Options().stopTimeout;
-    for (; directive != nullptr; directive = directive->next) {
-        if (strcasecmp(directive->directive, STOP_TIMEOUT) == 0) {
-            const char *arguments = directive->args;
-            std::optional<int> seconds;
-            Directives::NumberValue::read(fieldOf(STOP_TIMEOUT), seconds, ap_getword_conf(pool, &arguments), pool);
-            longest = std::max(longest, std::chrono::seconds(seconds.value_or(0)));
+    for (const Settings::Grant &grant : settings.allGrants()) {
+        if (std::strcmp(grant.key, "stop_timeout") == 0) {
+            longest = std::max(longest, std::chrono::seconds(wholeNumber<int>(grant.value).value_or(0)));
         }
-        longest = std::max(longest, stopTimeout(pool, directive->first_child));
     }
     return std::min(longest, AgentSettings::LONGEST_STOP);
 }
@@ -91,24 +82,34 @@ std::string stampOf(const char *path) {
     return text;
 }
 
-/** A stamp of all files in a folder and below. The hash keeps the identity short. Python's bytecode
- *  is left out, because an instance may write it. */
-std::string stampOfFolder(const std::string &folder) {
-    std::set<std::string> files;
-    std::error_code problem;
-    std::filesystem::recursive_directory_iterator entry(folder, problem);
-    for (; !problem && entry != std::filesystem::recursive_directory_iterator(); entry.increment(problem)) {
-        if (entry->path().filename() == "__pycache__") {
-            entry.disable_recursion_pending();
-        } else if (!entry->is_directory(problem)) {
-            files.insert(entry->path());
+/** A stamp of all files in a folder and below, in any order. Each reload makes it, so files are
+ *  looked up from their folder. Python's bytecode is left out, because an instance may write it. */
+std::size_t stampOfFolder(int parent, const char *path) {
+    const std::hash<std::string_view> hash;
+    std::size_t stamps = 0;
+    const int folder = openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (parent == AT_FDCWD ? 0 : O_NOFOLLOW));
+    const std::unique_ptr<DIR, int (*)(DIR *)> listing(folder == -1 ? nullptr : ::fdopendir(folder), ::closedir);
+    while (const dirent *entry = listing != nullptr ? ::readdir(listing.get()) : nullptr) {
+        const std::string_view name = entry->d_name;
+        if (name == "." || name == ".." || name == "__pycache__") {
+            continue;
         }
+        struct stat file {};
+        (void)fstatat(folder, entry->d_name, &file, 0);
+        std::array<std::uint64_t, 6> state{hash(name)};
+        if (S_ISDIR(file.st_mode)) {
+            state[1] = stampOfFolder(folder, entry->d_name);
+        } else {
+            state = {state[0],
+                     file.st_dev,
+                     file.st_ino,
+                     static_cast<std::uint64_t>(file.st_size),
+                     static_cast<std::uint64_t>(file.st_mtim.tv_sec),
+                     static_cast<std::uint64_t>(file.st_mtim.tv_nsec)};
+        }
+        stamps += hash({reinterpret_cast<const char *>(state.data()), sizeof(state)});
     }
-    std::string stamps;
-    for (const std::string &file : files) {
-        stamps += file + "|" + stampOf(file.c_str()) + "|";
-    }
-    return std::to_string(std::hash<std::string>()(stamps));
+    return stamps;
 }
 
 }  // namespace
@@ -136,10 +137,7 @@ AgentSettings agentSettings(const Settings &settings) {
     result.instanceRegistryDir = settings.instanceRegistryDir != nullptr
                                      ? settings.instanceRegistryDir.value()
                                      : ap_runtime_dir_relative(ap_server_conf->process->pconf, "");
-    apr_pool_t *pool = nullptr;
-    apr_pool_create(&pool, ap_server_conf->process->pool);
-    result.stopTimeout = stopTimeout(pool, ap_conftree);
-    apr_pool_destroy(pool);
+    result.stopTimeout = stopTimeout(settings);
     result.appFiles = appFiles(settings);
     result.grants = serverGrants(ap_server_conf);
     result.seccomp = seccompModeIn(settings.seccomp.value()).value_or(SeccompMode::ON);
@@ -149,7 +147,8 @@ AgentSettings agentSettings(const Settings &settings) {
 
 AgentIdentity identityOf(const Settings &settings) {
     const std::string text = PASSENGER_VERSION "|" + stampOf(moduleFile()) + "|" +
-                             stampOf(agentCommand(settings).c_str()) + "|" + stampOfFolder(rubyFolder(settings)) + "|" +
+                             stampOf(agentCommand(settings).c_str()) + "|" +
+                             std::to_string(stampOfFolder(AT_FDCWD, rubyFolder(settings).c_str())) + "|" +
                              (settings.userSwitching ? "1|" : "0|") + settings.defaultUser.value() + "|" +
                              (settings.defaultGroup != nullptr ? settings.defaultGroup : "") + "|" +
                              (settings.agentUser != nullptr ? settings.agentUser : "") + "|" +

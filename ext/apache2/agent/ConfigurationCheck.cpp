@@ -39,12 +39,11 @@ std::optional<apr_uid_t> userNamed(const char *name, apr_pool_t *pool) {
  *  removed must not take the other sites down. A .htaccess file cannot have the directive. Nothing
  *  is logged where applications have no users of their own. */
 void warnOfUnknownUsers(const Settings &settings, apr_pool_t *temporary) {
-    if (geteuid() != 0 || !settings.userSwitching || settings.grants == nullptr) {
+    if (geteuid() != 0 || !settings.userSwitching) {
         return;
     }
     std::set<std::string_view> seen;
-    for (int i = 0; i < settings.grants->nelts; ++i) {
-        const auto &grant = APR_ARRAY_IDX(settings.grants, i, Settings::Grant);
+    for (const Settings::Grant &grant : settings.allGrants()) {
         apr_uid_t user = 0;
         if (std::string_view(grant.key) == "user" && seen.insert(grant.value).second &&
             APR_STATUS_IS_ENOENT(findUser(grant.value, user, temporary))) {

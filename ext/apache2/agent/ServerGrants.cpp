@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <numeric>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,14 +24,6 @@ using Grants = std::vector<Grant>;
 /** A value with a line break could be another grant. No such value can be used. */
 bool isUsable(const char *value) {
     return std::strchr(value, '\n') == nullptr;
-}
-
-Grants noted(const Settings &settings) {
-    if (settings.grants == nullptr) {
-        return {};
-    }
-    const auto *first = reinterpret_cast<const Grant *>(settings.grants->elts);
-    return {first, first + settings.grants->nelts};
 }
 
 /** Modules that take part in finding a request's file, and leave the document root as it is.
@@ -58,6 +52,11 @@ bool modulesMapFolders() {
            !keepFolders<ap_LINK_map_to_storage_t>(ap_hook_get_map_to_storage());
 }
 
+/** Compares most of the names by one letter. */
+bool isCalled(const char *directive, const char *name) {
+    return (*directive | ' ') == (*name | ' ') && strcasecmp(directive, name) == 0;
+}
+
 /**
  * Reads httpd's tree of the configuration. It tells variables, since mod_env has no interface for
  * other modules. Two keys of class Grants come from it, too. `any folder`: a request's document
@@ -68,18 +67,18 @@ template <typename Add> void readTree(const ap_directive_t *directive, apr_pool_
     for (; directive != nullptr; directive = directive->next) {
         const char *name = directive->directive;
         const char *arguments = directive->args;
-        if (strcasecmp(name, "SetEnv") == 0) {
+        if (isCalled(name, "SetEnv")) {
             const char *variable = ap_getword_conf(pool, &arguments);
             add("variable", apr_pstrcat(pool, variable, "=", ap_getword_conf(pool, &arguments), nullptr));
-        } else if (strcasecmp(name, "PassEnv") == 0) {
+        } else if (isCalled(name, "PassEnv")) {
             while (*arguments != '\0') {
                 const char *variable = ap_getword_conf(pool, &arguments);
                 const char *value = std::getenv(variable);
                 add("variable", apr_pstrcat(pool, variable, "=", value != nullptr ? value : "", nullptr));
             }
-        } else if (strcasecmp(name, "VirtualDocumentRoot") == 0 || strcasecmp(name, "VirtualDocumentRootIP") == 0) {
+        } else if (isCalled(name, "VirtualDocumentRoot") || isCalled(name, "VirtualDocumentRootIP")) {
             add("any", "folder");
-        } else if (strcasecmp(name, "AllowOverrideList") == 0 && strcasecmp(arguments, "None") != 0) {
+        } else if (isCalled(name, "AllowOverrideList") && strcasecmp(arguments, "None") != 0) {
             add("any", "name");
         }
         readTree(directive->first_child, pool, add);
@@ -95,14 +94,32 @@ bool bindsFolders(const Grant &grant) {
     return isKey(grant, "user") || isKey(grant, "group") || isKey(grant, "start_command") || isKey(grant, "limited");
 }
 
-/** By virtual host and place. */
+/** Grants of one place that follow each other. Places are many, so these are sorted instead of the
+ *  grants. */
+struct Run {
+    const server_rec *server;
+    const Settings *place;
+    std::span<const Grant> grants;
+};
+
+void addRuns(std::vector<Run> &runs, std::span<const Grant> grants) {
+    for (auto first = grants.begin(); first != grants.end();) {
+        const auto last = std::find_if(first, grants.end(), [&](const Grant &grant) {
+            return grant.server != first->server || grant.place != first->place;
+        });
+        runs.push_back({first->server, first->place, {first, last}});
+        first = last;
+    }
+}
+
+void sort(std::vector<Run> &runs) {
+    std::sort(runs.begin(), runs.end(), [](const Run &one, const Run &other) {
+        return one.server != other.server ? std::less<>()(one.server, other.server)
+                                          : std::less<>()(one.place, other.place);
+    });
+}
+
 bool isBefore(const Grant &one, const Grant &other) {
-    if (one.server != other.server) {
-        return std::less<>()(one.server, other.server);
-    }
-    if (one.place != other.place) {
-        return std::less<>()(one.place, other.place);
-    }
     const int keys = std::strcmp(one.key, other.key);
     return keys < 0 || (keys == 0 && std::strcmp(one.value, other.value) < 0);
 }
@@ -111,25 +128,40 @@ bool isSame(const Grant &one, const Grant &other) {
     return !isBefore(one, other) && !isBefore(other, one);
 }
 
-/** The places of a virtual host, each once: two often grant the same. @param grants sorted */
-std::string placesOf(const server_rec *server, const Grants &grants) {
+/** The lines of a place, sorted, each once. */
+std::string linesOf(Grants &grants) {
+    std::erase_if(grants, [](const Grant &grant) { return !isUsable(grant.value); });
+    std::sort(grants.begin(), grants.end(), isBefore);
+    grants.erase(std::unique(grants.begin(), grants.end(), isSame), grants.end());
+    std::string lines;
+    lines.reserve(grants.size() * 64);
+    for (const Grant &grant : grants) {
+        lines.append(grant.key).append(" ").append(grant.value).append("\n");
+    }
+    return lines;
+}
+
+/** The places of a virtual host, each once: two often grant the same. @param runs sorted */
+std::string placesOf(const server_rec *server, const std::vector<Run> &runs) {
     std::vector<std::string> places;
-    const Settings *last = nullptr;
-    auto grant = std::lower_bound(grants.begin(), grants.end(), server, [](const Grant &one, const server_rec *wanted) {
+    auto run = std::lower_bound(runs.begin(), runs.end(), server, [](const Run &one, const server_rec *wanted) {
         return std::less<>()(one.server, wanted);
     });
-    for (; grant != grants.end() && grant->server == server; ++grant) {
-        if (places.empty() || grant->place != last) {
-            places.emplace_back();
+    while (run != runs.end() && run->server == server) {
+        const Settings *place = run->place;
+        Grants grants;
+        for (; run != runs.end() && run->server == server && run->place == place; ++run) {
+            grants.insert(grants.end(), run->grants.begin(), run->grants.end());
         }
-        last = grant->place;
-        places.back().append(grant->key).append(" ").append(grant->value).append("\n");
+        if (std::string lines = linesOf(grants); !lines.empty()) {
+            places.push_back(std::move(lines));
+        }
     }
     std::sort(places.begin(), places.end());
     places.erase(std::unique(places.begin(), places.end()), places.end());
     std::string text = "server\n";
     for (const std::string &place : places) {
-        text += &place == &places.front() ? place : "section\n" + place;
+        text.append(&place == &places.front() ? "" : "section\n").append(place);
     }
     return text;
 }
@@ -140,21 +172,23 @@ std::string serverGrants(const server_rec *main) {
     const Settings &settings = Settings::of(main);
     apr_pool_t *pool = nullptr;
     apr_pool_create(&pool, main->process->pool);
-    Grants grants = noted(settings);
-    const auto add = [&](const char *key, const char *value) { grants.push_back({main, nullptr, key, value}); };
+    const std::span<const Grant> noted = settings.allGrants();
+    Grants others;
+    const auto add = [&](const char *key, const char *value) { others.push_back({main, nullptr, key, value}); };
     add("ruby", settings.defaultRuby);
     readTree(ap_conftree, pool, add);
     if (modulesMapFolders()) {
         add("any", "folder");
     }
     // Also those of virtual hosts without grants: two may have one folder, and only one a limit.
-    const bool folders = std::any_of(grants.begin(), grants.end(), bindsFolders) ||
-                         std::none_of(grants.begin(), grants.end(), [](const Grant &grant) {
+    const bool folders = std::any_of(noted.begin(), noted.end(), bindsFolders) ||
+                         std::none_of(others.begin(), others.end(), [](const Grant &grant) {
                              return isKey(grant, "any") && std::string_view(grant.value) == "folder";
                          });
-    std::erase_if(grants, [](const Grant &grant) { return !isUsable(grant.value); });
-    std::sort(grants.begin(), grants.end(), isBefore);
-    grants.erase(std::unique(grants.begin(), grants.end(), isSame), grants.end());
+    std::vector<Run> runs;
+    addRuns(runs, noted);
+    addRuns(runs, others);
+    sort(runs);
 
     // Virtual hosts with the same places are one, with the document roots of all.
     std::vector<std::pair<std::string, std::string_view>> hosts;
@@ -162,11 +196,14 @@ std::string serverGrants(const server_rec *main) {
         const auto *core = static_cast<const core_server_config *>(ap_get_core_module_config(server->module_config));
         const char *root = core->ap_document_root;
         const bool isTold = folders && root != nullptr && isUsable(root);
-        hosts.emplace_back(placesOf(server, grants), isTold ? root : "");
+        hosts.emplace_back(placesOf(server, runs), isTold ? root : "");
     }
     apr_pool_destroy(pool);
     std::sort(hosts.begin() + 1, hosts.end());
     std::string text;
+    text.reserve(std::accumulate(hosts.begin(), hosts.end(), std::size_t{0}, [](std::size_t sum, const auto &host) {
+        return sum + host.first.size() + host.second.size() + std::strlen("document_root \n");
+    }));
     const std::pair<std::string, std::string_view> *last = nullptr;
     for (const auto &host : hosts) {
         // The main server may have the places of a virtual host.

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cctype>
@@ -230,12 +231,16 @@ const char *setText(const cmd_parms *cmd, const Field &field, const char *&targe
     }
 }
 
-const char *setNumber(const cmd_parms *cmd, const Field &field, std::optional<int> &target, const char *value) {
-    const char *allowed = NumberValue::read(field, target, value, cmd->temp_pool);
+const char *setNumber(const cmd_parms *cmd, const Field &field, Given<int> &target, const char *value) {
+    std::optional<int> number;
+    const char *allowed = NumberValue::read(field, number, value, cmd->temp_pool);
+    if (number) {
+        target = *number;
+    }
     return allowed == nullptr ? nullptr : refusal(cmd, value, allowed);
 }
 
-const char *setFlag(const cmd_parms *cmd, std::optional<bool> &target, const char *value) {
+const char *setFlag(const cmd_parms *cmd, Given<bool> &target, const char *value) {
     if (strcasecmp(value, "on") == 0) {
         target = true;
     } else if (strcasecmp(value, "off") == 0) {
@@ -246,7 +251,7 @@ const char *setFlag(const cmd_parms *cmd, std::optional<bool> &target, const cha
     return nullptr;
 }
 
-const char *addToList(const cmd_parms *cmd, const Field &field, std::optional<const apr_array_header_t *> &target,
+const char *addToList(const cmd_parms *cmd, const Field &field, Given<const apr_array_header_t *> &target,
                       const char *value) {
     const char *text = nullptr;
     if (const char *problem = setText(cmd, field, text, value); problem != nullptr) {
@@ -269,7 +274,7 @@ const char *set(const cmd_parms *cmd, const Field &field, Settings &settings, co
             if constexpr (std::is_same_v<Member, Settings::Text>) {
                 const char *text = target.value_or(nullptr);
                 const char *problem = setText(cmd, field, text, value);
-                target = text != nullptr ? std::optional(text) : std::nullopt;
+                target = text;
                 return problem;
             } else if constexpr (std::is_same_v<Member, Settings::Number>) {
                 return setNumber(cmd, field, target, value);
@@ -402,6 +407,28 @@ constexpr auto makeCommands() {
 
 constinit const auto COMMANDS = makeCommands();
 
+/** The members of one type that directives in sections and virtual hosts set. */
+template <typename Member> struct Placed {
+    /** A directive with a successor sets its member; one with Context::GLOBAL sets the main
+     *  server's. */
+    static constexpr bool has(const Directive &directive) {
+        const Member *member = std::get_if<Member>(&directive.field.member);
+        return member != nullptr && *member != nullptr && directive.successor == nullptr &&
+               directive.context != Context::GLOBAL;
+    }
+    static consteval auto collect() {
+        std::array<Member, static_cast<std::size_t>(std::ranges::count_if(TABLE, has))> members{};
+        auto next = members.begin();
+        for (const Directive &directive : TABLE) {
+            if (has(directive)) {
+                *next++ = std::get<Member>(directive.field.member);
+            }
+        }
+        return members;
+    }
+    static constexpr auto MEMBERS = collect();
+};
+
 }  // namespace
 
 const command_rec *commands() noexcept {
@@ -409,25 +436,23 @@ const command_rec *commands() noexcept {
 }
 
 void merge(apr_pool_t *pool, Settings &settings, const Settings &inner) noexcept {
-    for (const Directive &directive : TABLE) {
-        // The successor has its own row.
-        if (directive.successor != nullptr) {
-            continue;
+    const auto mergeAll = [&]<typename Member>(Placed<Member> /*type*/) {
+        for (const Member member : Placed<Member>::MEMBERS) {
+            if (!(inner.*member).given) {
+                continue;
+            }
+            auto &target = (settings.*member).given;
+            if constexpr (std::is_same_v<Member, Settings::List Settings::*>) {
+                target = target ? apr_array_append(pool, *target, *(inner.*member).given) : (inner.*member).given;
+            } else {
+                target = (inner.*member).given;
+            }
         }
-        std::visit(
-            [&](auto member) {
-                if (member == nullptr || !(inner.*member).given) {
-                    return;
-                }
-                auto &target = (settings.*member).given;
-                if constexpr (std::is_same_v<decltype(member), Settings::List Settings::*>) {
-                    target = target ? apr_array_append(pool, *target, *(inner.*member).given) : (inner.*member).given;
-                } else {
-                    target = (inner.*member).given;
-                }
-            },
-            directive.field.member);
-    }
+    };
+    mergeAll(Placed<Settings::Text Settings::*>());
+    mergeAll(Placed<Settings::Number Settings::*>());
+    mergeAll(Placed<Settings::Flag Settings::*>());
+    mergeAll(Placed<Settings::List Settings::*>());
 }
 
 void forgetNotices() noexcept {

@@ -32,15 +32,21 @@ std::string Settings::lines(const apr_array_header_t *list) {
     return result;
 }
 
-void *Settings::create(apr_pool_t *pool, char * /*place*/) noexcept {
-    return new (apr_palloc(pool, sizeof(Settings))) Settings;
+void *Settings::create(apr_pool_t *pool, char *place) noexcept {
+    auto *created = new (apr_palloc(pool, sizeof(Settings))) Settings;
+    created->isServersOwn = place == nullptr;
+    return created;
 }
 
 void *Settings::merge(apr_pool_t *pool, void *outer, void *inner) noexcept {
-    auto *merged = new (apr_palloc(pool, sizeof(Settings))) Settings(*static_cast<const Settings *>(outer));
-    Directives::merge(pool, *merged, *static_cast<const Settings *>(inner));
-    merged->origins = Origins::merge(pool, merged->origins, static_cast<const Settings *>(inner)->origins);
-    return merged;
+    auto *own = static_cast<Settings *>(inner);
+    Settings merged(*static_cast<const Settings *>(outer));
+    merged.isServersOwn = false;
+    Directives::merge(pool, merged, *own);
+    merged.origins = Origins::merge(pool, merged.origins, own->origins);
+    // A reload writes each page of the configuration's memory anew: of many virtual hosts, that is
+    // most of its time.
+    return new (own->isServersOwn ? own : apr_palloc(pool, sizeof(Settings))) Settings(merged);
 }
 
 }  // namespace Passenger

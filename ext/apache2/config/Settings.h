@@ -1,10 +1,11 @@
 #pragma once
 
 #include <algorithm>
-#include <optional>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "apache2/httpd/Httpd.h"
 #include "exchange/Priority.h"
@@ -13,6 +14,29 @@ namespace Passenger {
 
 struct Origin;
 
+/** A value or nothing, as std::optional, in the room of the value: virtual hosts are many. */
+template <typename T> class Given {
+public:
+    constexpr Given() noexcept = default;
+    constexpr Given(T value) noexcept : stored_(value) {}
+
+    constexpr explicit operator bool() const noexcept { return stored_ != NOTHING; }
+    constexpr T operator*() const noexcept { return static_cast<T>(stored_); }
+    constexpr T value_or(T other) const noexcept { return *this ? **this : other; }
+
+private:
+    using Stored = std::conditional_t<std::is_same_v<T, bool>, signed char, T>;
+    static constexpr Stored NOTHING = [] {
+        if constexpr (std::is_pointer_v<T>) {
+            return nullptr;
+        } else {
+            return std::numeric_limits<Stored>::min();
+        }
+    }();
+
+    Stored stored_ = NOTHING;
+};
+
 /**
  * What a directive gives, or the default: a reader takes the setting as a T. The default of a
  * setting that only the pool or the agent reads is in Options or AgentSettings; of such a setting,
@@ -20,7 +44,7 @@ struct Origin;
  */
 template <typename T> struct Setting {
     /** Nothing: no directive of the place sets it. */
-    std::optional<T> given{};
+    Given<T> given{};
     T fallback{};
 
     constexpr T value() const noexcept { return given.value_or(fallback); }
@@ -96,12 +120,14 @@ struct Settings {
         const char *key;
         const char *value;
     };
-    /** All of them, as Grant, in the order of the configuration. No directive of its own sets
-     *  it. */
+    /** See allGrants(). No directive of its own sets it. */
     apr_array_header_t *grants = nullptr;
     /** All appLogFile and monitorLogFiles of the whole configuration. No directive of its own sets
      *  it. */
     apr_array_header_t *appFiles = nullptr;
+
+    /** What a server has outside of sections: httpd merges it once, and nothing reads it before. */
+    bool isServersOwn = false;
 
     /** The last place that has set something; null, unless a URL is explained (Origins). No
      *  directive of its own sets it. */
@@ -215,6 +241,13 @@ struct Settings {
         return list == nullptr ? std::span<const char *const>()
                                : std::span(reinterpret_cast<const char *const *>(list->elts),
                                            static_cast<std::size_t>(list->nelts));
+    }
+
+    /** The main server's: all of the configuration, in its order. */
+    std::span<const Grant> allGrants() const noexcept {
+        return grants == nullptr
+                   ? std::span<const Grant>()
+                   : std::span(reinterpret_cast<const Grant *>(grants->elts), static_cast<std::size_t>(grants->nelts));
     }
 
     /** The settings for the whole of `server`. GLOBAL directives set only those of the main

@@ -78,7 +78,7 @@ void tellIdle(const request_rec *r, const Options &options, const Settings &sett
     }
 }
 
-template <typename Value> int known(const std::optional<Value> &value) {
+template <typename Value> int known(const Given<Value> &value) {
     return value ? static_cast<int>(*value) : -1;
 }
 
