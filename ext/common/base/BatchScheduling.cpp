@@ -12,10 +12,12 @@ BatchScheduling::BatchScheduling()
     : processors_(static_cast<unsigned>(processorsOf().size())), mayChange_(::sched_getscheduler(0) == SCHED_OTHER) {}
 
 void BatchScheduling::adapt(unsigned inFlight, unsigned capacity) const noexcept {
-    if (!mayChange_) {
+    const bool waits = inFlight > std::clamp(capacity, 1U, processors_);
+    const bool isAlone = inFlight <= 1;
+    if (!mayChange_ || (!waits && !isAlone)) {
         return;
     }
-    const int policy = inFlight > std::clamp(capacity, 1U, processors_) ? SCHED_BATCH : SCHED_OTHER;
+    const int policy = waits ? SCHED_BATCH : SCHED_OTHER;
     if (::sched_getscheduler(0) != policy) {
         const sched_param none{};
         // A refusal, as of a container's filter of system calls, costs speed only.

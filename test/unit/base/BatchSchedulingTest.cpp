@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/Processors.h"
+
 namespace Passenger {
 
 class BatchSchedulingTest : public CppUnit::TestFixture {
@@ -17,9 +19,10 @@ class BatchSchedulingTest : public CppUnit::TestFixture {
 
 public:
     void testAThreadInterruptsNobodyWhileRequestsWait() {
-        // In flight, capacity. The third is before the first instance; no machine has as many
+        // In flight, capacity. The fifth is before the first instance; no machine has as many
         // processors as the last has instances.
-        const std::vector<std::pair<unsigned, unsigned>> loads{{1, 1}, {2, 1}, {1, 0}, {1'000'000, 900'000}};
+        const std::vector<std::pair<unsigned, unsigned>> loads{{1, 1}, {2, 2}, {2, 1},
+                                                               {2, 2}, {1, 0}, {1'000'000, 900'000}};
         std::vector<int> policies;
         const BatchScheduling scheduling;
         std::thread([&] {
@@ -28,7 +31,10 @@ public:
                 policies.push_back(::sched_getscheduler(0));
             }
         }).join();
-        CPPUNIT_ASSERT(policies == std::vector({SCHED_OTHER, SCHED_BATCH, SCHED_OTHER, SCHED_BATCH}));
+        // With one processor the second load is one that waits.
+        const int kept = processorsOf().size() > 1 ? SCHED_OTHER : SCHED_BATCH;
+        CPPUNIT_ASSERT(policies ==
+                       std::vector({SCHED_OTHER, kept, SCHED_BATCH, SCHED_BATCH, SCHED_OTHER, SCHED_BATCH}));
     }
 
     void testThePolicyOfAnAdministratorStays() {
