@@ -67,7 +67,8 @@ EXTRA_DIST += \
     %D%/README.md \
     %D%/ResponseHeadFuzzer.dict \
     %D%/RightsFuzzer.dict \
-    %D%/corpus
+    %D%/corpus \
+    %D%/long
 
 # Seconds for each program. A run begins with the examples in corpus/ and the inputs that the run
 # before has found; these stay in the build folder.

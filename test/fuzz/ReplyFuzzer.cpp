@@ -1,7 +1,7 @@
 /*
  * Feeds random messages to httpd's end of a reply channel (MessageSession over Exchange), as a
- * hostile application could. Whatever the messages are, the replies must come in the order of one
- * answer, and the exchange must end.
+ * hostile application could, and among them messages of the agent. Whatever the messages are, the
+ * replies must come in the order of one answer, and the exchange must end.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -50,7 +50,25 @@ enum Form : std::uint8_t {
     RIGHT_LENGTH = 16,
     /** The message has a descriptor of a file. */
     FILE_COMES = 32,
+    /** The message is the agent's: it has the channel's secret. */
+    AGENTS = 64,
+    /** From this message on the ticket is the next one, under which the exchange may have sent the
+     *  request again. */
+    NEXT_TICKET = 128,
 };
+/** What the request is like, from the last byte of the input. */
+enum Trait : std::uint8_t {
+    WITH_TRAILERS = 1,
+    MAY_BE_TRANSFERRED = 2,
+    MAY_BE_REPEATED = 4,
+    WITH_BODY = 8,
+    UNCLAIMED = 16,
+};
+
+MessageType agentsType(unsigned byte) {
+    constexpr MessageType TYPES[] = {MessageType::LOST, MessageType::RECHECK, MessageType::REFUSED};
+    return TYPES[byte % std::size(TYPES)];
+}
 
 MessageType knownType(unsigned byte) {
     constexpr MessageType TYPES[] = {MessageType::RESPONSE, MessageType::DATA,       MessageType::INTERIM,
@@ -65,11 +83,12 @@ MessageType knownType(unsigned byte) {
  * Takes from the start of `input`: a byte with the form, a byte with the length, a header, and so
  * many bytes behind it.
  */
-void sendNext(FakeHost &host, std::string_view &input, std::uint64_t ticket) {
+void sendNext(FakeHost &host, std::string_view &input, std::uint64_t &ticket) {
     const auto form = static_cast<unsigned char>(input[0]);
     const std::size_t length = std::min<std::size_t>(static_cast<unsigned char>(input[1]), input.size() - 2);
     std::string message(input.substr(2, length));
     input.remove_prefix(2 + length);
+    ticket += (form & NEXT_TICKET) != 0 ? 1 : 0;
     if (message.size() >= sizeof(MessageHeader)) {
         MessageHeader header{};
         std::memcpy(&header, message.data(), sizeof(header));
@@ -77,6 +96,11 @@ void sendNext(FakeHost &host, std::string_view &input, std::uint64_t ticket) {
         header.type = (form & KNOWN_TYPE) != 0 ? knownType(static_cast<unsigned>(header.type)) : header.type;
         if ((form & RIGHT_LENGTH) != 0) {
             header.headLength = static_cast<std::uint32_t>(message.size() - sizeof(header));
+        }
+        if ((form & AGENTS) != 0) {
+            host.send(agentsType(static_cast<unsigned>(header.type)), header.ticket, message.substr(sizeof(header)), "",
+                      false, header.status);
+            return;
         }
         std::memcpy(message.data(), &header, sizeof(header));
     }
@@ -124,15 +148,24 @@ Reply::Kind receiveAll(MessageSession &session) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     std::string_view input(reinterpret_cast<const char *>(data), size);
+    const unsigned traits = input.empty() ? 0 : static_cast<unsigned char>(input.back());
+    input.remove_suffix(std::min<std::size_t>(input.size(), 1));
     auto host = std::make_shared<FakeHost>();
     auto session = std::make_unique<MessageSession>(host, host->options);
     MessageSession::Request all;
     all.takesFile = true;
+    all.takesTrailers = (traits & WITH_TRAILERS) != 0;
+    all.transferable = (traits & MAY_BE_TRANSFERRED) != 0;
+    all.retryable = (traits & MAY_BE_REPEATED) != 0;
+    all.bodyFollows = (traits & WITH_BODY) != 0;
     require(!session->start(all));
     const FakeHost::Request request = host->take();
-    host->claim(request);
+    if ((traits & UNCLAIMED) == 0) {
+        host->claim(request);
+    }
+    std::uint64_t ticket = request.header.ticket;
     for (std::size_t count = 0; count < MOST_MESSAGES && input.size() >= 2; count++) {
-        sendNext(*host, input, request.header.ticket);
+        sendNext(*host, input, ticket);
     }
     const Reply::Kind end = receiveAll(*session);
     session.reset();

@@ -36,7 +36,7 @@ class TurbocachingTest < IntegrationTest
       Process.kill(:KILL, Process.pid) if env["HTTP_X_DIE"]
       headers = { "Content-Type" => "text/plain", "Cache-Control" => "max-age=600" }
       named, value = env["HTTP_X_NAMED"]&.split(": ", 2)
-      headers[named] = value.to_s if named
+      headers[named] = value.to_s.gsub(", ", "\n") if named
       [named ? 302 : 200, headers, ["#{Process.pid} #{count += 1}"]]
     }
   RUBY
@@ -230,6 +230,15 @@ class TurbocachingTest < IntegrationTest
      "Location: %zz",
      "Link: #{path}"].each { |named| assert_equal 302, change_naming(named) }
     assert_equal first, count(path)
+  end
+
+  # Changes of one application can drop answers of others.
+  def test_a_change_drops_the_answer_that_it_names_first_and_no_further_ones
+    first = count("#{@path}/first")
+    second = count("#{@path}/second")
+    change_naming("Location: #{@path}/first, #{@path}/second")
+    refute_equal first, count("#{@path}/first")
+    assert_equal second, count("#{@path}/second")
   end
 
   def test_httpds_error_document_replaces_a_cached_answer_too

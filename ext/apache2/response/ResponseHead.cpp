@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/HttpText.h"
+#include "base/Split.h"
 #include "base/WholeNumber.h"
 
 namespace Passenger {
@@ -13,6 +14,8 @@ using HttpText::equalsIgnoringCase;
 
 // Far more than any application sends, and few enough for httpd's handling of headers to be fast.
 constexpr std::size_t MAX_HEADERS = 2'000;
+// Of the names in Connection; each is compared with each header.
+constexpr std::size_t MAX_NOMINATED = 50;
 
 // Phusion Passenger keeps headers whose names begin with this, such as !~Request-OOB-Work.
 constexpr std::string_view SERVERS_OWN = "!~";
@@ -59,7 +62,7 @@ const char *ResponseHead::addHeader(Header header) {
     if (equalsIgnoringCase(header.name, "Content-Type")) {
         contentType_ = header.value;
     } else if (equalsIgnoringCase(header.name, "Connection")) {
-        connection_.push_back(header.value);
+        return noteNominated(header.value);
     } else if (HttpText::isHopByHop(header.name)) {
         return noteHopByHop(header);
     } else if (!equalsIgnoringCase(header.name, "Status") && !header.name.starts_with(SERVERS_OWN)) {
@@ -96,20 +99,28 @@ const char *ResponseHead::noteHopByHop(Header header) {
     return nullptr;
 }
 
-/** Drops the headers that Connection names: `Connection: X-Foo` limits X-Foo to that connection. */
-void ResponseHead::dropNominated() {
-    for (std::string_view list : connection_) {
-        while (!list.empty()) {
-            std::size_t comma = list.find(',');
-            std::string_view name = HttpText::trim(list.substr(0, comma));
-            closes_ = closes_ || equalsIgnoringCase(name, "close");
-            headers_.erase(
-                std::remove_if(headers_.begin(), headers_.end(),
-                               [name](const Header &header) { return equalsIgnoringCase(header.name, name); }),
-                headers_.end());
-            list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+/** `Connection: X-Foo` limits X-Foo to that connection. */
+const char *ResponseHead::noteNominated(std::string_view names) {
+    while (!names.empty()) {
+        const std::string_view name = HttpText::trim(takePiece(names, ','));
+        if (name.empty()) {
+            continue;
         }
+        if (nominated_.size() >= MAX_NOMINATED) {
+            return "too many names in Connection";
+        }
+        closes_ = closes_ || equalsIgnoringCase(name, "close");
+        nominated_.push_back(name);
     }
+    return nullptr;
+}
+
+void ResponseHead::dropNominated() {
+    const auto isNominated = [this](const Header &header) {
+        return std::any_of(nominated_.begin(), nominated_.end(),
+                           [&header](std::string_view name) { return equalsIgnoringCase(header.name, name); });
+    };
+    headers_.erase(std::remove_if(headers_.begin(), headers_.end(), isNominated), headers_.end());
 }
 
 }  // namespace Passenger

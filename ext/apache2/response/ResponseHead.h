@@ -47,10 +47,11 @@ private:
     const char *addHeader(Header header);
     const char *setContentLength(std::string_view value);
     const char *noteHopByHop(Header header);
+    const char *noteNominated(std::string_view names);
     void dropNominated();
 
     Headers headers_;
-    std::vector<std::string_view> connection_;
+    std::vector<std::string_view> nominated_;
     std::optional<std::string_view> contentType_;
     std::optional<std::uint64_t> contentLength_;
     std::optional<std::string_view> upgrade_;

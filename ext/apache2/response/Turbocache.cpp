@@ -276,13 +276,17 @@ void Turbocache::noteLocations(const ResponseHead *head) {
     if (head == nullptr) {
         return;
     }
-    for (const ResponseHead::Header &header : head->headers()) {
-        if (!HttpText::equalsIgnoringCase(header.name, "Location") &&
-            !HttpText::equalsIgnoringCase(header.name, "Content-Location")) {
+    const ResponseHead::Headers &headers = head->headers();
+    for (const char *name : {"Location", "Content-Location"}) {
+        // An answer has one of each. A change can make other applications' pages be forgotten, too.
+        const auto header = std::find_if(headers.begin(), headers.end(), [name](const ResponseHead::Header &one) {
+            return HttpText::equalsIgnoringCase(one.name, name);
+        });
+        if (header == headers.end()) {
             continue;
         }
         apr_uri_t location;
-        const char *path = pathOnThisHost(r_, header.value, location);
+        const char *path = pathOnThisHost(r_, header->value, location);
         if (path != nullptr) {
             std::string url(url_.substr(0, appNameSize_));
             append(url, path);

@@ -343,10 +343,13 @@ std::optional<RequestProgress::Event> RequestProgress::queueTimeUp(std::span<cha
 
 RequestProgress::Event RequestProgress::timedOut(std::span<char> buffer) {
     std::optional<Event> event;
-    if (withdrawn(buffer, event)) {
-        sender_.inFlight().countTimedOut(sender_.link(), times_.waited());
-        return finish({Kind::TIMED_OUT}, State::ENDED);
-    }
+    // After SKIPPED the request waits again, under a new ticket.
+    do {
+        if (withdrawn(buffer, event)) {
+            sender_.inFlight().countTimedOut(sender_.link(), times_.waited());
+            return finish({Kind::TIMED_OUT}, State::ENDED);
+        }
+    } while (!event && waits());
     if (event) {
         return std::move(*event);
     }

@@ -115,7 +115,6 @@ std::optional<Frame> WarmUpRun::ask(std::string_view environment, Outcome &outco
             continue;
         }
         if (dropped) {
-            senders_.withdraw(CHANNEL, ticket);
             ticket = channel_.nextTicket();
             queue(environment, ticket);
         }
@@ -165,9 +164,15 @@ bool WarmUpRun::queue(std::string_view environment, Ticket ticket) {
     return RequestQueue::send(queue_.sendingEnd().get(), header, environment, {}) == RequestQueue::Outcome::QUEUED;
 }
 
-/** The instance has taken the request and does not work at it: its channel came late or never. */
-bool WarmUpRun::wasDropped(Ticket ticket) const {
-    return !RequestQueue::hasWaiting(queue_.sendingEnd().get()) && !claims_.holds(CHANNEL, ticket);
+/** The instance has taken the request and has not claimed it: its channel came late or never. The
+ *  request is withdrawn. If the channel has no answer either, the request cannot begin. */
+bool WarmUpRun::wasDropped(Ticket ticket) {
+    if (RequestQueue::hasWaiting(queue_.sendingEnd().get()) || claims_.holds(CHANNEL, ticket)) {
+        return false;
+    }
+    senders_.withdraw(CHANNEL, ticket);
+    // The instance may have claimed it before that.
+    return !claims_.holds(CHANNEL, ticket);
 }
 
 /** Takes the next message of the answer, if there is one. */
@@ -185,7 +190,8 @@ WarmUpRun::Received WarmUpRun::receive(Ticket ticket, Outcome &outcome) {
         outcome.problem = error.what();
         return Received::LAST;
     }
-    if (header.ticket != ticket.value()) {
+    // One that is skipped was withdrawn, and its claim goes: it is sent again.
+    if (header.ticket != ticket.value() || header.type == MessageType::SKIPPED) {
         return Received::MESSAGE;
     }
     switch (header.type) {

@@ -57,7 +57,7 @@ private:
     std::optional<Frame> awaitEnds();
     std::optional<Frame> answerFetches();
     bool queue(std::string_view environment, Ticket ticket);
-    bool wasDropped(Ticket ticket) const;
+    bool wasDropped(Ticket ticket);
     Received receive(Ticket ticket, Outcome &outcome);
     void await(FrameSocket::Deadline deadline) const;
     bool timeIsUp() const;

@@ -20,6 +20,7 @@ class ResponseHeadTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheApplicationMayAskForTheEndOfTheConnection);
     CPPUNIT_TEST(testTheSameLengthTwiceIsOneLength);
     CPPUNIT_TEST(testAnAmbiguousHeadIsRefused);
+    CPPUNIT_TEST(testAHeadThatCostsMuchTimeIsRefused);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -108,6 +109,24 @@ public:
              }) {
             CPPUNIT_ASSERT_MESSAGE(std::string(lines), ResponseHead().parse(lines) != nullptr);
         }
+    }
+
+    /** Each name in Connection is compared with each header. */
+    void testAHeadThatCostsMuchTimeIsRefused() {
+        const std::string commas(100'000, ',');
+        CPPUNIT_ASSERT_EQUAL(std::string("Y=1|"), parsed("X: 1\r\nConnection: " + commas + "x\r\nY: 1\r\n"));
+        std::string names;
+        for (int number = 0; number < 50; number++) {
+            names += "Connection: n" + std::to_string(number) + "\r\n";
+        }
+        CPPUNIT_ASSERT(ResponseHead().parse(names) == nullptr);
+        CPPUNIT_ASSERT(ResponseHead().parse(names + "Connection: one-more\r\n") != nullptr);
+        std::string headers;
+        for (int number = 0; number < 2'000; number++) {
+            headers += "a:\r\n";
+        }
+        CPPUNIT_ASSERT(ResponseHead().parse(headers) == nullptr);
+        CPPUNIT_ASSERT(ResponseHead().parse(headers + "a:\r\n") != nullptr);
     }
 
 private:

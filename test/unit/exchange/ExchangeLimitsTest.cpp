@@ -34,6 +34,7 @@ class ExchangeLimitsTest : public LeakCheck {
     CPPUNIT_TEST(testABegunRequestContinuesAfterTheTimeLimitOfTheQueue);
     CPPUNIT_TEST(testAnAnswerThatHasArrivedIsReadAfterTheTimeLimit);
     CPPUNIT_TEST(testARequestThatIsSkippedAfterTheLimitIsRefused);
+    CPPUNIT_TEST(testARequestThatIsSkippedWhenItsCallerGivesUpWasNotBegun);
     CPPUNIT_TEST(testARequestWhoseInstanceDiedMayWaitForTheWholeTimeLimitAgain);
     CPPUNIT_TEST(testARequestThatIsWorkedAtForTooLongIsGivenUpAndTheAgentTold);
     CPPUNIT_TEST(testTimeAtWorkBeginsWithTheClaim);
@@ -321,6 +322,18 @@ public:
         host_->clearClaim();
         host_->send(MessageType::SKIPPED, 1);
         assertTimedOut(receive(exchange));
+    }
+
+    void testARequestThatIsSkippedWhenItsCallerGivesUpWasNotBegun() {
+        Exchange &exchange = start();
+        host_->send(MessageType::SKIPPED, 1);
+        host_->send(MessageType::SKIPPED, 2);
+        CPPUNIT_ASSERT(receive(exchange, 0ms).endsWith(Kind::TIMED_OUT));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("It is withdrawn", std::uint64_t{3}, host_->mark());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().timedOut);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, host_->statistics().overran);
+        exchanges_.clear();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("The channel is as good as new", 1U, host_->cleanEnds);
     }
 
     void testARequestWhoseInstanceDiedMayWaitForTheWholeTimeLimitAgain() {

@@ -34,6 +34,7 @@ class WarmUpRunTest : public LeakCheck {
     CPPUNIT_TEST(testAnAnswerWithoutEndIsGivenUp);
     CPPUNIT_TEST(testARequestThatIsNoSingleMessageFails);
     CPPUNIT_TEST(testARequestThatTheInstanceHasDroppedIsSentAgain);
+    CPPUNIT_TEST(testARequestThatIsClaimedWhileItIsWithdrawnAndSkippedIsSentAgain);
     CPPUNIT_TEST(testARequestThatIsClaimedOrNotTakenIsNotSentAgain);
     CPPUNIT_TEST(testWhatIsDoneBehindAnAnswerIsAwaited);
     CPPUNIT_TEST(testWorkBehindAnAnswerIsAwaitedUntilTheLimitOnly);
@@ -151,8 +152,7 @@ public:
              "failed app=\"blog\" path=\"/a\" status=200 reason=\"the answer was broken off\""},
             {{{MessageType::HIJACKED, LAST}},
              "failed app=\"blog\" path=\"/a\" reason=\"the application has taken the connection over\""},
-            {{{MessageType::SKIPPED, LAST}},
-             "failed app=\"blog\" path=\"/a\" reason=\"the application did not answer\""},
+            {{{MessageType::DATA, LAST}}, "failed app=\"blog\" path=\"/a\" reason=\"the application did not answer\""},
         };
         for (const auto &[answers, line] : cases) {
             channels_.clear();
@@ -211,6 +211,14 @@ public:
         });
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=warm_up.done app=\"blog\" path=\"/a\" status=200"));
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=warm_up.done app=\"blog\" path=\"/b\" status=201"));
+    }
+
+    void testARequestThatIsClaimedWhileItIsWithdrawnAndSkippedIsSentAgain() {
+        run({environment("/a")}, LONG, [this](int queue) {
+            answer(take(queue), {MessageType::SKIPPED, LAST});
+            answer(take(queue), {MessageType::RESPONSE, LAST, 200});
+        });
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=warm_up.done app=\"blog\" path=\"/a\" status=200"));
     }
 
     void testARequestThatIsClaimedOrNotTakenIsNotSentAgain() {
