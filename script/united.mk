@@ -35,4 +35,18 @@ $(uncovered:%=united/libpassenger_%_la-%.lo): CXXFLAGS += \
     -fno-sanitize-coverage=inline-8bit-counters,indirect-calls,trace-cmp,pc-table,stack-depth
 endif
 
+# Code that the tests with the thread sanitizer run little is compiled sooner without optimisation,
+# which the precompiled header must lack, too.
+ifneq ($(findstring -fsanitize=thread,$(SANITIZER_FLAGS)),)
+unoptimised := agent client commands confinement control httpmessages policy standalone watchdog
+unoptimised_header := precompiled/headers.h.gch/unoptimised
+$(unoptimised:%=united/libpassenger_%_la-%.lo) $(unoptimised_header): CXXFLAGS += -O0
+ifneq ($(PRECOMPILED),)
+$(foreach name,$(unoptimised),$(libpassenger_$(name)_la_OBJECTS)): | $(unoptimised_header)
+$(unoptimised_header): PIC = -fPIC -DPIC
+$(unoptimised_header): precompiled/headers.h
+	$(PRECOMPILE)
+endif
+endif
+
 -include $(wildcard united/*.d)

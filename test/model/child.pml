@@ -132,7 +132,7 @@ wait:   /* QUEUED, BEGUN or ANSWERED. Exchange::waitOnce() */
             :: len(reply[ch]) == 0 && endOfFile(ch) -> goto ended
             :: (lookHelps || looks > 0) && mutant != NEVER_LOOK ->
                 if
-                :: lookHelps
+                :: lookHelps || mutant == LOOK_FOR_EVER
                 :: else -> looks--
                 fi
                 /* on to look() */

@@ -59,6 +59,7 @@ byte mutant;
 #define DEATH_NOT_MARKED 15
 #define CLEAR_UNDELIVERED 16
 #define VANISHED_NOT_WITHDRAWN 17
+#define LOOK_FOR_EVER 18
 
 /* ----- What processes share */
 
