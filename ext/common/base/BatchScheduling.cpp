@@ -9,7 +9,7 @@
 namespace Passenger {
 
 BatchScheduling::BatchScheduling()
-    : processors_(static_cast<unsigned>(processorsOf().size())), mayChange_(::sched_getscheduler(0) == SCHED_OTHER) {}
+    : processors_(static_cast<unsigned>(processorsOf().size())), mayChange_(::sched_getscheduler(0) != SCHED_BATCH) {}
 
 void BatchScheduling::adapt(unsigned inFlight, unsigned capacity) const noexcept {
     const bool waits = inFlight > std::clamp(capacity, 1U, processors_);
@@ -17,11 +17,11 @@ void BatchScheduling::adapt(unsigned inFlight, unsigned capacity) const noexcept
     if (!mayChange_ || (!waits && !isAlone)) {
         return;
     }
-    const int policy = waits ? SCHED_BATCH : SCHED_OTHER;
-    if (::sched_getscheduler(0) != policy) {
+    const int wanted = waits ? SCHED_BATCH : SCHED_OTHER;
+    if (::sched_getscheduler(0) == (waits ? SCHED_OTHER : SCHED_BATCH)) {
         const sched_param none{};
         // A refusal, as of a container's filter of system calls, costs speed only.
-        ::sched_setscheduler(0, policy, &none);
+        ::sched_setscheduler(0, wanted, &none);
     }
 }
 

@@ -3,22 +3,24 @@
 namespace Passenger {
 
 /**
- * Keeps threads that wait for answers from interrupting the instances that give them.
+ * Keeps threads that wait for answers from interrupting the instances that give them, and bridges
+ * from interrupting the threads that give them requests.
  *
  * An instance that answers wakes a thread of httpd. The kernel often runs that thread at once in
  * the instance's place, though the instance has further requests. A thread with the policy
  * SCHED_BATCH (sched(7)) has the same share of the processor, but waits until the instance sleeps
  * or its slice ends. doc/decisions/0047-batch-scheduling.md has figures.
  *
- * One object serves all threads of a process. Its maker has the policy that httpd was started with.
- * If that is not SCHED_OTHER, an administrator has chosen it, and it stays.
+ * One object serves all threads of a process. If its maker has SCHED_BATCH, an administrator has
+ * chosen that for httpd, and nothing changes it. Threads with any other policy than this and
+ * SCHED_OTHER keep theirs, too.
  */
 class BatchScheduling {
 public:
     BatchScheduling();
 
     /**
-     * In a thread that is about to wait for an answer. Its policy becomes SCHED_BATCH where more
+     * In a thread that is about to wait. Its policy becomes SCHED_BATCH where more
      * requests are in flight than instances or processors can work at, so that an instance has a
      * next request. It becomes SCHED_OTHER for a request that is the only one: the instance sleeps
      * after it anyway, and beside busy programs the answer comes sooner. In between it stays. Costs

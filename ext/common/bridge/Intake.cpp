@@ -52,6 +52,7 @@ Watch Intake::watchFor(Source source) const noexcept {
 /** The message comes first, since no other instance may have been woken for it. After it the
  *  Instance may learn that it is to pause. */
 Intake::Ready Intake::turn(std::optional<MonotonicTime> until) {
+    adaptScheduling();
     std::array<epoll_event, EVENTS_AT_ONCE> events{};
     const int size = epoll_wait(epoll_.get(), events.data(), EVENTS_AT_ONCE, timeout(until));
     if (size < 0 && errno != EINTR) {
@@ -78,6 +79,15 @@ Intake::Ready Intake::turn(std::optional<MonotonicTime> until) {
     }
     took_ = take(ready);
     return others;
+}
+
+/** A thread of httpd or the application that has work for the bridge goes on until it waits, and the
+ *  bridge then finds more work at once. For a single request that would only be late. */
+void Intake::adaptScheduling() noexcept {
+    const bool several = inWork_ > 1;
+    if (std::exchange(hadSeveral_, several) != several) {
+        scheduling_.adapt(several ? 2 : 1, 1);
+    }
 }
 
 /** Milliseconds up to the next deadline; -1: there is none. */

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/BatchScheduling.h"
 #include "base/Clock.h"
 #include "base/FileDescriptor.h"
 #include "bridge/Handover.h"
@@ -87,6 +88,7 @@ private:
         std::uint64_t releasedIn = 0;
     };
 
+    void adaptScheduling() noexcept;
     int timeout(std::optional<MonotonicTime> until) const;
     bool take(const QueueWatch::Ready &ready);
     Entry &freePlace();
@@ -107,6 +109,9 @@ private:
     const std::uint32_t most_;
     const FileDescriptor epoll_;
     std::size_t inWork_ = 0;
+    const BatchScheduling scheduling_;
+    /** When the policy was adapted last, several requests were in work. */
+    bool hadSeveral_ = false;
     /** Messages are taken. */
     bool open_;
     /** settle() has told the present pause. */

@@ -2,6 +2,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -39,6 +40,7 @@ class IntakeTest : public IntakeFixture {
     CPPUNIT_TEST(testAnIdleConnectionThatHasBytesIsClosed);
     CPPUNIT_TEST(testBytesBehindAnAnswerAreNotForTheNextRequestOfTheTurn);
     CPPUNIT_TEST(testThereAreNoMoreRequestsThanPlaces);
+    CPPUNIT_TEST(testABridgeWithSeveralRequestsInterruptsNobody);
     CPPUNIT_TEST(testAPauseIsToldWhenNoRequestIsLeft);
     CPPUNIT_TEST(testTheNextHandoverIsUsedOnceTheFormerQueueIsEmpty);
     CPPUNIT_TEST(testEmptyMessagesAreSkippedInBothQueues);
@@ -256,6 +258,28 @@ public:
         for (const FileDescriptor &channel : channels) {
             CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
         }
+    }
+
+    void testABridgeWithSeveralRequestsInterruptsNobody() {
+        const Agent agent;
+        Bridge bridge(agent.handover(3));
+        const auto hasPolicy = [&](int policy) {
+            return eventually([&] { return bridge.order([] { return ::sched_getscheduler(0); }) == policy; });
+        };
+        std::vector<FileDescriptor> channels;
+        std::vector<FileDescriptor> connections;
+        for (const std::uint64_t id : {1, 2}) {
+            CPPUNIT_ASSERT(hasPolicy(SCHED_OTHER));
+            channels.push_back(bridge.channel(id));
+            ask(agent.queue, id, "/");
+            connections.push_back(bridge.app.accept());
+        }
+        CPPUNIT_ASSERT(hasPolicy(SCHED_BATCH));
+        for (const FileDescriptor &connection : connections) {
+            CPPUNIT_ASSERT_EQUAL(std::string("/"), Application::path(connection));
+            Application::answer(connection, "hello");
+        }
+        CPPUNIT_ASSERT(hasPolicy(SCHED_OTHER));
     }
 
     void testAPauseIsToldWhenNoRequestIsLeft() {
