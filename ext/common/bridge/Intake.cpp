@@ -18,6 +18,9 @@ constexpr std::size_t EVENTS_AT_ONCE = 64;
 /** Milliseconds between two looks at a queue that the kernel does not watch. */
 constexpr int RETRY_INTERVAL = 200;
 
+/** So long after several requests a bridge counts as busy: their numbers change quickly. */
+constexpr std::chrono::milliseconds BUSY_TIME{10};
+
 /** The two upper bits of an event's data. The rest is a number: of the place, or of the channel.
  *  Channels' ids begin with the machine's uptime in nanoseconds: 2^62 are 146 years. */
 enum class Kind : std::uint8_t { COMMON, QUEUE, CONNECTION, CHANNEL };
@@ -84,7 +87,10 @@ Intake::Ready Intake::turn(std::optional<MonotonicTime> until) {
 /** A thread of httpd or the application that has work for the bridge goes on until it waits, and the
  *  bridge then finds more work at once. For a single request that would only be late. */
 void Intake::adaptScheduling() noexcept {
-    const bool several = inWork_ > 1;
+    if (inWork_ > 1) {
+        hadSeveralAt_ = wokenAt_;
+    }
+    const bool several = inWork_ > 1 || (hadSeveral_ && wokenAt_ - hadSeveralAt_ < BUSY_TIME);
     if (std::exchange(hadSeveral_, several) != several) {
         scheduling_.adapt(several ? 2 : 1, 1);
     }

@@ -110,7 +110,8 @@ private:
     const FileDescriptor epoll_;
     std::size_t inWork_ = 0;
     const BatchScheduling scheduling_;
-    /** When the policy was adapted last, several requests were in work. */
+    /** When several requests were in work last, and whether the policy is the one for them. */
+    MonotonicTime hadSeveralAt_;
     bool hadSeveral_ = false;
     /** Messages are taken. */
     bool open_;

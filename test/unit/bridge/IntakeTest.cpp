@@ -279,6 +279,7 @@ public:
             CPPUNIT_ASSERT_EQUAL(std::string("/"), Application::path(connection));
             Application::answer(connection, "hello");
         }
+        // Orders are turns, too.
         CPPUNIT_ASSERT(hasPolicy(SCHED_OTHER));
     }
 
