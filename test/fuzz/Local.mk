@@ -68,7 +68,7 @@ EXTRA_DIST += \
     %D%/ResponseHeadFuzzer.dict \
     %D%/RightsFuzzer.dict \
     %D%/corpus \
-    %D%/long
+    %D%/write_long_examples
 
 # Seconds for each program. A run begins with the examples in corpus/ and the inputs that the run
 # before has found; these stay in the build folder.

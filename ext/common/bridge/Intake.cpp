@@ -84,8 +84,8 @@ Intake::Ready Intake::turn(std::optional<MonotonicTime> until) {
     return others;
 }
 
-/** A thread of httpd or the application that has work for the bridge goes on until it waits, and the
- *  bridge then finds more work at once. For a single request that would only be late. */
+/** A thread of httpd or the application that has work for the bridge goes on until it waits, and
+ *  the bridge then finds more work at once. For a single request that would only be late. */
 void Intake::adaptScheduling() noexcept {
     if (inWork_ > 1) {
         hadSeveralAt_ = wokenAt_;
