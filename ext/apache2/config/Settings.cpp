@@ -45,8 +45,10 @@ void *Settings::merge(apr_pool_t *pool, void *outer, void *inner) noexcept {
     Directives::merge(pool, merged, *own);
     merged.origins = Origins::merge(pool, merged.origins, own->origins);
     // A reload writes each page of the configuration's memory anew: of many virtual hosts, that is
-    // most of its time.
-    return new (own->isServersOwn ? own : apr_palloc(pool, sizeof(Settings))) Settings(merged);
+    // most of its time. While httpd serves, only sections without a place of their own
+    // (<AuthzProviderAlias>) look like a server's settings, and each request merges them.
+    const bool inPlace = own->isServersOwn && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_RUN_MPM;
+    return new (inPlace ? own : apr_palloc(pool, sizeof(Settings))) Settings(merged);
 }
 
 }  // namespace Passenger

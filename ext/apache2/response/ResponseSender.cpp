@@ -151,7 +151,8 @@ bool ResponseSender::leaveToErrorDocument() {
         return false;
     }
     noteAllowed(r_);
-    for (const char *name : {"WWW-Authenticate", "Retry-After", "Allow", "Set-Cookie"}) {
+    // PreStart knows by X-Powered-By that the application has answered.
+    for (const char *name : {"WWW-Authenticate", "Retry-After", "Allow", "Set-Cookie", "X-Powered-By"}) {
         std::pair<const char *, apr_table_t *> kept{name, r_->err_headers_out};
         apr_table_do(
             [](void *to, const char *, const char *value) {

@@ -84,8 +84,6 @@ private:
         /** BUSY: that of the request. */
         WatchedChannel *channel = nullptr;
         std::optional<MonotonicTime> deadline{};
-        /** FREE: the turn of the release. */
-        std::uint64_t releasedIn = 0;
     };
 
     void adaptScheduling() noexcept;
@@ -110,9 +108,9 @@ private:
     const FileDescriptor epoll_;
     std::size_t inWork_ = 0;
     const BatchScheduling scheduling_;
-    /** When several requests were in work last, and whether the policy is the one for them. */
-    MonotonicTime hadSeveralAt_;
-    bool hadSeveral_ = false;
+    /** When a turn had several events last, and whether the policy is the one for a busy bridge. */
+    MonotonicTime busyAt_;
+    bool isBusy_ = false;
     /** Messages are taken. */
     bool open_;
     /** settle() has told the present pause. */

@@ -7,42 +7,15 @@
 // changes nothing.
 //
 // Only requests whose first listener is Express are made so, and none for an event other than
-// `request`. Another listener might assign a member for which Express has a getter only, as Primus
-// does with `request.query`. Listeners of socket.io and engine.io do not. They are put in place of
-// the application's, which they call for other requests (decision 0046).
-const { EventEmitter } = require("events");
+// `request`. A listener that wraps the application may assign a member for which Express has a
+// getter only: Primus assigns `request.query`, and handlers of socket.io `request.ip`.
 const { IncomingMessage, ServerResponse } = require("http");
-const net = require("net");
 const { symbolOf } = require("./symbol_of");
 
-const SOCKET_IO = /\b(engine|socket)\.io\/(build|dist|lib)\//;
-// By servers: what was the first listener before somebody took all away.
-const removed = new WeakMap();
-// By listeners of socket.io: the first one of those that it calls.
-const behind = new WeakMap();
+// Node publishes a new answer, so these are made before the application subscribes.
+const sampleRequest = new IncomingMessage();
+const sampleResponse = new ServerResponse(sampleRequest);
 const adopted = new WeakSet();
-
-function isCalledBySocketIo(hook) {
-    const place = {};
-    Error.captureStackTrace(place, hook);
-    return SOCKET_IO.test(String(place.stack).split("\n")[1]);
-}
-
-// The servers of the modules http and https inherit these.
-net.Server.prototype.removeAllListeners = function (...names) {
-    if (names[0] === "request") {
-        removed.set(this, this.listeners("request")[0]);
-    }
-    return EventEmitter.prototype.removeAllListeners.apply(this, names);
-};
-
-net.Server.prototype.on = function on(name, listener) {
-    if (name === "request" && isCalledBySocketIo(on)) {
-        const former = removed.get(this);
-        behind.set(listener, behind.get(former) || former);
-    }
-    return EventEmitter.prototype.on.call(this, name, listener);
-};
 
 // What Node gives each object must not meet a setter of the application.
 function isShadowed(base, prototype, sample) {
@@ -85,7 +58,7 @@ function chooser(server, base, member, sample) {
     return () => {
         const expects = server.listenerCount("checkContinue") + server.listenerCount("checkExpectation") > 0;
         const first = expects ? null : server.listeners("request")[0];
-        const wanted = Object(behind.get(first) || first)[member];
+        const wanted = Object(first)[member];
         if (wanted !== prototype) {
             const suits = base.prototype.isPrototypeOf(wanted) && !isShadowed(base, wanted, sample);
             prototype = wanted;
@@ -97,10 +70,9 @@ function chooser(server, base, member, sample) {
 
 // `server` makes the objects, and the listeners are those of `shown`.
 exports.adoptExpress = function (server, shown) {
-    const request = new IncomingMessage();
     const kinds = [
-        [IncomingMessage, "request", request, symbolOf(server, "IncomingMessage")],
-        [ServerResponse, "response", new ServerResponse(request), symbolOf(server, "ServerResponse")],
+        [IncomingMessage, "request", sampleRequest, symbolOf(server, "IncomingMessage")],
+        [ServerResponse, "response", sampleResponse, symbolOf(server, "ServerResponse")],
     ];
     // The application may have classes of its own, and a class of ECMAScript could not be called.
     if (kinds.every(([base, , , symbol]) => symbol && server[symbol] === base && !String(base).startsWith("class"))) {
