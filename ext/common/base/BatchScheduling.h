@@ -20,11 +20,11 @@ public:
     BatchScheduling();
 
     /**
-     * In a thread that is about to wait. Its policy becomes SCHED_BATCH where more
-     * requests are in flight than instances or processors can work at, so that an instance has a
-     * next request. It becomes SCHED_OTHER for a request that is the only one: the instance sleeps
-     * after it anyway, and beside busy programs the answer comes sooner. In between it stays. Costs
-     * one system call, and another one for a change.
+     * In a thread that is about to wait. Its policy becomes SCHED_BATCH where more requests are in
+     * flight than instances or processors can work at: most probably the instance has a next
+     * request. It becomes SCHED_OTHER for a request that is the only one: the instance sleeps after
+     * it anyway, and beside busy programs the answer comes sooner. In between it stays. Costs one
+     * system call, and another one for a change.
      * @param inFlight requests of the application, this one included
      * @param capacity requests that its instances can work at
      */

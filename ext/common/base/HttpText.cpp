@@ -38,7 +38,7 @@ constexpr std::string_view PROXY = "proxy-";
 
 }  // namespace
 
-bool isSameIgnoringCase(std::string_view a, std::string_view b) noexcept {
+bool equalsOfSameLength(std::string_view a, std::string_view b) noexcept {
     return std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 

@@ -6,10 +6,10 @@ namespace Passenger::HttpText {
 
 /** Rules of RFC 9110 for the characters of a head. ASCII, whatever the locale. */
 
-/** @param b as long as `a` */
-bool isSameIgnoringCase(std::string_view a, std::string_view b) noexcept;
+/** For texts of the same length. */
+bool equalsOfSameLength(std::string_view a, std::string_view b) noexcept;
 inline bool equalsIgnoringCase(std::string_view a, std::string_view b) noexcept {
-    return a.size() == b.size() && isSameIgnoringCase(a, b);
+    return a.size() == b.size() && equalsOfSameLength(a, b);
 }
 /** A method or a header's name: one tchar or more, and nothing else. */
 bool isToken(std::string_view text) noexcept;

@@ -19,10 +19,9 @@ constexpr auto LONG = 2s;
 
 }  // namespace
 
-/** A request that cannot be sent again needs a look at this moment. */
 bool AppConnection::reuse(bool mayBeOld) noexcept {
     const bool isSafe = mayBeOld || (keptFor_ >= LONG && steady_clock::now() - lastUsed_ < YOUNG);
-    kept_ = socket_ && isSafe && ((mayBeOld && watch_.isOn()) || isQuiet());
+    kept_ = socket_ && isSafe && isQuiet();
     return kept_;
 }
 
@@ -75,6 +74,7 @@ FileDescriptor AppConnection::release() noexcept {
     return std::move(socket_);
 }
 
+/** The connection has not ended, and no byte has come on it. */
 bool AppConnection::isQuiet() const noexcept {
     pollfd entry{socket_.get(), POLLIN | POLLRDHUP, 0};
     return poll(&entry, 1, 0) == 0;

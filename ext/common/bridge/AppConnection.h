@@ -26,7 +26,7 @@ public:
     /**
      * Takes the kept connection if it is open and has no bytes to read; else makes a new one, to a
      * process of this user only: another user's process may have taken the port of a server that
-     * has ended. The loop closes a connection that it watches and that is not quiet.
+     * has ended.
      * @param mayBeOld the request can be sent again if the application closes the connection now
      * @param limit the time for a new connection
      * @return PENDING: open() is to be called again when the descriptor is writable, or at
@@ -40,8 +40,6 @@ public:
     /** See Watch. */
     bool watch(std::uint32_t events) noexcept { return !socket_ || watch_.set(socket_.get(), events); }
     bool isWatched() const noexcept { return watch_.isOn(); }
-    /** The connection has not ended, and no byte has come on it. */
-    bool isQuiet() const noexcept;
     /** After an exchange that ended cleanly.
      *  @param keptFor the application keeps the connection for so long; 0: it does not say */
     void keep(std::chrono::seconds keptFor) noexcept;
@@ -51,6 +49,7 @@ public:
 
 private:
     bool reuse(bool mayBeOld) noexcept;
+    bool isQuiet() const noexcept;
 
     const AppAddress &address_;
     Watch watch_;

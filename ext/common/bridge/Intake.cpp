@@ -18,7 +18,7 @@ constexpr std::size_t EVENTS_AT_ONCE = 64;
 /** Milliseconds between two looks at a queue that the kernel does not watch. */
 constexpr int RETRY_INTERVAL = 200;
 
-/** So long after several requests a bridge counts as busy: their numbers change quickly. */
+/** So long after a turn with several events a bridge counts as busy. */
 constexpr std::chrono::milliseconds BUSY_TIME{10};
 
 /** The two upper bits of an event's data. The rest is a number: of the place, or of the channel.
@@ -55,15 +55,13 @@ Watch Intake::watchFor(Source source) const noexcept {
 /** The message comes first, since no other instance may have been woken for it. After it the
  *  Instance may learn that it is to pause. */
 Intake::Ready Intake::turn(std::optional<MonotonicTime> until) {
-    adaptScheduling();
     std::array<epoll_event, EVENTS_AT_ONCE> events{};
     const int size = epoll_wait(epoll_.get(), events.data(), EVENTS_AT_ONCE, timeout(until));
     if (size < 0 && errno != EINTR) {
         throw SystemException("epoll_wait", errno);
     }
     wokenAt_ = std::chrono::steady_clock::now();
-    turns_++;
-    hasAllEvents_ = size < static_cast<int>(EVENTS_AT_ONCE);
+    adaptScheduling(size);
     Ready others{};
     QueueWatch::Ready ready{};
     for (int index = 0; index < size; index++) {
@@ -76,7 +74,7 @@ Intake::Ready Intake::turn(std::optional<MonotonicTime> until) {
             case Kind::CHANNEL: channelReady(number, event.events); break;
         }
     }
-    if (!hasAllEvents_ && open_ && !current_->own) {
+    if (size == static_cast<int>(EVENTS_AT_ONCE) && open_ && !current_->own) {
         // The queue's event may not have fit.
         ready.at(static_cast<std::size_t>(QueueWatch::Source::COMMON)) = true;
     }
@@ -84,15 +82,15 @@ Intake::Ready Intake::turn(std::optional<MonotonicTime> until) {
     return others;
 }
 
-/** A thread of httpd or the application that has work for the bridge goes on until it waits, and
- *  the bridge then finds more work at once. For a single request that would only be late. */
-void Intake::adaptScheduling() noexcept {
-    if (inWork_ > 1) {
-        hadSeveralAt_ = wokenAt_;
+/** Several events at once tell of a busy bridge. A thread of httpd, or the application, then goes
+ *  on until it waits, and the bridge finds more work at once. A single event would only be late. */
+void Intake::adaptScheduling(int events) noexcept {
+    if (events > 1) {
+        busyAt_ = wokenAt_;
     }
-    const bool several = inWork_ > 1 || (hadSeveral_ && wokenAt_ - hadSeveralAt_ < BUSY_TIME);
-    if (std::exchange(hadSeveral_, several) != several) {
-        scheduling_.adapt(several ? 2 : 1, 1);
+    const bool busy = wokenAt_ - busyAt_ < BUSY_TIME;
+    if (std::exchange(isBusy_, busy) != busy) {
+        scheduling_.adapt(busy ? 2 : 1, 1);
     }
 }
 
@@ -139,12 +137,6 @@ Intake::Entry &Intake::freePlace() {
     }
     Entry &entry = places_[free.back()];
     free.pop_back();
-    AppConnection &connection = entry.place->connection();
-    // Otherwise its events would have come in this turn.
-    const bool mayHaveEvents = !hasAllEvents_ || entry.releasedIn == turns_;
-    if (mayHaveEvents && connection.isWatched() && !connection.isQuiet()) {
-        connection.close();
-    }
     return entry;
 }
 
@@ -209,7 +201,6 @@ void Intake::release(Entry &entry) {
         watch(*channel);
     }
     entry.state = State::FREE;
-    entry.releasedIn = turns_;
     entry.asked = false;
     inWork_--;
     (entry.place->connection().descriptor() < 0 ? bare_ : connected_).push_back(entry.place->index());

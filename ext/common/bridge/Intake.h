@@ -86,7 +86,7 @@ private:
         std::optional<MonotonicTime> deadline{};
     };
 
-    void adaptScheduling() noexcept;
+    void adaptScheduling(int events) noexcept;
     int timeout(std::optional<MonotonicTime> until) const;
     bool take(const QueueWatch::Ready &ready);
     Entry &freePlace();
@@ -109,7 +109,7 @@ private:
     std::size_t inWork_ = 0;
     const BatchScheduling scheduling_;
     /** When a turn had several events last, and whether the policy is the one for a busy bridge. */
-    MonotonicTime busyAt_;
+    MonotonicTime busyAt_ = MonotonicTime() - std::chrono::hours(1);
     bool isBusy_ = false;
     /** Messages are taken. */
     bool open_;
@@ -122,9 +122,6 @@ private:
     HandoverPtr next_;
     /** When the last turn had its events. */
     MonotonicTime wokenAt_;
-    std::uint64_t turns_ = 0;
-    /** False: there may be more events than the last turn had. */
-    bool hasAllEvents_ = true;
     /** The last turn has taken a message. */
     bool took_ = false;
     bool relaysReady_ = false;

@@ -153,6 +153,11 @@ void allowOfArguments(const Rules &rules) {
 #endif
     // Its own limits only.
     rules.add(SCMP_ACT_ALLOW, "prlimit64", {is(0, 0)});
+    // The calling thread only, and no policy of real time.
+    rules.add(SCMP_ACT_ALLOW, "sched_getscheduler", {is(0, 0)});
+    for (const int policy : {SCHED_NORMAL, SCHED_BATCH}) {
+        rules.add(SCMP_ACT_ALLOW, "sched_setscheduler", {is(0, 0), is(1, static_cast<scmp_datum_t>(policy))});
+    }
 }
 
 void allowSockets(const Rules &rules, std::uint32_t refusal, For purpose) {

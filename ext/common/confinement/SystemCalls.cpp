@@ -9,31 +9,30 @@ namespace {
 // What the pool process and bridges were seen to call (test/integration/system_calls_test.rb), in
 // the forms that other processors and older versions of libc have. Calls whose arguments matter
 // (clone, ioctl, kill, prctl, socket and others) are in SystemCallFilter.
-constexpr std::array SEEN{
-    // Memory
-    "brk", "mmap", "mmap2", "munmap", "mremap", "mprotect", "madvise", "memfd_create",
-    // Threads and this process
-    "futex", "futex_time64", "set_robust_list", "rseq", "set_tid_address", "set_thread_area", "arch_prctl", "exit",
-    "exit_group", "sched_yield", "sched_getaffinity", "sched_getscheduler", "sched_setscheduler", "gettid", "getpid",
-    "getppid", "getuid", "getuid32", "geteuid", "geteuid32", "getgid", "getgid32", "getegid", "getegid32", "getrlimit",
-    "ugetrlimit", "uname", "getrandom", "waitid",
-    // Signals
-    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn", "sigaltstack", "signalfd4",
-    // Time
-    "clock_gettime", "clock_gettime64", "clock_nanosleep", "clock_nanosleep_time64", "nanosleep", "gettimeofday",
-    "time",
-    // Descriptors
-    "read", "pread64", "write", "pwrite64", "close", "dup2", "dup3", "fcntl", "fcntl64", "pipe2", "lseek", "_llseek",
-    "ftruncate", "ftruncate64",
-    // Files to read
-    "openat", "fstat", "fstat64", "stat", "stat64", "lstat", "lstat64", "newfstatat", "fstatat64", "statx", "readlink",
-    "readlinkat", "getdents64", "fchmod",
-    // Waiting
-    "poll", "ppoll", "ppoll_time64", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "eventfd2",
-    "inotify_init1", "pidfd_open",
-    // Sockets; which ones, says the call socket.
-    "bind", "listen", "accept4", "connect", "getsockname", "getpeername", "getsockopt", "setsockopt", "send", "sendto",
-    "sendmsg", "recv", "recvfrom", "recvmsg", "shutdown"};
+constexpr std::array SEEN{// Memory
+                          "brk", "mmap", "mmap2", "munmap", "mremap", "mprotect", "madvise", "memfd_create",
+                          // Threads and this process
+                          "futex", "futex_time64", "set_robust_list", "rseq", "set_tid_address", "set_thread_area",
+                          "arch_prctl", "exit", "exit_group", "sched_yield", "sched_getaffinity", "gettid", "getpid",
+                          "getppid", "getuid", "getuid32", "geteuid", "geteuid32", "getgid", "getgid32", "getegid",
+                          "getegid32", "getrlimit", "ugetrlimit", "uname", "getrandom", "waitid",
+                          // Signals
+                          "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn", "sigaltstack", "signalfd4",
+                          // Time
+                          "clock_gettime", "clock_gettime64", "clock_nanosleep", "clock_nanosleep_time64", "nanosleep",
+                          "gettimeofday", "time",
+                          // Descriptors
+                          "read", "pread64", "write", "pwrite64", "close", "dup2", "dup3", "fcntl", "fcntl64", "pipe2",
+                          "lseek", "_llseek", "ftruncate", "ftruncate64",
+                          // Files to read
+                          "openat", "fstat", "fstat64", "stat", "stat64", "lstat", "lstat64", "newfstatat", "fstatat64",
+                          "statx", "readlink", "readlinkat", "getdents64", "fchmod",
+                          // Waiting
+                          "poll", "ppoll", "ppoll_time64", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait",
+                          "eventfd2", "inotify_init1", "pidfd_open",
+                          // Sockets; which ones, says the call socket.
+                          "bind", "listen", "accept4", "connect", "getsockname", "getpeername", "getsockopt",
+                          "setsockopt", "send", "sendto", "sendmsg", "recv", "recvfrom", "recvmsg", "shutdown"};
 
 // What the test does not show.
 constexpr std::array UNSEEN{// The agent, when it no longer watches a folder

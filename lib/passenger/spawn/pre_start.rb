@@ -118,7 +118,7 @@ module PhusionPassenger
       end
 
       place = answer["Location"] && ", Location: #{answer['Location'].delete('"')}"
-      raise IOError, "httpd answered itself, or removed X-Powered-By (status #{answer.code}#{place})"
+      raise IOError, "httpd answered itself or removed X-Powered-By (status #{answer.code}#{place})"
     end
   end
 end

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/netlink.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,6 +36,7 @@ class ConfinementTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testNoFileIsChanged);
     CPPUNIT_TEST(testNoOtherProcessGetsASignal);
     CPPUNIT_TEST(testLogModeAllowsEverything);
+    CPPUNIT_TEST(testAThreadHasThePoliciesOfAServer);
     CPPUNIT_TEST(testTheOtherCapabilitiesAreGone);
     CPPUNIT_TEST_SUITE_END();
 
@@ -105,6 +107,14 @@ public:
 
     void testNoOtherProcessGetsASignal() {
         assertExit(sanitized() ? 1 : 0, {}, [] { return ::kill(::getppid(), 0) != 0; });
+    }
+
+    void testAThreadHasThePoliciesOfAServer() {
+        const auto set = [](int policy) {
+            const sched_param none{};
+            return ::sched_setscheduler(0, policy, &none) == 0;
+        };
+        assertExit(sanitized() ? 1 : 0, {}, [set] { return set(SCHED_BATCH) && set(SCHED_OTHER) && !set(SCHED_IDLE); });
     }
 
     void testTheOtherCapabilitiesAreGone() {
