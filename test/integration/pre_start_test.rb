@@ -30,6 +30,18 @@ class PreStartTest < IntegrationTest
     end
   end
 
+  # PassengerErrorOverride replaces the answer, but the application has given it.
+  def test_an_application_without_a_page_for_the_url_has_started
+    refusing = SampleApps.written("run proc { [404, { \"Content-Type\" => \"text/plain\" }, []] }")
+    made = configuration do |one|
+      one.site("refusing.test", refusing, "PassengerErrorOverride On\nErrorDocument 404 none\n")
+    end
+    with_urls(made, %w[http://refusing.test:PORT/]) do |server|
+      server.log.wait_for(/event=pre_start\.done url="[^"]*" status=404/)
+      assert_equal 0, server.log.count(/event=pre_start\.failed/)
+    end
+  end
+
   def test_several_applications_are_started
     made = configuration do |one|
       %w[one two].each { |name| one.site("#{name}.test", SampleApps.written(PRINTER)) }
