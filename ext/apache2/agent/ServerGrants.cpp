@@ -52,7 +52,7 @@ bool modulesMapFolders() {
            !keepFolders<ap_LINK_map_to_storage_t>(ap_hook_get_map_to_storage());
 }
 
-/** Compares most of the names by one letter. */
+/** Whatever the case of letters. Most names already differ in the first letter. */
 bool isCalled(const char *directive, const char *name) {
     return (*directive | ' ') == (*name | ' ') && strcasecmp(directive, name) == 0;
 }
