@@ -416,7 +416,7 @@ template <typename Member> struct Placed {
         return member != nullptr && *member != nullptr && directive.successor == nullptr &&
                directive.context != Context::GLOBAL;
     }
-    static consteval auto collect() {
+    static constexpr auto collect() {
         std::array<Member, static_cast<std::size_t>(std::ranges::count_if(TABLE, has))> members{};
         auto next = members.begin();
         for (const Directive &directive : TABLE) {
