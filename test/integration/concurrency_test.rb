@@ -57,19 +57,23 @@ class ConcurrencyTest < IntegrationTest
     assert_equal 6, File.readlines(started).size
   end
 
-  # sched(7): 0 is SCHED_OTHER, 3 is SCHED_BATCH.
+  # sched(7): 0 is SCHED_OTHER, 3 is SCHED_BATCH. Threads keep the policy, so this server is new.
   def test_a_thread_of_httpd_interrupts_no_instance_that_has_a_next_request
-    path = fifo
-    busy = Array.new(6) { Thread.new { client.get("/wait?fifo=#{path}").code } }
-    eventually("requests wait") { policies_of_httpd.include?(3) }
-    6.times { release(path) }
-    assert_equal ["200"] * 6, busy.map(&:value)
-    assert_equal [0], server.tree.beside_httpd.flat_map(&:policies).uniq
+    with_server(configuration { |made| made.set("PassengerMaxPoolSize", 1) }) do |server|
+      assert_equal "200", server.client.get("/hello").code
+      assert_equal [0], policies_of_httpd(server)
+      path = fifo
+      busy = Array.new(6) { Thread.new { server.client.get("/wait?fifo=#{path}").code } }
+      eventually("requests wait") { policies_of_httpd(server).include?(3) }
+      6.times { release(path) }
+      assert_equal ["200"] * 6, busy.map(&:value)
+      assert_equal [0], server.tree.beside_httpd.flat_map(&:policies).uniq
+    end
   end
 
   private
 
-  def policies_of_httpd
+  def policies_of_httpd(server)
     server.tree.httpd_children.flat_map(&:policies).uniq
   end
 

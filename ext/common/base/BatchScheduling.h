@@ -29,6 +29,8 @@ public:
      * @param capacity requests that its instances can work at
      */
     void adapt(unsigned inFlight, unsigned capacity) const noexcept;
+    /** The calling thread has SCHED_BATCH from now on, or SCHED_OTHER. */
+    void set(bool batch) const noexcept;
 
 private:
     const unsigned processors_;

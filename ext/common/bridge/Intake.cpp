@@ -90,7 +90,7 @@ void Intake::adaptScheduling(int events) noexcept {
     }
     const bool busy = wokenAt_ - busyAt_ < BUSY_TIME;
     if (std::exchange(isBusy_, busy) != busy) {
-        scheduling_.adapt(busy ? 2 : 1, 1);
+        scheduling_.set(busy);
     }
 }
 
