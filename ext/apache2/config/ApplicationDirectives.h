@@ -155,7 +155,7 @@ inline constexpr std::array APPLICATION{
                   .sets(&Options::maxQueueSize)
                   .granted("max_request_queue_size"),
               "100, with PassengerQueueTarget 0",
-              "requests of the application that may wait for an instance; a further request gets 503, after 15 ms at "
+              "requests of the application that may wait for an instance; a further request gets 503, after 5 ms at "
               "most. 0: no limit but the application's share of httpd's threads"},
     Directive{"PassengerRequestQueueOverflowStatusCode", Context::APPLICATION,
               number(&Settings::requestQueueOverflowStatusCode, 400, 599).readBy(Reader::HTTPD), "503",

@@ -16,8 +16,8 @@ namespace Passenger {
  */
 class RefusalPause {
 public:
-    /** Requests are to be refused within 50 ms. */
-    static constexpr std::chrono::milliseconds LENGTH{15};
+    /** Most refusals are to come within 20 ms, also where the processors are busy. */
+    static constexpr std::chrono::milliseconds LENGTH{5};
 
     enum class Outcome { TRY_AGAIN, REFUSE, CLIENT_LEFT };
 
