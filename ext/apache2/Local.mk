@@ -51,6 +51,7 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/explain/Inventory.cpp \
     %D%/explain/MadeRequest.cpp \
     %D%/explain/SettingsForm.cpp \
+    %D%/explain/TlsServers.cpp \
     %D%/explain/Unserved.cpp \
     %D%/httpd/CodePin.cpp \
     %D%/httpd/DescriptorLimit.cpp \

@@ -9,6 +9,7 @@
 #include "apache2/config/Settings.h"
 #include "apache2/request/ClientSocket.h"
 #include "apache2/request/FairnessText.h"
+#include "apache2/request/ForgedHeaders.h"
 #include "apache2/request/RequestEnvironment.h"
 #include "apache2/request/RequestNotes.h"
 #include "apache2/request/UnknownApplication.h"
@@ -60,6 +61,7 @@ int RequestHandler::run() {
     if (!bufferBody(sender)) {
         return sender.result();
     }
+    ForgedHeaders::remove(r_);
     noticeRestart();
     if (turbocache_.answer(sender)) {
         sender.deliver();

@@ -91,6 +91,33 @@ class MergingTest < IntegrationTest
     end
   end
 
+  # Each request merges its place's settings with those of the section, for its check alone.
+  def test_a_section_of_a_require_provider_keeps_nothing_of_a_request
+    made = configuration do |one|
+      one.main_directives = "LoadModule settings_module \"#{MODULE}\"\n" \
+                            "<AuthzProviderAlias settings told all>\n" \
+                            "PassengerMinInstances 7\nPassengerBaseURI /told\n" \
+                            "</AuthzProviderAlias>\n"
+      app = SampleApps.rack
+      { "one.test" => "PassengerAppEnv one\nPassengerBaseURI /one\n",
+        "two.test" => "PassengerMaxRequests 2\n" }.each do |name, directives|
+        one.site(name, app, "#{directives}<Location />\nRequire told\n</Location>\n")
+      end
+    end
+    with_server(made) do |server|
+      seen = lambda do |site|
+        told(assert_status(200, server.client(site).get("/static.txt", "X-Settings" => "yes")).body)
+          .slice(*%w[PassengerAppEnv PassengerMaxRequests PassengerMinInstances PassengerBaseURI])
+      end
+      3.times do
+        assert_equal({ "PassengerMinInstances" => "7", "PassengerAppEnv" => "one",
+                       "PassengerBaseURI" => "/one /told" }, seen.call("one.test"))
+        assert_equal({ "PassengerMinInstances" => "7", "PassengerMaxRequests" => "2",
+                       "PassengerBaseURI" => "/told" }, seen.call("two.test"))
+      end
+    end
+  end
+
   private
 
   # A copy only if the site has a .htaccess file of its own.

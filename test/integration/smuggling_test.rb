@@ -80,6 +80,8 @@ class SmugglingTest < IntegrationTest
       ProxyPass / http://127.0.0.1:#{backend.addr[1]}/
     CONF
     made.site("streamed.test", SampleApps.written(SEES), "PassengerBufferUpload off\n")
+    made.site("merged.test", SampleApps.written(SEES),
+              "MergeTrailers on\nRequestHeader set X-Sendfile-Type X-Sendfile\n")
     # Over one connection, so that what is left of a request would begin the next one.
     command = "PassengerAppStartCommand \"#{RbConfig.ruby} reads.rb\"\n" \
               "PassengerForceMaxConcurrentRequestsPerProcess 1\n"
@@ -185,6 +187,19 @@ class SmugglingTest < IntegrationTest
     seen = client("app.test").json("/x")
     assert_equal ["app.test", "/x", nil],
                  seen.values_at("SERVER_NAME", "PATH_INFO", "CONTENT_LENGTH")
+  end
+
+  # httpd merges them only after the hooks have seen the head.
+  def test_trailer_fields_are_no_sendfile_headers_of_the_administrator
+    raw = server.raw("merged.test")
+    raw.write("POST /x HTTP/1.1\r\nHost: merged.test\r\nTransfer-Encoding: chunked\r\n\r\n" \
+              "5\r\nhello\r\n0\r\nX-Other: merged\r\nX-Sendfile-Type: X-Accel-Redirect\r\n" \
+              "X-Accel-Mapping: /=/\r\n\r\n")
+    seen = JSON.parse(raw.response.body)
+    assert_equal ["merged", "X-Sendfile", nil],
+                 seen.values_at("HTTP_X_OTHER", "HTTP_X_SENDFILE_TYPE", "HTTP_X_ACCEL_MAPPING")
+  ensure
+    raw&.close
   end
 
   def test_an_administrator_may_ask_for_x_sendfile

@@ -127,6 +127,28 @@ class ValidateInstallTest < IntegrationTest
     assert_equal ["error", "does not load mod_passenger"], finding.values_at("level", "text")
   end
 
+  # With mod_ssl. A client's request for the second site comes over TLS.
+  def test_a_virtual_host_is_asked_over_tls_if_it_has_tls
+    rules = "RewriteEngine On\nRewriteCond %{HTTPS} off\n" \
+            "RewriteRule ^ https://%{HTTP_HOST}%{REQUEST_URI} [R=301,L]\n"
+    made = configuration do |one|
+      one.tls_port = UnusedPort.find
+      one.site("plain.test", SampleApps.written("{}", "package.json"))
+      one.site("tls.test", SampleApps.written(SampleApps.saying("tls")), rules, tls: true)
+      one.site("only.test", SampleApps.written("{}", "package.json"),
+               rules + "<If \"%{HTTPS} != 'on'\">\n  PassengerEnabled off\n</If>\n", tls: true)
+      one.site("away.test", SampleApps.written(SampleApps.saying("away")), rules)
+    end
+    with_server(made) do |own|
+      findings = validate(File.join(own.folder, "httpd.conf"))
+      refute_empty subject(findings, made.sites[1].root)
+      assert_empty subject(findings, made.sites[3].root)
+      subjects = findings.map { |one| one["subject"] }
+      assert_includes subjects, "http://plain.test:#{own.port}/"
+      assert_includes subjects, "https://only.test:#{made.tls_port}/"
+    end
+  end
+
   # What they print looks like lines of the report, and like commands of the terminal.
   def test_a_program_that_prints_several_lines_has_one_line_of_the_report
     forged = "\\033[2K * Linux: ok: forged"

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
-#include <strings.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -107,10 +106,18 @@ void addHooks() {
     const auto accept = [](request_rec *) noexcept { return OK; };
     ap_hook_type_checker(accept, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_access_checker_ex(accept, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
-    // mod_ssl does not know the connection. Rules and <If> ask for %{HTTPS}.
-    if (strncasecmp(Origins::url(), "https:", 6) == 0) {
-        ap_hook_ssl_conn_is_ssl([](conn_rec *) noexcept { return OK; }, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
-    }
+    // mod_ssl does not know the connection. Rules and <If> ask for %{HTTPS}; redirects have URLs.
+    ap_hook_ssl_conn_is_ssl(
+        [](conn_rec *connection) noexcept { return MadeRequest::isOverTls(connection) ? OK : DECLINED; }, nullptr,
+        nullptr, APR_HOOK_REALLY_FIRST);
+    ap_hook_http_scheme(
+        [](const request_rec *r) noexcept { return MadeRequest::isOverTls(r->connection) ? "https" : "http"; }, nullptr,
+        nullptr, APR_HOOK_REALLY_FIRST);
+    ap_hook_default_port(
+        [](const request_rec *r) noexcept -> apr_port_t {
+            return MadeRequest::isOverTls(r->connection) ? DEFAULT_HTTPS_PORT : DEFAULT_HTTP_PORT;
+        },
+        nullptr, nullptr, APR_HOOK_REALLY_FIRST);
 }
 
 StartupFileCache *startupFiles() noexcept {

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "apache2/explain/TlsServers.h"
 #include "apache2/httpd/PoolText.h"
 
 extern "C" {
@@ -20,6 +21,8 @@ constexpr int MOST_REDIRECTS = 10;
 constexpr std::string_view REDIRECT = "redirect:";
 /** No <VirtualHost> with an address of its own has it, so those with `*` remain. */
 constexpr const char *ANY_ADDRESS = "0.0.0.0";
+/** A note of a connection. */
+constexpr const char *TLS = "mod_passenger_made_tls";
 
 bool isNamed(server_rec *server, const char *host) {
     const auto has = [host](const apr_array_header_t *names, bool patterns) {
@@ -66,7 +69,7 @@ bool isAddress(apr_pool_t *pool, const char *host) {
 }
 
 /** Null: `address` is none. */
-conn_rec *makeConnection(apr_pool_t *pool, server_rec *main, const char *address, apr_port_t port) {
+conn_rec *makeConnection(apr_pool_t *pool, server_rec *main, const char *address, apr_port_t port, bool tls) {
     auto *connection = static_cast<conn_rec *>(apr_pcalloc(pool, sizeof(conn_rec)));
     connection->pool = pool;
     connection->base_server = main;
@@ -74,6 +77,9 @@ conn_rec *makeConnection(apr_pool_t *pool, server_rec *main, const char *address
     connection->conn_config = ap_create_conn_config(pool);
     connection->notes = apr_table_make(pool, 1);
     connection->keepalive = AP_CONN_CLOSE;
+    if (tls) {
+        apr_table_setn(connection->notes, TLS, "");
+    }
     if (apr_sockaddr_info_get(&connection->local_addr, address, APR_UNSPEC, port, 0, pool) != APR_SUCCESS ||
         apr_sockaddr_info_get(&connection->client_addr, "127.0.0.1", APR_UNSPEC, 0, 0, pool) != APR_SUCCESS) {
         return nullptr;
@@ -148,6 +154,10 @@ const char *redirectOf(const request_rec *r) {
 
 }  // namespace
 
+bool MadeRequest::isOverTls(const conn_rec *connection) noexcept {
+    return apr_table_get(connection->notes, TLS) != nullptr;
+}
+
 MadeRequest MadeRequest::of(apr_pool_t *pool, server_rec *main, const char *url) {
     MadeRequest made;
     apr_uri_t uri{};
@@ -158,7 +168,7 @@ MadeRequest MadeRequest::of(apr_pool_t *pool, server_rec *main, const char *url)
     }
     const apr_port_t port = uri.port_str != nullptr ? uri.port : apr_uri_port_of_scheme(uri.scheme);
     const char *address = isAddress(pool, uri.hostname) ? uri.hostname : localAddress(pool, main, uri.hostname, port);
-    conn_rec *connection = makeConnection(pool, main, address, port);
+    conn_rec *connection = makeConnection(pool, main, address, port, strcasecmp(uri.scheme, "https") == 0);
     if (connection == nullptr) {
         made.problem = "the host of the URL has no address";
         return made;
@@ -174,7 +184,7 @@ MadeRequest MadeRequest::at(apr_pool_t *pool, server_rec *server, const char *pa
     const apr_port_t ofAddress = server->addrs != nullptr ? server->addrs->host_port : 0;
     const apr_port_t named = server->port != 0 ? server->port : ofAddress;
     const apr_port_t port = named != 0 ? named : DEFAULT_HTTP_PORT;
-    conn_rec *connection = makeConnection(pool, server, ANY_ADDRESS, port);
+    conn_rec *connection = makeConnection(pool, server, ANY_ADDRESS, port, TlsServers::has(server));
     made.follow(connection, orEmpty(server->server_hostname), path, server);
     return made;
 }

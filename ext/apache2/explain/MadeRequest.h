@@ -18,6 +18,9 @@ struct MadeRequest {
     /** Not empty: the request cannot be made, for this reason. */
     std::string problem;
 
+    /** Whether the connection of a made request stands for one with TLS. mod_ssl does not know
+     *  such a connection. */
+    static bool isOverTls(const conn_rec *connection) noexcept;
     /** Follows what mod_rewrite does in a folder. @param url `http://HOST[:PORT]/PATH`, or https */
     static MadeRequest of(apr_pool_t *pool, server_rec *main, const char *url);
     /** For a path of this virtual host. Always has a request. */

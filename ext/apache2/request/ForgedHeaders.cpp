@@ -1,5 +1,6 @@
 #include "apache2/request/ForgedHeaders.h"
 
+#include <algorithm>
 #include <cstring>
 #include <span>
 
@@ -34,9 +35,16 @@ std::span<const apr_table_entry_t> entries(const apr_table_t *table) {
     return {reinterpret_cast<const apr_table_entry_t *>(array->elts), static_cast<std::size_t>(array->nelts)};
 }
 
+/** @return whether httpd has merged the header from the trailer fields (MergeTrailers) */
+bool isTrailer(const request_rec *r, const apr_table_entry_t &header) {
+    return std::ranges::any_of(entries(r->trailers_in),
+                               [&](const apr_table_entry_t &field) { return field.val == header.val; });
+}
+
 /** @return whether the header still has the value that the client has sent */
 bool isFromClient(const request_rec *r, const apr_table_entry_t &header) {
-    return isInternal(header.key) && apr_table_get(first(r)->notes, noteOf(r->pool, header.key)) == header.val;
+    return isInternal(header.key) &&
+           (apr_table_get(first(r)->notes, noteOf(r->pool, header.key)) == header.val || isTrailer(r, header));
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ void note(request_rec *r);
 
 /** A hook for fixups, before mod_headers adds headers: removes the client's headers if an
  *  application may get the request. Requests for others (a proxy, a place without applications)
- *  keep them. */
+ *  keep them. Called again once the body is read, for its trailer fields. */
 void remove(request_rec *r);
 
 }  // namespace Passenger::ForgedHeaders

@@ -57,13 +57,15 @@ FileDescriptor FileTail::named() {
     return FileDescriptor();
 }
 
-/** @return whether another file has the path now */
+/** @return whether another file has the path now. Programs may write to the renamed one until they
+ *  open the new one, so an empty file does not count. A removed file is closed: its space is
+ *  wanted. */
 bool FileTail::replaced() {
     const FileDescriptor file = named();
     struct stat now {};
     struct stat ours {};
     return file && ::fstat(file.get(), &now) == 0 && ::fstat(file_.get(), &ours) == 0 &&
-           (now.st_dev != ours.st_dev || now.st_ino != ours.st_ino);
+           (now.st_dev != ours.st_dev || now.st_ino != ours.st_ino) && (now.st_size > 0 || ours.st_nlink == 0);
 }
 
 void FileTail::skipMuch(off_t size) {

@@ -282,6 +282,21 @@ void PoolClient::trim() {
     for (const std::shared_ptr<AppLink> &app : apps()) {
         app->trim();
     }
+    dropEmpty();
+}
+
+void PoolClient::dropEmpty() {
+    // Destroyed without the lock.
+    Apps empty;
+    const LockGuard guard(mutex_);
+    for (auto next = apps_.begin(); next != apps_.end();) {
+        const auto app = next++;
+        // No exchange has it, and under the lock none gets it.
+        if (app->second.use_count() == 1 && app->second->isEmpty()) {
+            empty.push_back(app->second);
+            apps_.erase(app);
+        }
+    }
 }
 
 void PoolClient::closeIdle() {

@@ -71,7 +71,8 @@ public:
     /** The socket that wakes the agent; see QueueHost::agentLife(). */
     int agentLife() const noexcept { return wakeFd_.load(std::memory_order_acquire); }
 
-    /** Calls QueueCache::trim() for all applications. */
+    /** Calls QueueCache::trim() for all applications, and forgets those of which nothing is left:
+     *  thousands may have had a request. */
     void trim() EXCLUDES(mutex_);
     /** Calls QueueCache::closeIdle() for all applications. */
     void closeIdle() EXCLUDES(mutex_);
@@ -88,6 +89,7 @@ private:
     class Turn;
 
     Apps apps() EXCLUDES(mutex_);
+    void dropEmpty() EXCLUDES(mutex_);
     Frame converse(const Frame &question, const std::vector<int> &descriptors, std::chrono::milliseconds connectTime,
                    std::chrono::milliseconds answerTime) EXCLUDES(mutex_);
     FrameSocket takeConnection(std::string &agentId) EXCLUDES(mutex_);

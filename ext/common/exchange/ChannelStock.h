@@ -18,6 +18,8 @@ class ChannelStock {
 public:
     using Channels = std::vector<std::unique_ptr<ReplyChannel>>;
 
+    /** No channel is in use, and none is unused. */
+    bool empty() const noexcept { return all_.empty(); }
     /** A new channel, which is in use. */
     void add(ReplyChannel &channel) { all_.insert(&channel); }
     /** A channel that was in use ends. */

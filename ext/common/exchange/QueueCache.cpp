@@ -286,6 +286,13 @@ void QueueCache::trim() {
     }
 }
 
+bool QueueCache::isEmpty() {
+    const DescriptorCloser *const closer = DescriptorCloser::inUse();
+    const bool heldUp = closer != nullptr && closer->heldUp(sender_, 1) > 0;
+    const LockGuard guard(mutex_);
+    return !link_ && instances_.empty() && channels_.empty() && untold_.empty() && !heldUp;
+}
+
 void QueueCache::closeIdle() {
     Channels channels;
     {

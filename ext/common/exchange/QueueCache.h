@@ -48,6 +48,9 @@ public:
      *  that were in use at once since the last call, and those with messages. No exchange reads
      *  such messages, and their writer may be waiting for room. */
     void trim() EXCLUDES(mutex_);
+    /** Whether nothing is stored that a later exchange needs: the agent has ended the queue, and
+     *  there is no channel. */
+    bool isEmpty() EXCLUDES(mutex_);
     /** Closes all unused channels: descriptors or entries are short. If the agent cannot be told
      *  now, a later call tells it. */
     void closeIdle() EXCLUDES(mutex_);

@@ -69,19 +69,29 @@ module PhusionPassenger
         raise ArgumentError, "a URL must not have a user or password: the server would receive them"
       end
 
-      last = nil
       deadline = MonotonicClock.now + @connect_time
       loop do
+        problems = Hash.new { |all, reason| all[reason] = [] }
         addresses_for(uri).each do |address|
           return request(uri, address)
         rescue Errno::ECONNREFUSED, Errno::EHOSTUNREACH, Errno::ENETUNREACH, Errno::EADDRNOTAVAIL,
                Net::OpenTimeout => e
-          last = e
+          problems[reason_of(e)] << address
         end
-        raise last if MonotonicClock.now >= deadline
+        raise IOError, no_server(uri, problems) if MonotonicClock.now >= deadline
 
         sleep(PAUSE)
       end
+    end
+
+    def reason_of(error)
+      error.is_a?(SystemCallError) ? SystemCallError.new(error.errno).message : "no answer"
+    end
+
+    # `problems`: addresses by the reason.
+    def no_server(uri, problems)
+      found = problems.map { |reason, addresses| "#{reason} at #{addresses.join(', ')}" }
+      "no server takes connections to port #{uri.port}: #{found.join('; ')}"
     end
 
     # Addresses at which httpd may listen. If the host is an address of this machine, that comes

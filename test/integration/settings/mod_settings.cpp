@@ -1,7 +1,7 @@
 // A module of httpd for the tests. It answers each request with the header X-Settings: a line for
-// each directive of mod_passenger that has a value at the request's place. At `httpd -t` it prints
-// the values for the whole server. It reads the other module's memory, so both must come from one
-// build.
+// each directive of mod_passenger that has a value at the request's place, or that had one when
+// `Require settings` was checked. At `httpd -t` it prints the values for the whole server. It reads
+// the other module's memory, so both must come from one build.
 
 #include <string>
 #include <variant>
@@ -9,11 +9,18 @@
 #include "apache2/config/DirectiveTable.h"
 #include "apache2/httpd/Httpd.h"
 
+extern "C" {
+#include <mod_auth.h>
+}
+
 extern "C" __attribute__((visibility("default"))) module AP_MODULE_DECLARE_DATA settings_module;
 
 namespace {
 
 using Passenger::Settings;
+
+/** A note of the request. */
+constexpr const char *CHECKED = "settings-checked";
 
 std::string textOf(const char *text) {
     return text;
@@ -55,16 +62,26 @@ int answer(request_rec *r) {
     if (apr_table_get(r->headers_in, "X-Settings") == nullptr) {
         return DECLINED;
     }
+    const char *checked = apr_table_get(r->notes, CHECKED);
     ap_set_content_type(r, "text/plain");
-    ap_rputs(dump(r->per_dir_config).c_str(), r);
+    ap_rputs(checked != nullptr ? checked : dump(r->per_dir_config).c_str(), r);
     return OK;
 }
+
+authz_status check(request_rec *r, const char * /*arguments*/, const void * /*parsed*/) {
+    apr_table_set(r->notes, CHECKED, dump(r->per_dir_config).c_str());
+    return AUTHZ_GRANTED;
+}
+
+const authz_provider PROVIDER{&check, nullptr};
 
 void print(apr_pool_t * /*pool*/, server_rec *server) {
     fputs(dump(server->lookup_defaults).c_str(), stdout);
 }
 
-void registerHooks(apr_pool_t * /*pool*/) {
+void registerHooks(apr_pool_t *pool) {
+    ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "settings", AUTHZ_PROVIDER_VERSION, &PROVIDER,
+                              AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_handler(answer, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_test_config(print, nullptr, nullptr, APR_HOOK_MIDDLE);
 }

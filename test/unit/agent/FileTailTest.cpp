@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "support/CapturedLog.h"
@@ -29,6 +30,8 @@ class FileTailTest : public LeakCheck {
     CPPUNIT_TEST(testAFileThatComesLaterIsReadFromItsBeginning);
     CPPUNIT_TEST(testALineInPiecesIsOneLine);
     CPPUNIT_TEST(testAfterARenameTheRestOfTheOldFileIsReadFirst);
+    CPPUNIT_TEST(testARenamedFileIsReadUntilTheNewOneHasContent);
+    CPPUNIT_TEST(testARemovedFileIsClosedThoughTheNewOneIsEmpty);
     CPPUNIT_TEST(testATruncatedFileIsReadFromItsBeginning);
     CPPUNIT_TEST(testAReadIsLimitedToTheGivenSize);
     CPPUNIT_TEST(testALongLineIsCut);
@@ -115,6 +118,31 @@ public:
         append(path_ + ".1", "late\nno end");
         append(path_, "next\n");
         CPPUNIT_ASSERT((read() == Lines{"late", "no end", "next"}));
+    }
+
+    /** As by logrotate with `create`, until the program has opened the new file. */
+    void testARenamedFileIsReadUntilTheNewOneHasContent() {
+        append(path_, "old\n");
+        begin();
+        fs::rename(path_, path_ + ".1");
+        append(path_, "");
+        CPPUNIT_ASSERT(read().empty());
+        append(path_ + ".1", "late\n");
+        CPPUNIT_ASSERT(read() == Lines{"late"});
+        append(path_, "next\n");
+        CPPUNIT_ASSERT(read() == Lines{"next"});
+    }
+
+    void testARemovedFileIsClosedThoughTheNewOneIsEmpty() {
+        append(path_, "old\n");
+        begin();
+        fs::remove(path_);
+        append(path_, "");
+        CPPUNIT_ASSERT(read().empty());
+        for (const auto &open : fs::directory_iterator("/proc/self/fd")) {
+            std::error_code gone;
+            CPPUNIT_ASSERT(fs::read_symlink(open.path(), gone).string() != path_ + " (deleted)");
+        }
     }
 
     void testATruncatedFileIsReadFromItsBeginning() {

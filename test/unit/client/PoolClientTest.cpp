@@ -35,6 +35,7 @@ class PoolClientTest : public LeakCheck {
     CPPUNIT_TEST(testAnAnswerWithoutRoomForItsDescriptorsIsAShortage);
     CPPUNIT_TEST(testAQuestionForTheQueueIsRepeatedInAShortage);
     CPPUNIT_TEST(testIdleChannelsAreClosedThoughTheAgentCannotBeTold);
+    CPPUNIT_TEST(testAnApplicationThatTheAgentHasEndedIsForgotten);
     CPPUNIT_TEST(testAnApplicationMayBeNewWhileTheProcessEnds);
     CPPUNIT_TEST(testThreadsThatFindANewAgentAtOnceUseOneEpoch);
     CPPUNIT_TEST_SUITE_END();
@@ -176,6 +177,23 @@ public:
         client_->ask(Frame(FrameType::QUERY, {"count"}));
         client_->trim();
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{7}, next(again, FrameType::UNREGISTER).number(0));
+    }
+
+    void testAnApplicationThatTheAgentHasEndedIsForgotten() {
+        FrameSocket agent = welcome("a");
+        client_->newPool();
+        attached(agent, Generation(1));
+        std::shared_ptr<AppLink> used = client_->app(app(1));
+        used->link(app(1), Generation());
+        const std::weak_ptr<AppLink> known = used;
+        client_->trim();
+        CPPUNIT_ASSERT_MESSAGE("It is in use", client_->app(app(1)) == used);
+        used.reset();
+        client_->trim();
+        CPPUNIT_ASSERT_MESSAGE("Its queue serves", client_->app(app(1)) == known.lock());
+        queue_.reset();
+        client_->trim();
+        CPPUNIT_ASSERT(known.expired());
     }
 
     void testAnApplicationMayBeNewWhileTheProcessEnds() {
