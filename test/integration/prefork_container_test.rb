@@ -22,6 +22,33 @@ class PreforkContainerTest < PreforkTestCase
     assert_equal "200", made.get.code
   end
 
+  def test_the_first_process_of_a_container_reaps_what_the_application_leaves_behind
+    made = contained(<<~APP)
+      run lambda { |_|
+        system("echo left >left &", chdir: __dir__)
+        [200, {}, [Process.pid.to_s]]
+      }
+    APP
+    assert_equal "200", made.get.code
+    left = File.join(made.folder, "left")
+    eventually("the left process") { File.exist?(left) && File.read(left) == "left\n" }
+    eventually("its reaping") { ProcessInfo.all.count { |process| process.ppid == first } == 2 }
+    refute_match(/event=worker\.ended/, made.log)
+  end
+
+  # The monitor tells how a worker has ended, though it reaps others, too.
+  def test_the_first_process_of_a_container_knows_how_its_workers_end
+    made = contained
+    killed, told = ProcessInfo.all.select { |process| process.ppid == first }.map(&:pid)
+    Process.kill(:KILL, killed)
+    made.wait_for_log(/event=worker\.ended pid=\d+ killed by signal 9/)
+    Process.kill(:HUP, first)
+    made.wait_for_log(/event=prefork\.restarted/)
+    eventually("the end of a worker that was told to end") { !ProcessInfo.read(told)&.alive? }
+    made.wait_for_log(/event=worker\.ended pid=\d+ exited with status 0/)
+    refute_match(/unknown way/, made.log)
+  end
+
   private
 
   def contained(app = PreforkCommand::HELLO)

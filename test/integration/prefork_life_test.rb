@@ -17,20 +17,34 @@ class PreforkLifeTest < PreforkTestCase
     assert_equal 2, made.workers.size
   end
 
-  # systemctl kill does this, and so does the end of a terminal.
+  # systemctl kill does this.
   def test_signals_to_all_processes_have_an_effect_in_the_monitor_only
-    made = command(*fixed(2), pgroup: true)
-    first = made.pid
+    made = command(*fixed(2))
     before = made.workers
-    %i[USR1 TTIN TTOU].each { |name| made.signal(name, -first) }
+    %i[USR1 TTIN TTOU].each { |name| Process.kill(name, made.pid, *made.workers) }
     made.wait_for_log(/event=prefork\.status/)
     answers = load_on(made) do
-      made.signal(:HUP, -first)
+      Process.kill(:HUP, made.pid, *before)
       made.wait_for_log(/event=prefork\.restarted/)
     end
     assert_all_fine(answers)
     eventually("the end of the old workers") { (made.workers & before).empty? }
     refute_match(/worker_died/, made.log)
+  end
+
+  # As `trap 'kill 0' EXIT` in a shell script.
+  def test_an_application_that_signals_its_process_group_ends_its_worker_alone
+    made = command(*fixed(2), pgroup: true, app: <<~APP)
+      run lambda { |env|
+        Process.kill(:TERM, 0) if env["PATH_INFO"] == "/kill"
+        [200, {}, [Process.pid.to_s]]
+      }
+    APP
+    killed = made.get("/kill").body
+    made.wait_for_log(/event=worker\.ended pid=#{killed} /)
+    answers = load_on(made) { eventually("two workers") { made.status["free"] == 2 } }
+    assert_all_fine(answers)
+    refute_match(/event=prefork\.ending/, made.log)
   end
 
   def test_repeated_restart_signals_cause_one_restart

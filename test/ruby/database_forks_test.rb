@@ -9,7 +9,7 @@ module PhusionPassenger
       super
       @preloader = loaded("preloader", "databases.ru")
       @instance = forked_from(@preloader)
-      @group = serve(@instance)
+      @group = serve(@instance, refork_after: 1000)
     end
 
     def test_a_preloader_disconnects_and_an_instance_connects_mongoid_again

@@ -83,7 +83,7 @@ module PhusionPassenger
 
     # The instance serves and sends heartbeats; returns its group.
     def beating
-      serve(@instance, heartbeat_interval: INTERVAL)
+      serve(@instance, heartbeat_interval: INTERVAL, refork_after: 1000)
     end
 
     # Like `request`; skips heartbeats.

@@ -117,7 +117,22 @@ module PhusionPassenger
       assert_includes File.read("/proc/#{@instance.pid}/cmdline"), "RubyApp"
     end
 
+    # At PassengerTasksMax. Ruby 3.3 hangs once it could not make a thread.
+    def test_an_instance_that_gets_no_task_forks_no_preloader_and_continues_to_serve
+      group = serve(@instance)
+      get(group, @instance, "/no_tasks")
+      preloader = @agent.refork_from(@instance)
+      assert_nil preloader.read
+      assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
+      assert_match(/event=instance\.refork_failed/, read_some)
+    end
+
     private
+
+    # The agent asks only those that count their requests.
+    def serve(instance, refork_after: 1000, **fields)
+      super
+    end
 
     def next_frame
       @instance.read.then { |frame| [frame&.type, frame&.fields] }

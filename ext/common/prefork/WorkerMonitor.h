@@ -33,6 +33,8 @@ public:
     Snapshot freeServers() const { return workers_.freeServers(); }
     Snapshot busyServers() const { return workers_.busyServers(); }
     std::map<WorkerId, pid_t> idToPid() const { return workers_.idToPid(); }
+    /** Whether the process is a worker, also one that ends. */
+    bool isWorker(pid_t pid) const noexcept { return workers_.hasPid(pid); }
     SpareCounts counts() const noexcept { return workers_.counts(); }
     /** The number of workers that were told to end and have not ended. */
     std::size_t endingServers() const noexcept { return workers_.ending(); }

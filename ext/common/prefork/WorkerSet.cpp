@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -156,6 +157,14 @@ WorkerSet::Snapshot WorkerSet::freeServers() const {
 
 WorkerSet::Snapshot WorkerSet::busyServers() const {
     return snapshotOf(busy_);
+}
+
+bool WorkerSet::hasPid(pid_t pid) const noexcept {
+    const auto among = [pid](const PreForkWorkers &workers) {
+        return std::any_of(workers.begin(), workers.end(),
+                           [pid](const auto &entry) { return entry.second.pid == pid; });
+    };
+    return among(free_) || among(busy_) || among(ending_);
 }
 
 std::map<WorkerId, pid_t> WorkerSet::idToPid() const {

@@ -57,6 +57,8 @@ public:
     Snapshot freeServers() const;
     Snapshot busyServers() const;
     std::map<WorkerId, pid_t> idToPid() const;
+    /** Whether a worker has the pid, also one that ends. */
+    bool hasPid(pid_t pid) const noexcept;
     /** Free workers that are ready, the oldest first, at most `count`. */
     std::vector<WorkerId> oldestFree(unsigned count) const;
     /**

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,6 +17,7 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/ProcessTree.h"
 #include "base/SignalDescriptor.h"
 #include "log/Log.h"
 
@@ -28,7 +30,7 @@ Standalone::~Standalone() = default;
 
 int Standalone::run() {
     ::signal(SIGPIPE, SIG_IGN);
-    signals_ = makeSignalDescriptor({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU});
+    signals_ = makeSignalDescriptor({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGCHLD});
     sockets_ = std::make_shared<ListeningSockets>(options_.sockets);
     if (options_.earlyHints) {
         ::setenv("PASSENGER_EARLY_HINTS", "on", 1);
@@ -105,7 +107,20 @@ void Standalone::handle(int signal, pid_t sender) {
         case SIGUSR2: startSuccessor(); break;
         case SIGTTIN: preFork_->moveLimits(+1); break;
         case SIGTTOU: preFork_->moveLimits(-1); break;
+        case SIGCHLD: reapOthers(); break;
         default: stop(signal, sender);
+    }
+}
+
+/**
+ * The objects of workers and of a successor reap these. The first process of a container has other
+ * children: those that have lost their parents. So does the successor of a shell with jobs.
+ */
+void Standalone::reapOthers() {
+    for (const pid_t child : childrenOf(::getpid())) {
+        if (!preFork_->isWorker(child) && (successor_ == nullptr || successor_->pid() != child)) {
+            ::waitpid(child, nullptr, WNOHANG);
+        }
     }
 }
 

@@ -35,6 +35,7 @@ public:
 private:
     void takeSignals();
     void handle(int signal, pid_t sender);
+    void reapOthers();
     void restart();
     void workersReady();
     void startSuccessor();

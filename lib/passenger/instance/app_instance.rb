@@ -99,6 +99,7 @@ module PhusionPassenger
       @threads.await_hooks
       @step = STARTING_THREADS
       @threads.warm_up if @first.warms_up
+      @refork = Refork.new(@app, @first.threads) if @first.refork_after.positive?
       @threads.start("Passenger control") { read_control_socket }
       Heartbeat.new(@control, @first.heartbeat_interval).start(@threads.gate)
     end
@@ -155,7 +156,7 @@ module PhusionPassenger
     end
 
     def refork(frame)
-      Refork.new(@app, @threads.intake, @first.threads).start(*frame.take_descriptors(2))
+      @refork.start(@threads.intake, *frame.take_descriptors(2))
     end
 
     def drop_channels(frame)

@@ -17,34 +17,56 @@ module PhusionPassenger
     ATTEMPTS = 20
     PAUSE = 0.5
 
-    def initialize(app, intake, thread_count)
+    # Raises ThreadError if there are no threads for it. They are made now, because a failure while
+    # the instance serves would cost its requests: Ruby 3.3 then hangs (Failure).
+    def initialize(app, thread_count)
       @app = app
-      @intake = intake
       @patience, @attempts = thread_count == 1 ? [PATIENCE_OF_ONE, 1] : [PATIENCE_OF_MANY, ATTEMPTS]
+      @orders = in_thread("Passenger refork") { |order| follow(*order) }
+      @preloaders = in_thread("Passenger refork's end") { |pid| await_end(pid) }
     end
 
     # Returns at once. `socket` and `output` are the preloader's; if they end, the agent knows that
     # there is none.
-    def start(socket, output)
-      Thread.new do
-        Thread.current.name = "Passenger refork"
-        pid = fork_between_requests(socket, output)
-        Log.event("instance.refork_failed", reason: "the instance was never idle") unless pid
-        Process.detach(pid) if pid
-      rescue StandardError => e
-        Log.exception("instance.refork_failed", e)
-      ensure
-        [socket, output].each(&:close)
-      end
+    def start(intake, socket, output)
+      @orders << [intake, socket, output]
     end
 
     private
 
+    # Returns the queue of what the block gets.
+    def in_thread(name)
+      queue = Thread::Queue.new
+      Thread.new do
+        Thread.current.name = name
+        loop { yield queue.pop }
+      end
+      queue
+    end
+
+    def follow(intake, socket, output)
+      pid = fork_between_requests(intake, socket, output)
+      return @preloaders << pid if pid
+
+      Log.event("instance.refork_failed", reason: "the instance was never idle")
+    rescue StandardError => e
+      Log.exception("instance.refork_failed", e)
+    ensure
+      [socket, output].each(&:close)
+    end
+
+    # A preloader ends soon after its successor has loaded.
+    def await_end(pid)
+      Process.wait(pid)
+    rescue Errno::ECHILD
+      nil # the application has waited for it
+    end
+
     # The pid. Nil: the instance was never without a request.
-    def fork_between_requests(socket, output)
+    def fork_between_requests(intake, socket, output)
       @attempts.times do |index|
         sleep PAUSE unless index.zero?
-        pid = @intake.while_idle(@patience) { forked(socket, output) }
+        pid = intake.while_idle(@patience) { forked(socket, output) }
         return pid if pid
       end
       nil
