@@ -193,8 +193,24 @@ class AsgiEventStreamTest < IntegrationTest
                 await asyncio.sleep(0.02)
         return StreamingResponse(numbers(), media_type="text/event-stream")
 
+    whole = 0
+
+    @application.get("/whole", response_class=PlainTextResponse)
+    async def tell_whole():
+        return str(whole)
+
+    async def three(request):
+        async def parts():
+            global whole
+            for _ in range(3):
+                yield "part"
+                await asyncio.sleep(0.02)
+            whole += 1
+        return StreamingResponse(parts())
+
     application.mount("/starlette", Starlette(routes=[Route("/short", short),
-                                                      Route("/counted", counted)]))
+                                                      Route("/counted", counted),
+                                                      Route("/three", three)]))
   PYTHON
 
   serve do |made|
@@ -288,6 +304,13 @@ class AsgiEventStreamTest < IntegrationTest
     assert_equal "data: a\n\ndata: b\n\n", fastapi.get("/starlette/short").body
     raws.each(&:close)
     eventually("the end of all") { fastapi.get("/ended").body == THREADS.to_s }
+  end
+
+  def test_the_body_of_an_answer_to_head_is_not_broken_off
+    skip "the Python of this machine has no fastapi" unless STARLETTE
+    fastapi = server.client("fastapi.test")
+    assert_equal 200, fastapi.head("/starlette/three").code.to_i
+    eventually("the end of the body") { fastapi.get("/whole").body == "1" }
   end
 
   private

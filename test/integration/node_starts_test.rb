@@ -13,6 +13,15 @@ class NodeStartsTest < IntegrationTest
     const text = `${require("path").basename(__filename)} ${process.env.npm_name || ""}`.trim();
     require("http").createServer((request, response) => response.end(text)).listen(3000);
   JS
+  # Packages are where this file says.
+  PNP = <<~'JS'
+    const modules = require("module");
+    const resolve = modules._resolveFilename;
+    modules._resolveFilename = (name, ...more) => {
+        return resolve(name === "zipped" ? "path" : name, ...more);
+    };
+  JS
+  PNP_SERVER = SERVER.sub('"path"', '"zipped"')
   NPM = <<~'JS'
     const names = ["npm_package_name", "npm_package_version", "npm_lifecycle_event"];
     const text = names.map((name) => process.env[name]).join(" ");
@@ -182,6 +191,11 @@ class NodeStartsTest < IntegrationTest
           )
         },
         "fitting.test" => { "app.js" => SERVER, ".node-version" => ">=4" },
+        "pnp.test" => { "app.js" => PNP_SERVER, ".pnp.cjs" => PNP },
+        "pnp-shell.test" => {
+          "own.js" => PNP_SERVER, ".pnp.cjs" => PNP,
+          "package.json" => package(scripts: { start: "true && node own.js" })
+        },
         "later.test" => { "app.js" => LATER }, "searching.test" => { "app.js" => SEARCHING }
       }
     end
@@ -290,6 +304,11 @@ class NodeStartsTest < IntegrationTest
     assert_equal "app.js", body("unknown.test")
     line = server.log.wait_for(/event=node\.version_missing.*#{root("unknown.test")}.*/)
     assert_includes line, 'remedy="this text is not understood: write a version, such as 24,'
+  end
+
+  def test_packages_of_yarns_plug_and_play_are_found
+    assert_equal "app.js", body("pnp.test")
+    assert_equal "own.js", body("pnp-shell.test")
   end
 
   def test_a_script_that_replaces_node_options_is_named_in_the_log

@@ -31,6 +31,7 @@ class Exchange:
         self.takes_trailers = takes_trailers
         self.started = self.finished = False
         self.sent = []
+        self.dropped = []
 
     async def respond(self, status, head, first, last):
         assert isinstance(first, bytes)
@@ -43,6 +44,12 @@ class Exchange:
 
     async def send_message(self, type_, flags, status, _length, _queued, _sticky_id, head):
         self._keep(flags & layout.LAST, type_, status, head)
+
+    def begin_to_drop(self):
+        assert not self.finished
+
+    async def drop(self, last):
+        self.dropped.append(last)
 
     def _keep(self, last, *message):
         self.finished = bool(last)
@@ -82,6 +89,9 @@ class AsgiAnswerTest(unittest.TestCase):
     def test_an_answer_without_a_body_ends_with_its_head(self):
         self.assertEqual([("head", 200, HEAD, b"", "last")],
                          self.sent(START, body(b"a", True), body(b"b"), head_request=True))
+        exchange = Exchange()
+        self.sent(START, body(b"a", True), body(b"b", True), body(), exchange=exchange, head_request=True)
+        self.assertEqual([False, True], exchange.dropped)
         for status in 204, 304:
             self.assertEqual([("head", status, HEAD, b"", "last")], self.sent({**START, "status": status}, body(b"a")))
 

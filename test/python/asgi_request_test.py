@@ -24,6 +24,8 @@ def body(text=b"", more=True):
 
 
 class AsgiRequestTest(unittest.TestCase):
+    head_request = False
+
     def setUp(self):
         self.addCleanup(setattr, log, "write", log.write)
         self.lines = []
@@ -40,7 +42,7 @@ class AsgiRequestTest(unittest.TestCase):
             try:
                 if more:
                     await request.take_body(BodySource(channel, 7, 7), 0, False)
-                await asyncio.wait_for(request.run(application, {**ENVIRONMENT, **more}, False, None), 60)
+                await asyncio.wait_for(request.run(application, {**ENVIRONMENT, **more}, self.head_request, None), 60)
                 self.read_all()
             finally:
                 request.close()
@@ -201,6 +203,38 @@ class AsgiRequestTest(unittest.TestCase):
         self.answer(application)
         self.answer(application)
         self.assertEqual(["2.3", "2.3"], versions)
+
+    def dropped(self, count):
+        """Sends the head for HEAD and so many further parts of a body, as Starlette's
+        StreamingResponse. Returns the number of parts that were sent before the disconnect."""
+        self.head_request = True
+        sent = []
+
+        async def application(_scope, receive, send):
+            async def stream():
+                await send(START)
+                for number in range(count):
+                    await send(body(b"a"))
+                    sent.append(number)
+                    await asyncio.sleep(0)
+                await send(body(b"", False))
+
+            await receive()
+            streaming = asyncio.ensure_future(stream())
+            self.assertEqual(DISCONNECT, await receive())
+            streaming.cancel()
+
+        self.assertEqual(([layout.RESPONSE], b""), self.answer(application))
+        self.assertEqual([], self.lines)
+        return len(sent)
+
+    def test_a_body_that_goes_nowhere_is_not_broken_off(self):
+        self.assertEqual(100, self.dropped(100))
+
+    def test_an_endless_body_that_goes_nowhere_is_broken_off(self):
+        self.addCleanup(setattr, asgi, "_DROPS_FOR", asgi._DROPS_FOR)
+        asgi._DROPS_FOR = 0.05
+        self.assertLess(self.dropped(10 ** 9), 10 ** 9)
 
     def leaves_and_then(self, error=None, message=None):
         """The log after a request whose client leaves, and whose application then does this."""

@@ -333,6 +333,29 @@ class WebSocketTest(unittest.TestCase):
 
         self.converse(application, talk, COMPRESSED)
 
+    def test_reads_are_small_only_where_bytes_are_compressed(self):
+        sizes = []
+        read = asyncio.StreamReader.read
+
+        def noted(reader, size):
+            sizes.append(size)
+            return read(reader, size)
+
+        async def application(_scope, receive, send):
+            await receive()
+            await send({"type": "websocket.accept"})
+            self.assertEqual(b"hello", (await receive())["bytes"])
+
+        async def talk(loop, client):
+            await loop.sock_sendall(client, MESSAGE)
+            client.shutdown(socket.SHUT_WR)
+
+        for environment, size in (ENVIRONMENT, 65536), (COMPRESSED, 4096):
+            sizes.clear()
+            with mock.patch.object(asyncio.StreamReader, "read", noted):
+                self.converse(application, talk, environment)
+            self.assertEqual(size, sizes[0])
+
     def test_a_message_that_is_too_large_for_memory_is_refused(self):
         large = {"bytes": (2, bytes(60_000_000)), "text": (1, b"x" * 5_000_000 + "\U0001F600".encode())}
         for name, (kind, message) in large.items():

@@ -64,6 +64,16 @@ module PhusionPassenger
       end
     end
 
+    # The spawn server and a login shell have taken their time already.
+    def test_the_time_for_the_start_ends_at_the_agents_deadline
+      commands = [{ app_type: "node" }, { app_type: "", start_command: "exec sleep 4715" }]
+      commands.each do |command|
+        now = Process.clock_gettime(Process::CLOCK_MONOTONIC, :millisecond)
+        instance = begun({ start_timeout: 3600, start_deadline: now + 1000, **command })
+        assert_match(/ after PassengerStartTimeout, 3600 seconds/, instance.read_until(52).last.fields[2])
+      end
+    end
+
     def test_an_instance_that_is_ended_before_it_listens_reports_no_failure
       ends = [->(one) { finish(one) }, ->(one) { Process.kill("TERM", one.pid) },
               ->(one) { one.control.io.shutdown(Socket::SHUT_WR) }]
@@ -217,11 +227,15 @@ module PhusionPassenger
     end
 
     # An instance that loads an application for ever.
-    def waiting
+    def begun(more)
       _, instance = @agent.start("bridge", ruby: AGENT)
       assert_equal 48, instance.read.type
-      more = { app_type: "node", start_timeout: 60, spawn_dir: Dir.tmpdir }
-      instance.control.write(49, *options("waits.js", more).flatten)
+      instance.control.write(49, *options("waits.js", { spawn_dir: Dir.tmpdir, **more }).flatten)
+      instance
+    end
+
+    def waiting
+      instance = begun({ app_type: "node", start_timeout: 60 })
       steps = []
       steps << instance.read.fields until steps.last&.first(2) == ["application listens", "begin"]
       # It has a listener for SIGTERM.

@@ -160,9 +160,25 @@ void runWords(AppCommand &command, const std::vector<std::string> &words, Variab
     command.arguments.insert(command.arguments.end(), node + 1, words.end());
 }
 
+/** What Node loads before the application, as its arguments. Yarn's Plug'n'Play has files in place of
+ *  node_modules. */
+std::vector<std::string> loadedFirst(const std::string &loader, const std::string &folder,
+                                     const std::string &nodeOptions) {
+    std::vector<std::string> arguments{"--require", loader};
+    if (nodeOptions.find(".pnp.cjs") != std::string::npos) {
+        return arguments;
+    }
+    for (const auto &[option, name] :
+         {std::pair{"--require", "/.pnp.cjs"}, std::pair{"--experimental-loader", "/.pnp.loader.mjs"}}) {
+        if (const std::string file = folder + name; ::access(file.c_str(), R_OK) == 0) {
+            arguments.insert(arguments.end(), {option, file});
+        }
+    }
+    return arguments;
+}
+
 /** @param named the program is the PassengerNodejs */
-void runByShell(AppCommand &command, const std::string &script, const std::string &loader, bool named,
-                Variables &variables) {
+void runByShell(AppCommand &command, const std::string &script, bool named, Variables &variables) {
     // The shell would find another Node, or none.
     if (const int error = errorOf(command.program, variables["PATH"]); named && error != 0) {
         throw IOException(
@@ -170,17 +186,20 @@ void runByShell(AppCommand &command, const std::string &script, const std::strin
                         "directive for the Node that is found without it",
                         command.program, std::strerror(error)));
     }
+    std::string &nodeOptions = variables["NODE_OPTIONS"];
+    for (const std::string &argument : command.arguments) {
+        nodeOptions += nodeOptions.empty() ? "" : " ";
+        nodeOptions += argument.starts_with("--") ? argument : "\"" + argument + "\"";
+    }
     command.program = "/bin/sh";
     command.arguments = {"-c", script};
-    std::string &nodeOptions = variables["NODE_OPTIONS"];
-    nodeOptions += (nodeOptions.empty() ? "--require \"" : " --require \"") + loader + "\"";
 }
 
 /** @param loader is loaded before the application */
 void startNode(AppCommand &command, const Variables &options, const std::string &loader, Variables &variables) {
     const std::string folder = optionNamed("app_root", options, ".");
     chooseNode(command, options, folder, variables);
-    command.arguments = {"--require", loader};
+    command.arguments = loadedFirst(loader, folder, optionNamed("NODE_OPTIONS", variables));
     const std::string file = startupFileOf(options);
     if (file != NodePackage::FILE) {
         command.arguments.push_back(file);
@@ -212,7 +231,7 @@ void startNode(AppCommand &command, const Variables &options, const std::string 
     if (const std::vector<std::string> words = wordsOf(script); !words.empty()) {
         runWords(command, words, variables);
     } else {
-        runByShell(command, script, loader, optionNamed("nodejs", options, USUAL_NODE) != USUAL_NODE, variables);
+        runByShell(command, script, optionNamed("nodejs", options, USUAL_NODE) != USUAL_NODE, variables);
     }
 }
 

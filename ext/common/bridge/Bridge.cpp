@@ -38,9 +38,23 @@ constexpr const char *LISTENING = "application listens";
 
 constexpr auto FOREVER = std::chrono::hours(24 * 365);
 
+/** The agent's deadline of the start, in milliseconds of CLOCK_MONOTONIC. */
+constexpr const char *START_DEADLINE = "start_deadline";
+
+milliseconds startTimeout(const Application::Options &options) {
+    return std::chrono::seconds(std::stoul(options.at("start_timeout")));
+}
+
+/** During an upgrade an older agent names no deadline. */
+void completeDeadline(Application::Options &options) {
+    const auto deadline = deadlineIn(startTimeout(options)).time_since_epoch();
+    options.try_emplace(START_DEADLINE, std::to_string(std::chrono::duration_cast<milliseconds>(deadline).count()));
+}
+
 /** The bridge gives up sooner than the agent, because the bridge's report says more. */
-milliseconds timeToStart(milliseconds startTimeout) {
-    return startTimeout - std::min<milliseconds>(500ms, startTimeout / 4);
+steady_clock::time_point deadlineOf(const Application::Options &options) {
+    return steady_clock::time_point(milliseconds(std::stoll(options.at(START_DEADLINE)))) -
+           std::min<milliseconds>(500ms, startTimeout(options) / 4);
 }
 
 /** Runs a step of the start, and reports it to the agent. */
@@ -113,8 +127,7 @@ void confineTo(const AppAddress &address, const Application::Options &options) {
 /** Nothing: the agent no longer wants the application. */
 std::optional<Application> start(ControlSocket &control, const Application::Options &options,
                                  const std::string &library) {
-    const auto timeout = std::chrono::seconds(std::stoul(options.at("start_timeout")));
-    const auto deadline = deadlineIn(timeToStart(timeout));
+    const auto deadline = deadlineOf(options);
     std::optional<Application> application;
     step(control, COMMAND_STARTED, [&] {
         application.emplace(options, library);
@@ -186,7 +199,8 @@ int begin(ControlSocket &control, const std::string &program) {
     if (!load) {
         return EXIT_SUCCESS;
     }
-    const Application::Options options = load->map(0);
+    Application::Options options = load->map(0);
+    completeDeadline(options);
     EventLog::setApplication(options.at("app_group_name"));
     checkVersion(options);
     step(control, WORKING_DIRECTORY, [&] {

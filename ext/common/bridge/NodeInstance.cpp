@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <exception>
@@ -37,8 +36,6 @@ constexpr int OPTIONS = 4;
 constexpr const char *NATIVE_CODE = "native_code";
 constexpr const char *BRIDGE = "bridge";
 constexpr const char *SHOWN_COMMAND = "shown_command";
-/** Milliseconds of CLOCK_MONOTONIC. */
-constexpr const char *LOADED_AT = "loaded_at";
 
 constexpr const char *DEFAULT_HOST = "127.0.0.1";
 
@@ -135,8 +132,6 @@ void become(const Options &options, int control, const std::string &program) {
         all[NATIVE_CODE] = nativeCodeOf(program);
         all[BRIDGE] = program;
         all[SHOWN_COMMAND] = command.text();
-        const auto now = std::chrono::steady_clock::now().time_since_epoch();
-        all[LOADED_AT] = std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
         file = fileWith(encoded(all));
     } catch (const std::exception &error) {
         throw StartFailure(error.what());

@@ -351,6 +351,8 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
         Rights::ofThisProcess().prepareSpawnDir(settings.spawnDir);
         options["spawn_dir"] = settings.spawnDir;
         options["seccomp"] = text(settings.seccomp);
+        const auto deadline = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_.time_since_epoch());
+        options["start_deadline"] = std::to_string(deadline.count());
     }
     process.control.send(Frame::of(FrameType::LOAD, options), deadline_);
     const Frame answer = receive(process.control);

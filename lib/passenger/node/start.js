@@ -178,12 +178,12 @@ class Start {
             };
         }
         const limit = Number(this._options.start_timeout) * 1000;
-        const spent = Number(process.hrtime.bigint() / 1000000n) - Number(this._options.loaded_at);
+        const left = Number(this._options.start_deadline) - Number(process.hrtime.bigint() / 1000000n);
         this._limit = setTimeout(() => {
             this._fail("", `${this._place()} runs, but nothing listens on ${host} port ${port} (PORT) or ` +
                 `${this.path} after PassengerStartTimeout, ${limit / 1000} seconds${exported.reason()}\n${REMEDY}`, "");
             process.reallyExit(1);
-        }, Math.min(Math.max(limit - Math.min(500, limit / 4) - spent, 1), LONGEST_TIMER)).unref();
+        }, Math.min(Math.max(left - Math.min(500, limit / 4), 1), LONGEST_TIMER)).unref();
     }
 
     _place() {

@@ -48,6 +48,7 @@ class AppCommandTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAScriptFindsTheProgramsOfFoldersAboveThatOthersCannotChange);
     CPPUNIT_TEST(testTheEnvironmentHasTheWorkingDirectoryAndNothingOfALoginShellsOwn);
     CPPUNIT_TEST(testAnyOtherScriptIsTheShells);
+    CPPUNIT_TEST(testTheFilesOfYarnsPlugAndPlayAreLoaded);
     CPPUNIT_TEST(testAMissingNodeIsNamedAlsoWhereAShellRunsTheScript);
     CPPUNIT_TEST(testAPackageThatCannotBeReadIsNamed);
     CPPUNIT_TEST_SUITE_END();
@@ -117,6 +118,26 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(script, std::string("/bin/sh"), withScript(script).program);
             CPPUNIT_ASSERT_MESSAGE(script, !startsNode_);
         }
+    }
+
+    void testTheFilesOfYarnsPlugAndPlayAreLoaded() {
+        const std::string loader = "--require /library/node/node_loader.js";
+        const PackageFolder folder(R"({"scripts": {"start": "true && node app.js"}})");
+        std::map<std::string, std::string> options{{"app_type", "node"}, {"app_root", folder.path()}};
+        CPPUNIT_ASSERT_EQUAL("node " + loader + " app.js", from(options).text());
+        std::ofstream(folder.path() + "/.pnp.cjs") << "";
+        const std::string both = loader + " --require " + folder.path() + "/.pnp.cjs";
+        CPPUNIT_ASSERT_EQUAL("node " + both + " app.js", from(options).text());
+        std::ofstream(folder.path() + "/.pnp.loader.mjs") << "";
+        CPPUNIT_ASSERT_EQUAL("node " + both + " --experimental-loader " + folder.path() + "/.pnp.loader.mjs app.js",
+                             from(options).text());
+        options["startup_file"] = "package.json";
+        CPPUNIT_ASSERT(sets(from(options), R"(NODE_OPTIONS=--require "/library/node/node_loader.js" --require ")" +
+                                               folder.path() + R"(/.pnp.cjs" --experimental-loader ")" + folder.path() +
+                                               R"(/.pnp.loader.mjs")"));
+        options["env:NODE_OPTIONS"] = "--require /shop/.pnp.cjs";
+        CPPUNIT_ASSERT(
+            sets(from(options), R"(NODE_OPTIONS=--require /shop/.pnp.cjs --require "/library/node/node_loader.js")"));
     }
 
     void testAMissingNodeIsNamedAlsoWhereAShellRunsTheScript() {

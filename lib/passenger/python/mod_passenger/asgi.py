@@ -15,6 +15,8 @@ _CONTINUE = 100
 _LOOK = 1
 # After so many looks without a message of it in between it is told that no body comes.
 _SILENT_LOOKS = 60
+# Seconds until an application whose body goes nowhere is told that its client has left.
+_DROPS_FOR = 60
 _ERROR = b"Internal Server Error"
 
 
@@ -38,6 +40,9 @@ class HttpRequest:
         self.transferable = self.stream_transferable = False
         # The rest of the answer, if it goes to the client's own socket.
         self.stream = None
+        # The answer is over, as that to a HEAD request, and the application still sends its body.
+        self._drops_until = None
+        self._dropped = asyncio.Event()
         # Called with this object when the exchange is over, but the answer goes on.
         self.handed_over = None
         self.takes_trailers = False
@@ -140,7 +145,20 @@ class HttpRequest:
         if self.finished and self.stream is not None:
             await self.stream.closed()
             self._gone = not self.stream.ended
+        elif self.finished and self._drops_until is not None:
+            await self._await_dropped()
         return {"type": "http.disconnect"}
+
+    def begin_to_drop(self):
+        self._drops_until = self.loop.time() + _DROPS_FOR
+
+    async def drop(self, last):
+        """The application has sent a message after the end."""
+        if self._drops_until is not None:
+            if last:
+                self._dropped.set()
+            # An endless body must not keep the loop from other requests.
+            await asyncio.sleep(0)
 
     async def left(self):
         """Waits until the client has left: True. False: the answer has ended before."""
@@ -330,6 +348,13 @@ class HttpRequest:
             looks = looks + 1 if self._sent == sent and not self._writing.locked() else 0
             sent = self._sent
         return False
+
+    async def _await_dropped(self):
+        """Frameworks break a body off at a disconnect, as if its client had left."""
+        try:
+            await asyncio.wait_for(self._dropped.wait(), self._drops_until - self.loop.time())
+        except asyncio.TimeoutError:
+            pass
 
     def _stop_reading(self):
         if self._reading is not None:

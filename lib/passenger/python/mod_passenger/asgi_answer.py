@@ -28,6 +28,7 @@ class AsgiAnswer:
         kind = message["type"]
         if self._exchange.finished and self._exchange.stream is None:
             # After the end, as after a disconnect, messages have no effect.
+            await self._exchange.drop(kind == "http.response.body" and not message.get("more_body", False))
             return
         if kind == "http.response.start":
             if self._head is not None:
@@ -62,6 +63,8 @@ class AsgiAnswer:
             return
         if self._head_request or self._status in (204, 304):
             # Whatever body follows is none of the client's.
+            if not last:
+                exchange.begin_to_drop()
             await exchange.respond(self._status, self._head, b"", True)
         elif not (exchange.started or last) and self._is_for_stream():
             exchange.stream = EventStream(exchange, self._head, body)

@@ -16,8 +16,9 @@ from .header_lines import header_lines
 from .scope import scope_of
 from .transfer import has_room, stream_pair, transferred
 
-# Compressed bytes become up to 1,032 times as many.
-_PIECE = 4096
+# Bytes of one read. Compressed ones become up to 1,032 times as many.
+_PIECE = 65536
+_COMPRESSED_PIECE = 4096
 # Bytes in memory of a message, or of all messages that wait for the application. Beyond it a
 # message is refused, and the client waits.
 _MOST = 16 * 1024 * 1024
@@ -74,6 +75,7 @@ class WebSocketRequest:
         self._running = None
         self._reader = self._writer = self._output = None
         self._writing = asyncio.Lock()
+        self._piece = _PIECE
         self._closed = False
         self._failed = False
         # The application has called sys.exit().
@@ -211,7 +213,8 @@ class WebSocketRequest:
         from wsproto.events import AcceptConnection
         from wsproto.extensions import PerMessageDeflate
 
-        event = AcceptConnection(subprotocol=message.get("subprotocol"), extensions=[PerMessageDeflate()],
+        compression = PerMessageDeflate()
+        event = AcceptConnection(subprotocol=message.get("subprotocol"), extensions=[compression],
                                  extra_headers=list(message.get("headers", ())))
         try:
             answer = self._protocol.send(event)
@@ -219,6 +222,8 @@ class WebSocketRequest:
             # A malformed offer of the client is declined (RFC 7692, section 5.1).
             event.extensions.clear()
             answer = self._protocol.send(event)
+        if compression.enabled():
+            self._piece = _COMPRESSED_PIECE
         lines = answer.split(b"\r\n")[1:]
         head = header_lines(tuple(line.split(b": ", 1)) for line in lines if line)
         if not has_room():
@@ -251,7 +256,7 @@ class WebSocketRequest:
         try:
             while True:
                 watch.heard()
-                data = await self._reader.read(_PIECE)
+                data = await self._reader.read(self._piece)
                 self._protocol.receive_data(data or None)
                 closing = await self._take_events()
                 if closing or not data:
