@@ -131,6 +131,17 @@ class CommandOrdersTest < IntegrationTest
     assert_refused others, owner
   end
 
+  # Balancers send no request, so that the next pool process would not learn the owner.
+  def test_an_owner_ends_a_drain_after_a_crash
+    needs_root("applications of several users")
+    owner = MadeUsers["blog"].name
+    succeed(CONFIG, "drain", root("blog"), as: owner)
+    kill_pool_process
+    assert_fails 1, /no application/i, CONFIG, "undrain", root("blog"), as: MadeUsers["shop"].name
+    succeed(CONFIG, "undrain", root("blog"), as: owner)
+    refute app("blog")&.fetch("draining")
+  end
+
   def test_a_stranger_sees_and_orders_nothing
     needs_root("to be another user")
     stranger = MadeUsers["stranger"].name
