@@ -263,6 +263,30 @@ class PauseTest < IntegrationTest
     end
   end
 
+  def test_a_pause_waits_for_the_next_pool_process_of_an_agent_of_before_a_reload
+    needs_root("to have applications of another user")
+    with_server(two_apps) do |server|
+      path = fifo
+      slow = Thread.new { server.client("blog.test").get("/wait?fifo=#{path}") }
+      eventually("the request in work") { app("blog")&.dig("instances", 0, "sessions") == 1 }
+      watchdog, pool = %w[watchdog pool].map do |name|
+        server.tree.matching(/passenger-agent #{name}/).first.pid
+      end
+      server.graceful { |one| one.set("PassengerDefaultUser", TestEnvironment.web_user) }
+      server.log.wait_for(/event=agent\.replaced/)
+      assert_status 200, server.client("blog.test").get("/")
+      Process.kill(:STOP, watchdog)
+      Process.kill(:KILL, pool)
+      paused = Thread.new { command(CONFIG, "pause", root("blog")) }
+      paused.join(2)
+      Process.kill(:CONT, watchdog)
+      assert_equal ["", 0], paused.value.drop(1)
+      resume("blog")
+      release(path)
+      assert_status 200, slow.value
+    end
+  end
+
   # The agent knows the application only by its drain, and so cannot pause it.
   def test_an_agent_of_before_a_reload_that_has_forgotten_an_application_fails_no_pause
     needs_root("to have applications of another user")
