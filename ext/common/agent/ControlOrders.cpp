@@ -301,17 +301,20 @@ bool ControlOrders::owns(const Asker &asker, const std::string &name) const {
     return isMaster(asker) || ownerOf(name) == asker.uid;
 }
 
-/** An application that this pool process has not started has an owner only while it drains. */
+/** Of an application that this pool process has not started, the owner is known by instances that
+ *  an earlier one has left, or by a drain. */
 std::optional<uid_t> ControlOrders::ownerOf(const std::string &name) const {
     if (const auto user = parts_.resources.appUsers.of(name)) {
         return user->switches() ? std::optional(user->uid) : std::nullopt;
     }
-    return drains_.ownerOf(name);
+    const auto orphan = std::ranges::find(orphans_, name, &OrphanSnapshot::app);
+    return orphan != orphans_.end() && orphan->user ? orphan->user : drains_.ownerOf(name);
 }
 
 /** @throws IOException if the asker may not order anything about the application. An asker that may
  *  not know whether there is such an application learns nothing about that, either. */
-void ControlOrders::demand(const Asker &asker, const std::string &name) const {
+void ControlOrders::demand(const Asker &asker, const std::string &name) {
+    applications();
     if (!owns(asker, name)) {
         refuseUnknown(name);
     }

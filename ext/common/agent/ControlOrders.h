@@ -99,7 +99,7 @@ private:
     std::vector<RequestStatus> requestsOf(const std::string &name, bool queries) const;
     bool owns(const Asker &asker, const std::string &name) const;
     std::optional<uid_t> ownerOf(const std::string &name) const;
-    void demand(const Asker &asker, const std::string &name) const;
+    void demand(const Asker &asker, const std::string &name);
     void carryOut(const Asker &asker, const std::string &name, const std::function<bool()> &order);
 
     const Parts parts_;
