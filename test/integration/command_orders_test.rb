@@ -131,6 +131,30 @@ class CommandOrdersTest < IntegrationTest
     assert_refused others, owner
   end
 
+  # Balancers send no request, so that the next pool process would not learn the owner.
+  def test_an_owner_ends_a_drain_after_a_crash
+    needs_root("applications of several users")
+    owner = MadeUsers["blog"].name
+    succeed(CONFIG, "drain", root("blog"), as: owner)
+    kill_pool_process
+    assert_fails 1, /no application/i, CONFIG, "undrain", root("blog"), as: MadeUsers["shop"].name
+    succeed(CONFIG, "undrain", root("blog"), as: owner)
+    refute app("blog")&.fetch("draining")
+  end
+
+  # A deployment of an application that few use.
+  def test_an_owner_restarts_the_own_application_after_a_crash
+    needs_root("applications of several users")
+    name = app("blog")["name"]
+    deploy("blog", "after a crash")
+    kill_pool_process
+    assert_equal [root("shop")], (apps(as: MadeUsers["shop"].name).map { |app| app["root"] })
+    assert_fails 1, /no application/i, CONFIG, "restart-app", "--name", name,
+                 as: MadeUsers["stranger"].name
+    succeed(CONFIG, "restart-app", root("blog"), as: MadeUsers["blog"].name)
+    eventually("the new code") { client("blog.test").get("/").body == "after a crash" }
+  end
+
   def test_a_stranger_sees_and_orders_nothing
     needs_root("to be another user")
     stranger = MadeUsers["stranger"].name

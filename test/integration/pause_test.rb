@@ -2,6 +2,7 @@
 
 require_relative "support/command_runner"
 require_relative "support/integration_test"
+require_relative "support/module_copy"
 
 # passenger-config pause and resume: requests wait, and none is lost.
 class PauseTest < IntegrationTest
@@ -217,6 +218,29 @@ class PauseTest < IntegrationTest
     end
   end
 
+  # A module that an upgrade brings does not know the state that the one of before has left.
+  def test_drains_and_pauses_pass_to_a_module_that_does_not_know_the_agent
+    copy = ModuleCopy.new(SampleApps.new_folder)
+    made = two_apps
+    made.passenger_module = copy.path
+    with_server(made) do |server|
+      %w[blog shop].each { |name| assert_status 200, server.client("#{name}.test").get("/") }
+      succeed(CONFIG, "drain", root("shop"))
+      pause("blog", "--limit=300")
+      copy.replace(File.binread(copy.path)[%r{mod_passenger/agent/\d+}])
+      server.graceful
+      assert_equal [503, 503], health(server)
+      resume("blog")
+      succeed(CONFIG, "undrain", root("shop"))
+      server.graceful
+      assert_equal [200, 200], health(server)
+      # What was kept at an earlier reload is not in force any more.
+      server.graceful { |one| one.set("PassengerStatThrottleRate", 5) }
+      Process.kill(:KILL, server.tree.matching(/passenger-agent anchor/).first.pid)
+      eventually("another agent") { health(server) == [200, 200] }
+    end
+  end
+
   # Requests of the old agent's children are in its queue.
   def test_an_agent_of_before_a_reload_pauses_and_resumes_too
     needs_root("to have applications of another user")
@@ -236,6 +260,30 @@ class PauseTest < IntegrationTest
       assert_nil answer.join(0.5), "the request waits"
       resume("blog")
       assert_status 200, answer.value
+    end
+  end
+
+  def test_a_pause_waits_for_the_next_pool_process_of_an_agent_of_before_a_reload
+    needs_root("to have applications of another user")
+    with_server(two_apps) do |server|
+      path = fifo
+      slow = Thread.new { server.client("blog.test").get("/wait?fifo=#{path}") }
+      eventually("the request in work") { app("blog")&.dig("instances", 0, "sessions") == 1 }
+      watchdog, pool = %w[watchdog pool].map do |name|
+        server.tree.matching(/passenger-agent #{name}/).first.pid
+      end
+      server.graceful { |one| one.set("PassengerDefaultUser", TestEnvironment.web_user) }
+      server.log.wait_for(/event=agent\.replaced/)
+      assert_status 200, server.client("blog.test").get("/")
+      Process.kill(:STOP, watchdog)
+      Process.kill(:KILL, pool)
+      paused = Thread.new { command(CONFIG, "pause", root("blog")) }
+      paused.join(2)
+      Process.kill(:CONT, watchdog)
+      assert_equal ["", 0], paused.value.drop(1)
+      resume("blog")
+      release(path)
+      assert_status 200, slow.value
     end
   end
 

@@ -5,20 +5,18 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "agent/AppName.h"
 #include "base/Exceptions.h"
 #include "base/Json.h"
-#include "base/Split.h"
 #include "control/ControlVerbs.h"
 #include "io/ReportFrame.h"
 #include "log/Log.h"
 #include "log/RecentEvents.h"
-#include "pool/DescriptorStore.h"
 #include "pool/QueuePauses.h"
 #include "rights/Rights.h"
 
@@ -45,10 +43,6 @@ constexpr std::uint64_t LONGEST_PAUSE = std::chrono::seconds(QueuePauses::LONGES
 constexpr std::size_t MOST_REQUESTS = 500;
 constexpr std::uint64_t MOST_WEIGHT = 100;
 constexpr std::size_t LONGEST_QUESTION = 4096;
-/** The first line for the next pool process tells whether the whole server drains. Names of
- *  applications follow. */
-constexpr const char *ALL = "all";
-constexpr const char *SOME = "some";
 
 /** Whether the asker may order anything. */
 bool isMaster(const Asker &asker) {
@@ -71,13 +65,7 @@ Frame done() {
 
 }  // namespace
 
-ControlOrders::ControlOrders(Parts parts, const std::string &drains) : parts_(std::move(parts)) {
-    const std::vector<std::string> lines = split(drains, '\n');
-    if (!lines.empty()) {
-        allDrain_ = lines.front() == ALL;
-        draining_.insert(lines.begin() + 1, lines.end());
-    }
-}
+ControlOrders::ControlOrders(Parts parts, const std::string &drains) : parts_(std::move(parts)), drains_(drains) {}
 
 Frame ControlOrders::answer(const Asker &asker, const Frame &order) {
     if (order.type != FrameType::ORDER) {
@@ -88,7 +76,7 @@ Frame ControlOrders::answer(const Asker &asker, const Frame &order) {
         return status(asker, storedName(order.field(1)), order.fields.size() > 2 ? order.field(2) : "");
     }
     if (asker.isHttpd && verb == ControlVerb::KEPT) {
-        return Frame(FrameType::ORDER_DONE, {drainsNote(), parts_.pool.pausesNote()});
+        return Frame(FrameType::ORDER_DONE, {drains_.note(), parts_.pool.pausesNote()});
     }
     if (asker.isHttpd) {
         throw IOException("a child of httpd may ask for the status only");
@@ -167,6 +155,9 @@ void ControlOrders::tick() {
         names.insert(group.name);
     }
     std::erase_if(known_, [&names](const auto &entry) { return !names.contains(entry.first); });
+    if (drains_.noteOwners([this](const std::string &name) { return ownerOf(name); })) {
+        parts_.keepDrains(drains_.note());
+    }
     parts_.resources.keepApps([&names](const std::string &name) { return names.contains(name); });
 }
 
@@ -214,15 +205,13 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
     if (!health && !status.apps.empty()) {
         parts_.pool.refreshFigures(ASKED_FIGURES);
     }
-    if (asker.isHttpd || isMaster(asker)) {
-        for (AppStatus &left : unknownToPool(groups)) {
-            if (name.empty() || name == left.name) {
-                status.apps.push_back(std::move(left));
-            }
+    for (AppStatus &left : unknownToPool(groups)) {
+        if ((name.empty() || name == left.name) && (asker.isHttpd || owns(asker, left.name))) {
+            status.apps.push_back(std::move(left));
         }
     }
     status.now = secondsSinceEpoch(now);
-    status.draining = allDrain_;
+    status.draining = drains_.all();
     const bool serves = !name.empty() && !status.apps.empty() && !status.apps.front().instances.empty();
     status.warmingUp = server_.warmingUp && !serves;
     return answers_.answer(limitedUser(asker), toJson(status));
@@ -232,7 +221,7 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
  *  next request. Orders about them are possible. */
 std::vector<AppStatus> ControlOrders::unknownToPool(const Applications &groups) const {
     std::map<std::string, AppStatus> unknown;
-    for (const std::string &name : draining_) {
+    for (const auto &[name, owner] : drains_.apps()) {
         unknown[name];
     }
     for (const auto &[name, left] : parts_.pool.pauses()) {
@@ -257,7 +246,7 @@ std::vector<AppStatus> ControlOrders::unknownToPool(const Applications &groups) 
         app.root = parts.root();
         app.environment = parts.environment();
         app.state = nameOf(app.queue.pausedFor > 0 ? GroupState::PAUSED : GroupState::DOWN);
-        app.draining = allDrain_ || draining_.contains(name);
+        app.draining = drains_.contains(name);
         all.push_back(std::move(app));
     }
     return all;
@@ -274,7 +263,7 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
         status.windows = known.history.windows(now);
         status.points = known.history.points(now, detail == Detail::WHOLE ? QUARTER_OF_AN_HOUR : HOUR);
     }
-    status.draining = allDrain_ || draining_.contains(group.name);
+    status.draining = drains_.contains(group.name);
     const CgroupEvents limited = parts_.resources.groups.eventsOf(group.name);
     status.counters.memoryKills = limited.memoryKills;
     status.counters.memoryReached = limited.memoryReached;
@@ -308,18 +297,24 @@ std::vector<RequestStatus> ControlOrders::requestsOf(const std::string &name, bo
     return requests;
 }
 
-/** An application that this pool process has not started has no owner but the masters. */
 bool ControlOrders::owns(const Asker &asker, const std::string &name) const {
-    if (isMaster(asker)) {
-        return true;
+    return isMaster(asker) || ownerOf(name) == asker.uid;
+}
+
+/** Of an application that this pool process has not started, the owner is known by instances that
+ *  an earlier one has left, or by a drain. */
+std::optional<uid_t> ControlOrders::ownerOf(const std::string &name) const {
+    if (const auto user = parts_.resources.appUsers.of(name)) {
+        return user->switches() ? std::optional(user->uid) : std::nullopt;
     }
-    const auto user = parts_.resources.appUsers.of(name);
-    return user && user->switches() && user->uid == asker.uid;
+    const auto orphan = std::ranges::find(orphans_, name, &OrphanSnapshot::app);
+    return orphan != orphans_.end() && orphan->user ? orphan->user : drains_.ownerOf(name);
 }
 
 /** @throws IOException if the asker may not order anything about the application. An asker that may
  *  not know whether there is such an application learns nothing about that, either. */
-void ControlOrders::demand(const Asker &asker, const std::string &name) const {
+void ControlOrders::demand(const Asker &asker, const std::string &name) {
+    applications();
     if (!owns(asker, name)) {
         refuseUnknown(name);
     }
@@ -368,7 +363,7 @@ Frame ControlOrders::restart(const Asker &asker, const std::string &name) {
     // know yet. One that only drains or is paused has no instance: its next request starts the new
     // version.
     carryOut(asker, name, [&] {
-        return parts_.pool.restart(name) || draining_.contains(name) || parts_.pool.pauses().contains(name);
+        return parts_.pool.restart(name) || drains_.apps().contains(name) || parts_.pool.pauses().contains(name);
     });
     // Each question about files that hang could leave another process behind. An owner could do
     // that at will, and a script of root orders a restart of each application.
@@ -420,28 +415,21 @@ Frame ControlOrders::drain(const Asker &asker, const std::string &name, bool dra
             throw IOException("only root and the agent's own user may drain the whole server");
         }
         // An application that its owner has drained is not for others to send requests to.
-        changed = std::exchange(allDrain_, drains) != drains;
+        changed = drains_.drainAll(drains);
     } else {
         demand(asker, name);
-        if (!drains && allDrain_) {
+        if (!drains && drains_.all()) {
             throw IOException(
                 "the whole server drains, with all its applications: `passenger-config undrain --all` ends that");
         }
-        if (drains && !draining_.contains(name)) {
-            DescriptorStore::demandRoom(drainsNote(), name);
-        }
-        changed = drains ? draining_.insert(name).second : draining_.erase(name) > 0;
+        changed = drains ? drains_.begin(name, ownerOf(name), limitedUser(asker)) : drains_.end(name);
     }
     if (!changed) {
         return done();
     }
-    parts_.keepDrains(drainsNote());
+    parts_.keepDrains(drains_.note());
     Log::notice("event={} app=\"{}\" uid={}", drains ? "health.drained" : "health.undrained", name, asker.uid);
     return done();
-}
-
-std::string ControlOrders::drainsNote() const {
-    return fmt::format("{}\n{}", allDrain_ ? ALL : SOME, fmt::join(draining_, "\n"));
 }
 
 /** Each user has own questions. All users share the places for them: one that is forgotten begins

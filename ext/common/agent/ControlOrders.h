@@ -6,11 +6,12 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/ControlService.h"
+#include "agent/Drains.h"
 #include "agent/KeptAnswers.h"
 #include "control/ServerStatus.h"
 #include "io/Frame.h"
@@ -97,16 +98,14 @@ private:
     std::vector<AppStatus> unknownToPool(const Applications &groups) const;
     std::vector<RequestStatus> requestsOf(const std::string &name, bool queries) const;
     bool owns(const Asker &asker, const std::string &name) const;
-    void demand(const Asker &asker, const std::string &name) const;
+    std::optional<uid_t> ownerOf(const std::string &name) const;
+    void demand(const Asker &asker, const std::string &name);
     void carryOut(const Asker &asker, const std::string &name, const std::function<bool()> &order);
-    std::string drainsNote() const;
 
     const Parts parts_;
     KeptAnswers answers_;
     std::map<std::string, Known> known_;
-    /** The names of applications that drain. */
-    std::set<std::string> draining_;
-    bool allDrain_ = false;
+    Drains drains_;
     /** What balancers were told. */
     SmoothWeights weights_;
     /** The last snapshot, for askers that come soon after each other. */

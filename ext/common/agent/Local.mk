@@ -8,6 +8,7 @@ libpassenger_agent_la_SOURCES = \
     %D%/ControlService.cpp \
     %D%/DescriptorLog.cpp \
     %D%/DescriptorStoreClient.cpp \
+    %D%/Drains.cpp \
     %D%/EndableThread.cpp \
     %D%/EventCommand.cpp \
     %D%/EventInbox.cpp \

@@ -87,7 +87,8 @@ unsigned waitUntilNone(const Arguments &arguments, AgentConnection &agent, std::
         for (const AppStatus &app : selectApps(arguments, others.value_or(std::vector<AppStatus>()))) {
             left += count(app, TellingAgent::EARLIER);
         }
-        // The next pool process does not show an application to its owner before a request for it.
+        // The next pool process does not show an application to its owner before a request for it,
+        // unless it has instances or drains.
         const bool known =
             others && (status.poolPid == first.poolPid || (status.poolPid != 0 && selected.size() >= all));
         const bool late = std::chrono::steady_clock::now() >= deadline;

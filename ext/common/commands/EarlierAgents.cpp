@@ -4,9 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,10 @@
 namespace Passenger {
 
 namespace {
+
+/** As AgentConnection has for its agent. */
+constexpr std::chrono::seconds PATIENCE{12};
+constexpr std::chrono::milliseconds INTERVAL{50};
 
 std::string failureOf(const RunningAgent &agent, const char *why) {
     return fmt::format("the agent of before the reload, {}: {}", agent.watchdogPid, why);
@@ -50,10 +56,19 @@ void EarlierAgents::reopenLogs() const {
 
 std::string EarlierAgents::order(const std::vector<AppStatus> &apps, const char *verb,
                                  const std::vector<std::string> &more) const {
+    const auto deadline = std::chrono::steady_clock::now() + PATIENCE;
     std::vector<std::string> failures;
-    const auto failed = [&failures](const RunningAgent &agent, const char *why) {
-        failures.push_back(failureOf(agent, why));
-    };
+    while (!orderOnce(apps, verb, more, failures) && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::sleep_for(INTERVAL);
+    }
+    return fmt::format("{}", fmt::join(failures, "; "));
+}
+
+/** @return whether each agent has answered */
+bool EarlierAgents::orderOnce(const std::vector<AppStatus> &apps, const char *verb,
+                              const std::vector<std::string> &more, std::vector<std::string> &failures) const {
+    bool answered = true;
+    failures.clear();
     each(
         [&](const RunningAgent &agent, ControlClient &client) {
             for (const AppStatus &known : client.status().apps) {
@@ -66,13 +81,16 @@ std::string EarlierAgents::order(const std::vector<AppStatus> &apps, const char 
                     client.order(order);
                 } catch (const OrderRefusedException &refusal) {
                     if (takesRequests(known)) {
-                        failed(agent, refusal.what());
+                        failures.push_back(failureOf(agent, refusal.what()));
                     }
                 }
             }
         },
-        failed);
-    return fmt::format("{}", fmt::join(failures, "; "));
+        [&](const RunningAgent &agent, const char *why) {
+            answered = false;
+            failures.push_back(failureOf(agent, why));
+        });
+    return answered;
 }
 
 std::optional<std::vector<AppStatus>> EarlierAgents::apps() const {

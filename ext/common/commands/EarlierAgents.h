@@ -23,8 +23,9 @@ public:
 
     /** Tells on stderr what fails. */
     void reopenLogs() const;
-    /** Orders it about each of these applications that an agent knows. A refusal counts only for
-     *  one that takesRequests(). @return what has failed, for people; empty: nothing */
+    /** Orders it about each of these applications that an agent knows. Waits some seconds for an
+     *  agent whose pool process is being replaced. A refusal counts only for an application that
+     *  takesRequests(). @return what has failed, for people; empty: nothing */
     std::string order(const std::vector<AppStatus> &apps, const char *verb,
                       const std::vector<std::string> &more = {}) const;
     /** The applications of all. Nothing: one of the agents lives, and does not tell. */
@@ -38,6 +39,8 @@ private:
     using Failed = std::function<void(const RunningAgent &agent, const char *why)>;
 
     void each(const Question &what, const Failed &failed) const;
+    bool orderOnce(const std::vector<AppStatus> &apps, const char *verb, const std::vector<std::string> &more,
+                   std::vector<std::string> &failures) const;
 
     const Arguments &arguments_;
     const RunningAgent newest_;

@@ -8,11 +8,13 @@
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/PidFd.h"
 #include "base/SystemClock.h"
 #include "exchange/Options.h"
 #include "log/Log.h"
 #include "pool/DrainLimit.h"
 #include "restart/RestartFiles.h"
+#include "rights/ProcessLineage.h"
 #include "rights/Rights.h"
 #include "spawning/OutputLimit.h"
 
@@ -26,6 +28,12 @@ constexpr std::size_t QUEUE_ENDS = 2;
 constexpr std::chrono::milliseconds LOOK_INTERVAL{5000};
 /** Larger than any uid. */
 constexpr ProcessOutput::Owner NOT_A_USER = ProcessOutput::Owner{1} << 32;
+
+/** If the process lives after the look, the pid was its own. */
+std::optional<uid_t> userOf(const Orphan &orphan) {
+    const auto user = ProcessLineage::userOf(orphan.note.pid);
+    return waitPidFd(orphan.left.pidFd, std::chrono::milliseconds(0)) ? std::nullopt : user;
+}
 
 }  // namespace
 
@@ -123,6 +131,7 @@ void Orphans::keep(Kept kept) {
                   error.what());
         kept.state = State::ENDS;
     }
+    kept.user = userOf(orphan);
     const int pidFd = orphan.left.pidFd.get();
     {
         const LockGuard guard(mutex_);
@@ -155,7 +164,7 @@ std::vector<OrphanSnapshot> Orphans::inspect() const {
     all.reserve(kept_.size());
     for (const auto &[key, kept] : kept_) {
         const Orphan &orphan = kept.orphan;
-        all.push_back({orphan.note.app, orphan.note.pid, kept.state != State::ENDS, orphan.claims->taken()});
+        all.push_back({orphan.note.app, orphan.note.pid, kept.state != State::ENDS, orphan.claims->taken(), kept.user});
     }
     return all;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <map>
 #include <memory>
@@ -27,6 +29,8 @@ struct OrphanSnapshot {
     bool waits;
     /** Its requests in work. */
     unsigned sessions;
+    /** The user as whom it runs. Nothing: unknown. */
+    std::optional<uid_t> user;
 };
 
 /**
@@ -98,6 +102,7 @@ private:
         /** When it was told to end. */
         MonotonicTime endsSince{};
         bool killed = false;
+        std::optional<uid_t> user{};
         ProcessOutputPtr output{};
         std::unique_ptr<DescriptorWatcher> watcher{};
     };

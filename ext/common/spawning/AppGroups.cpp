@@ -1,5 +1,7 @@
 #include "spawning/AppGroups.h"
 
+#include "rights/Cgroups.h"
+
 namespace Passenger {
 
 AppGroupPtr AppGroups::of(const Options &options, uid_t user) {
@@ -23,15 +25,13 @@ AppGroupPtr AppGroups::named(const std::string &app, const std::string &name) {
         group = std::make_shared<AppGroup>(app, shared_, name);
         known = group;
     }
-    return group;
-}
-
-void AppGroups::adopt(const Options &options, uid_t user, const AppGroupPtr &group) {
-    const LockGuard guard(mutex_);
-    std::weak_ptr<AppGroup> &known = groups_[{options.groupName(), user}];
-    if (known.expired()) {
-        known = group;
+    if (const auto user = Cgroups::userOf(name)) {
+        std::weak_ptr<AppGroup> &joined = groups_[{app, *user}];
+        if (joined.expired()) {
+            joined = group;
+        }
     }
+    return group;
 }
 
 std::vector<std::string> AppGroups::names() const {

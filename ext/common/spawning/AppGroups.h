@@ -21,10 +21,9 @@ class AppGroups {
 public:
     /** @param user of the application's processes */
     AppGroupPtr of(const Options &options, uid_t user) EXCLUDES(mutex_);
-    /** A group that an earlier pool process has made. */
+    /** A group that an earlier pool process has made. Further processes of the application and the
+     *  group's user join it. */
     AppGroupPtr named(const std::string &app, const std::string &name) EXCLUDES(mutex_);
-    /** A process of this group was taken over: of() gives this group, if it has none yet. */
-    void adopt(const Options &options, uid_t user, const AppGroupPtr &group) EXCLUDES(mutex_);
     /** The names of the groups of named() that are in use. */
     std::vector<std::string> names() const EXCLUDES(mutex_);
     /** While true, no group is ended: its processes finish their requests without this process, or

@@ -292,10 +292,7 @@ SpawnResult SpawnStartup::adopt(const LeftInstance &instance) {
     }
     const pid_t application = instance.hasDescendants ? applicationOf(instance.pid) : 0;
     current_.output->setPid(application != 0 ? application : instance.pid);
-    if (instance.group) {
-        current_.group = instance.group;
-        resources_.groups.adopt(options_, owner.uid, instance.group);
-    }
+    current_.group = instance.group;
     begun(std::move(process));
     SpawnResult result = finished().toResult();
     result.hasDescendants = instance.hasDescendants;

@@ -39,6 +39,10 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testAnOrderAboutTheServerLeavesTheDrainOfAnOwner);
     CPPUNIT_TEST(testHttpdLearnsWhatTheNextAgentIsToKeep);
     CPPUNIT_TEST(testDrainsThatCannotBeKeptAreRefused);
+    CPPUNIT_TEST(testAnOwnerEndsADrainThatAnEarlierPoolProcessHasKept);
+    CPPUNIT_TEST(testTheOwnerOfADrainedApplicationIsLearnedLater);
+    CPPUNIT_TEST(testADrainOfAnEarlierVersionHasNoOwner);
+    CPPUNIT_TEST(testTheDrainsOfOneOwnerLeaveRoomForOthers);
     CPPUNIT_TEST(testAPausedApplicationIsToldBeforeItsFirstRequest);
     CPPUNIT_TEST(testAnApplicationThatThePoolDoesNotKnowHasItsEnvironment);
     CPPUNIT_TEST(testAnApplicationThatOnlyDrainsOrIsPausedCanBeRestarted);
@@ -71,6 +75,7 @@ class ControlOrdersTest : public PoolContract {
     std::unique_ptr<ControlOrders> orders_;
     unsigned logsReopened_ = 0;
     unsigned drainsKept_ = 0;
+    std::string drains_;
 
     using Words = std::vector<std::string>;
 
@@ -92,6 +97,31 @@ class ControlOrdersTest : public PoolContract {
         const SharedMemory memory = SharedMemory::adopt(answer.takeDescriptor(0), size);
         memory.read(text.data(), size, 0);
         return statusFromJson(text);
+    }
+    /** As a pool process does: the drains are those that an earlier one has kept. */
+    void begin() {
+        orders_ = std::make_unique<ControlOrders>(ControlOrders::Parts{.pool = *pool_,
+                                                                       .resources = *resources_,
+                                                                       .reopenLogs = [this] { logsReopened_++; },
+                                                                       .server =
+                                                                           [] {
+                                                                               ServerStatus server;
+                                                                               server.since = 1000;
+                                                                               return server;
+                                                                           },
+                                                                       .warmingUp = [] { return false; },
+                                                                       .keepDrains =
+                                                                           [this](const std::string &drains) {
+                                                                               drainsKept_++;
+                                                                               drains_ = drains;
+                                                                           }},
+                                                  drains_);
+    }
+    /** The looks of the engine at an application that the pool does not know. */
+    void forgetUserOf(const std::string &name) {
+        orders_->tick();
+        orders_->tick();
+        CPPUNIT_ASSERT(!resources_->appUsers.of(name));
     }
     /** All that concern one application. */
     static std::vector<Words> about(const std::string &app) {
@@ -158,19 +188,7 @@ public:
         resources_->appUsers.set(BLOG, RunAs{"alice", "alice", OWNER, OWNER, ""});
         resources_->appUsers.set(SHOP, RunAs{"bob", "bob", OTHER_OWNER, OTHER_OWNER, ""});
         setMemory(instances(app("/srv/blog")).front().id, {.proportional = 250, .swap = 500, .swapProportional = 400});
-        orders_ = std::make_unique<ControlOrders>(
-            ControlOrders::Parts{.pool = *pool_,
-                                 .resources = *resources_,
-                                 .reopenLogs = [this] { logsReopened_++; },
-                                 .server =
-                                     [] {
-                                         ServerStatus server;
-                                         server.since = 1000;
-                                         return server;
-                                     },
-                                 .warmingUp = [] { return false; },
-                                 .keepDrains = [this](const std::string &) { drainsKept_++; }},
-            "");
+        begin();
     }
     void tearDown() override {
         orders_.reset();
@@ -260,7 +278,7 @@ public:
         refusal(root_, {ControlVerb::DRAIN, "", "1"});
         refusal(root_, {ControlVerb::PAUSE, SHOP, "60"});
         const Frame kept = orders_->answer(httpd_, Frame(FrameType::ORDER, {ControlVerb::KEPT}));
-        CPPUNIT_ASSERT_EQUAL("all\n" + std::string(BLOG), kept.field(0));
+        CPPUNIT_ASSERT_EQUAL(fmt::format("all\n{}\t{}", BLOG, OWNER), kept.field(0));
         CPPUNIT_ASSERT(kept.field(1).ends_with(" " + std::string(SHOP) + "\n"));
         CPPUNIT_ASSERT(!refusal(root_, {ControlVerb::KEPT}).empty());
     }
@@ -274,6 +292,56 @@ public:
         CPPUNIT_ASSERT(drainsKept_ > 50 && drainsKept_ < 300);
         CPPUNIT_ASSERT(refusal(httpd_, {ControlVerb::KEPT}).empty());
         CPPUNIT_ASSERT(refusal(root_, {ControlVerb::DRAIN, name(0), "0"}).empty());
+    }
+
+    // A balancer sends no request to an application that drains.
+    void testAnOwnerEndsADrainThatAnEarlierPoolProcessHasKept() {
+        const std::string name = "/srv/wiki (production)";
+        resources_->appUsers.set(name, RunAs{"alice", "alice", OWNER, OWNER, ""});
+        refusal(owner_, {ControlVerb::DRAIN, name, "1"});
+        forgetUserOf(name);
+        begin();
+        CPPUNIT_ASSERT_EQUAL(name, status(owner_, name).apps.at(0).name);
+        CPPUNIT_ASSERT(status(stranger_).apps.empty());
+        CPPUNIT_ASSERT(!refusal(stranger_, {ControlVerb::DRAIN, name, "0"}).empty());
+        CPPUNIT_ASSERT_EQUAL(std::string(), refusal(owner_, {ControlVerb::DRAIN, name, "0"}));
+        CPPUNIT_ASSERT_EQUAL(std::string("some"), drains_);
+    }
+
+    void testTheOwnerOfADrainedApplicationIsLearnedLater() {
+        const std::string name = "/srv/wiki (production)";
+        refusal(root_, {ControlVerb::DRAIN, name, "1"});
+        CPPUNIT_ASSERT_EQUAL("some\n" + name, drains_);
+        resources_->appUsers.set(name, RunAs{"alice", "alice", OWNER, OWNER, ""});
+        orders_->tick();
+        CPPUNIT_ASSERT_EQUAL(fmt::format("some\n{}\t{}", name, OWNER), drains_);
+        resources_->appUsers.set(name, RunAs{"bob", "bob", OTHER_OWNER, OTHER_OWNER, ""});
+        forgetUserOf(name);
+        CPPUNIT_ASSERT(!refusal(owner_, {ControlVerb::DRAIN, name, "0"}).empty());
+        CPPUNIT_ASSERT_EQUAL(std::string(), refusal({OTHER_OWNER, false}, {ControlVerb::DRAIN, name, "0"}));
+    }
+
+    void testADrainOfAnEarlierVersionHasNoOwner() {
+        drains_ = fmt::format("some\n{}\n/srv/wiki\t\n/srv/old\t99999999999", BLOG);
+        begin();
+        for (const char *name : {BLOG, "/srv/wiki", "/srv/old"}) {
+            CPPUNIT_ASSERT_MESSAGE(name, status(root_, name).apps.at(0).draining);
+        }
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, status(owner_).apps.size());
+    }
+
+    void testTheDrainsOfOneOwnerLeaveRoomForOthers() {
+        const auto drain = [&](unsigned number) {
+            const std::string name = fmt::format("/srv/{}{}", number, std::string(4000, 'x'));
+            resources_->appUsers.set(name, RunAs{"alice", "alice", OWNER, OWNER, ""});
+            return refusal(owner_, {ControlVerb::DRAIN, name, "1"}).empty();
+        };
+        unsigned drained = 0;
+        while (drained < 100 && drain(drained)) {
+            drained++;
+        }
+        CPPUNIT_ASSERT(drained > 5 && drained < 10);
+        CPPUNIT_ASSERT_EQUAL(std::string(), refusal({OTHER_OWNER, false}, {ControlVerb::DRAIN, SHOP, "1"}));
     }
 
     void testAPausedApplicationIsToldBeforeItsFirstRequest() {

@@ -134,6 +134,7 @@ public:
         left.restoreIn(orphans);
         CPPUNIT_ASSERT_EQUAL(1U, orphans.waiting("one"));
         CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("other"));
+        CPPUNIT_ASSERT(orphans.inspect().at(0).user == ::getuid());
         CPPUNIT_ASSERT_EQUAL(std::string("12.34"), orphans.restartFile("one", true).value());
         CPPUNIT_ASSERT(!orphans.restartFile("other", true));
         CPPUNIT_ASSERT_EQUAL(std::string(), orphans.reserve("other"));

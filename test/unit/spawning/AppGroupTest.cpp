@@ -24,6 +24,7 @@ class AppGroupTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testWithoutAGroupThereIsNothingToCount);
     CPPUNIT_TEST(testTheCountsOfAnApplicationThatIsForgottenAreForgotten);
     CPPUNIT_TEST(testNoGroupEndsWhileItsProcessesAreTakenOver);
+    CPPUNIT_TEST(testAProcessThatStartsBeforeATakeOverJoinsTheGroupOfBefore);
     CPPUNIT_TEST(testALimitWithoutEffectIsLoggedOnceWheneverItComes);
     CPPUNIT_TEST_SUITE_END();
 
@@ -134,6 +135,16 @@ public:
         groups.keep(false);
         CPPUNIT_ASSERT((std::vector<std::string>{"blog-u1-p2-1"}) == groups.names());
         group.reset();
+        CPPUNIT_ASSERT_EQUAL(std::string("blog-u1-p2-1"), rights_->ended);
+    }
+
+    /** Else the application could use its limits twice. */
+    void testAProcessThatStartsBeforeATakeOverJoinsTheGroupOfBefore() {
+        AppGroups groups;
+        AppGroupPtr left = groups.named("blog", "blog-u1-p2-1");
+        CPPUNIT_ASSERT(left == groups.of(options_, 1));
+        CPPUNIT_ASSERT(left != groups.of(options_, 2));
+        left.reset();
         CPPUNIT_ASSERT_EQUAL(std::string("blog-u1-p2-1"), rights_->ended);
     }
 

@@ -112,7 +112,7 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
     }
     /** A process that writes its pid. */
     pid_t startTraceable() {
-        start(5s, "echo $$ >>'" + folder_ + "/pids'\n");
+        start(5s);
         CPPUNIT_ASSERT(eventually([this] { return started().size() == 1; }));
         return started().front();
     }
@@ -135,7 +135,7 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
     }
     void start(std::chrono::seconds timeout, const std::string &begin = "") {
         auto program = folder_ + "/program";
-        std::ofstream(program) << "#!/bin/sh\n" << begin << "exec sleep 600\n";
+        std::ofstream(program) << "#!/bin/sh\necho $$ >>'" << folder_ << "/pids'\n" << begin << "exec sleep 600\n";
         std::filesystem::permissions(program, std::filesystem::perms::owner_all);
         PoolSupervisor::Events events;
         events.settingsDone = [](const std::string &) {};
@@ -172,7 +172,8 @@ public:
         }
         supervisor_.reset();
         // The test's clock is fast: a killed process may be left behind before it has ended.
-        while (::waitpid(-1, nullptr, 0) > 0) {
+        for (const pid_t pid : started()) {
+            ::waitpid(pid, nullptr, 0);
         }
         std::filesystem::remove_all(folder_);
         log_.reset();
