@@ -62,10 +62,9 @@ class PythonMemoryTest < IntegrationTest
     needs_limits("group.test")
     assert_status 200, client("group.test").get("/")
     assert_status 502, client("group.test").get("/take")
-    server.log.wait_for(/event=instance\.exited app="#{root('group.test')}.* signal=9/,
-                        from: @position)
-    server.log.wait_for(/event=cgroups\.limit_reached app="#{root('group.test')}.*PassengerMemoryMax/,
-                        from: @position)
+    app = "app=\"#{root('group.test')}"
+    server.log.wait_for(/event=instance\.exited #{app}.* signal=9/, from: @position)
+    server.log.wait_for(/event=cgroups\.limit_reached #{app}.*PassengerMemoryMax/, from: @position)
     eventually("the next instance") { client("group.test").get("/").code == "200" }
   end
 

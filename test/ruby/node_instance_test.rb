@@ -70,7 +70,8 @@ module PhusionPassenger
       commands.each do |command|
         now = Process.clock_gettime(Process::CLOCK_MONOTONIC, :millisecond)
         instance = begun({ start_timeout: 3600, start_deadline: now + 1000, **command })
-        assert_match(/ after PassengerStartTimeout, 3600 seconds/, instance.read_until(52).last.fields[2])
+        message = instance.read_until(52).last.fields[2]
+        assert_match(/ after PassengerStartTimeout, 3600 seconds/, message)
       end
     end
 

@@ -160,8 +160,8 @@ void runWords(AppCommand &command, const std::vector<std::string> &words, Variab
     command.arguments.insert(command.arguments.end(), node + 1, words.end());
 }
 
-/** What Node loads before the application, as its arguments. Yarn's Plug'n'Play has files in place of
- *  node_modules. */
+/** What Node loads before the application, as its arguments. Yarn's Plug'n'Play has files in place
+ *  of node_modules. */
 std::vector<std::string> loadedFirst(const std::string &loader, const std::string &folder,
                                      const std::string &nodeOptions) {
     std::vector<std::string> arguments{"--require", loader};

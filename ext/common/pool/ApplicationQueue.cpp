@@ -180,12 +180,22 @@ unsigned ApplicationQueue::untaken() const {
     return all > wanted ? all - wanted : 0;
 }
 
-std::optional<MonotonicTime> ApplicationQueue::oldestUntaken() const {
+std::optional<MonotonicTime> ApplicationQueue::oldestUntaken(MonotonicTime from) const {
     std::optional<MonotonicTime> oldest;
     for (const InFlightEntry &entry : withoutClaimed(channels_.inFlight(slot_))) {
-        oldest = earlier(oldest, sinceOf(entry));
+        if (sinceOf(entry) >= from) {
+            oldest = earlier(oldest, sinceOf(entry));
+        }
     }
     return oldest;
+}
+
+MonotonicTime ApplicationQueue::lastAnswer() const {
+    std::uint64_t last = 0;
+    for (const ClaimCell &cell : cells_.claims().all()) {
+        last = std::max(last, cell.lastUsed);
+    }
+    return MonotonicTime(std::chrono::nanoseconds(std::min<std::uint64_t>(last, INT64_MAX)));
 }
 
 std::map<std::uint32_t, MonotonicTime> ApplicationQueue::takenSince() const {

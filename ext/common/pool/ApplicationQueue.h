@@ -144,8 +144,11 @@ public:
     unsigned untaken() const;
     /** The times since which the unclaimed requests wait, the oldest first. */
     std::vector<MonotonicTime> waiting();
-    /** The time since which the oldest request that no instance has taken is in flight. */
-    std::optional<MonotonicTime> oldestUntaken() const;
+    /** The time since which the oldest request that no instance has taken is in flight.
+     *  @param from looks at no requests of before */
+    std::optional<MonotonicTime> oldestUntaken(MonotonicTime from) const;
+    /** When an instance has last ended a request. */
+    MonotonicTime lastAnswer() const;
     /** For each cell with a claim, the time since which its request is in flight, as far as
      *  children tell. For an abandoned request, the time since which it is abandoned. */
     std::map<std::uint32_t, MonotonicTime> takenSince() const;

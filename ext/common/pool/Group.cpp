@@ -413,10 +413,11 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.failure = reports_.last(now);
     snapshot.queue.pausedFor = pause_.until() ? inSeconds(*pause_.until() - now) : 0;
     snapshot.queue.waiting = queue_.untaken();
-    // A child has not yet read the end of an answer whose instance is free again: as long as there
-    // are free threads, that may be all that waits.
-    const bool waits = snapshot.queue.waiting > (pause_.until() ? 0 : instances_.freeThreads());
-    const auto oldest = waits ? queue_.oldestUntaken() : std::nullopt;
+    // A child has not yet read the end of an answer whose instance is free again. As long as there
+    // are free threads, only requests that came after the last answer wait for sure: for an
+    // instance that hangs.
+    const bool allWait = snapshot.queue.waiting > (pause_.until() ? 0 : instances_.freeThreads());
+    const auto oldest = queue_.oldestUntaken(allWait ? MonotonicTime() : queue_.lastAnswer());
     snapshot.queue.oldest = oldest ? inSeconds(now - *oldest) : 0;
     addStatistics(snapshot, queue_.statistics());
     snapshot.lastSpawnTime = inSeconds(spawns_.lastTime());

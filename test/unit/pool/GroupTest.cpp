@@ -22,6 +22,7 @@ class GroupTest : public GroupParts {
     CPPUNIT_TEST(testARequestWaitsForTheEndOfAPause);
     CPPUNIT_TEST(testTheOldestRequestIsOneThatStillWaits);
     CPPUNIT_TEST(testARequestThatAnInstanceHasFinishedDoesNotWait);
+    CPPUNIT_TEST(testARequestThatAHungInstanceDoesNotTakeHasAnAge);
     CPPUNIT_TEST(testWithoutRoomTheRoomHasTheWish);
     CPPUNIT_TEST(testAnInstanceThatDiesIsReplaced);
     CPPUNIT_TEST(testAnInstanceThatHangsCountsAsReplaced);
@@ -186,6 +187,23 @@ public:
         // Free threads take nothing.
         group_->pause(now() + std::chrono::seconds(60));
         CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == 8);
+    }
+
+    void testARequestThatAHungInstanceDoesNotTakeHasAnAge() {
+        serveOne();
+        const PoolGuard guard(*context_);
+        const InstanceClaim::Memory memory{group_->queue().cells().claims().memory().descriptor(),
+                                           group_->queue().senders().memory().descriptor()};
+        InstanceClaim claim(memory, group_->instances().all().front()->socket().cells.first);
+        CPPUNIT_ASSERT(claim.take(channel_, Ticket(requests_)));
+        claim.complete(now());
+        table_->done(0);
+        sender_->remove(0);
+        clock_.advance(std::chrono::seconds(8));
+        send(Ticket(++requests_));
+        clock_.advance(std::chrono::seconds(5));
+        CPPUNIT_ASSERT_EQUAL(1U, group_->instances().freeThreads());
+        CPPUNIT_ASSERT(group_->inspect(now()).queue.oldest == 5);
     }
 
     void testWithoutRoomTheRoomHasTheWish() {
