@@ -19,6 +19,8 @@ export no_proxy=127.0.0.1,${no_proxy:-${NO_PROXY:-}}
 
 # cd would print where it goes.
 unset CDPATH
+# configure would choose bash, for make and libtool as well. Debian's sh starts in half the time.
+export CONFIG_SHELL=/bin/sh
 SOURCE_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # An absolute path without links: script/setup may make it a link, and httpd's user may not be able
 # to reach the link.
