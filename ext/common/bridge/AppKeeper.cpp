@@ -41,7 +41,6 @@ constexpr auto KILL_LIMIT = 5s;
 /** Bytes of a report that reach the agent, and of the file that may have it. */
 constexpr std::size_t LONGEST_REPORT = 48 * 1024;
 constexpr std::uintmax_t LARGEST_FILE = 1024 * 1024;
-/** The keeper's descriptor of its socket. */
 constexpr int SOCKET = 3;
 constexpr char STOP = 's';
 /** The keeper's first message, if the command runs. */

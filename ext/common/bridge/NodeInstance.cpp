@@ -93,7 +93,6 @@ void execute(const AppCommand &command, int control, const FileDescriptor &optio
     throw StartFailure(fmt::format("the command \"{}\" could not be started: {}", command.text(), strerror(error)));
 }
 
-/** Whether the script takes the loader out of NODE_OPTIONS. */
 bool replacesNodeOptions(const std::string &script) {
     const auto has = [&](const char *part) { return script.find(part) != std::string::npos; };
     return has("NODE_OPTIONS") && !has("$NODE_OPTIONS") && !has("${NODE_OPTIONS");

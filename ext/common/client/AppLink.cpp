@@ -8,7 +8,6 @@ namespace Passenger {
 
 namespace {
 
-/** Throws the exception for a REFUSED answer. */
 [[noreturn]] void throwRefusal(const Frame &answer) {
     throw RefusedException(static_cast<std::uint16_t>(answer.number(0)), answer.field(1), answer.field(2));
 }

@@ -71,7 +71,6 @@ public:
     /** The socket that wakes the agent; see QueueHost::agentLife(). */
     int agentLife() const noexcept { return wakeFd_.load(std::memory_order_acquire); }
 
-    /** Calls QueueCache::trim() for all applications. */
     void trim() EXCLUDES(mutex_);
     /** Calls QueueCache::closeIdle() for all applications. */
     void closeIdle() EXCLUDES(mutex_);

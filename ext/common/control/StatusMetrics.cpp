@@ -57,7 +57,6 @@ struct Subject {
         : label(app.empty() ? "" : fmt::format("app=\"{}\"", escaped(app))), created(fmt::format("{:.3f}", since)) {}
 };
 
-/** The labels `le` of the buckets. */
 std::vector<std::string> bucketLabels() {
     std::vector<std::string> labels;
     for (const double bound : histogramBounds()) {

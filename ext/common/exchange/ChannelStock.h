@@ -18,7 +18,6 @@ class ChannelStock {
 public:
     using Channels = std::vector<std::unique_ptr<ReplyChannel>>;
 
-    /** A new channel, which is in use. */
     void add(ReplyChannel &channel) { all_.insert(&channel); }
     /** A channel that was in use ends. */
     void remove(ReplyChannel &channel) noexcept { all_.erase(&channel); }

@@ -25,7 +25,6 @@ public:
     AppGroupPtr named(const std::string &app, const std::string &name) EXCLUDES(mutex_);
     /** A process of this group was taken over: of() gives this group, if it has none yet. */
     void adopt(const Options &options, uid_t user, const AppGroupPtr &group) EXCLUDES(mutex_);
-    /** The names of the groups of named() that are in use. */
     std::vector<std::string> names() const EXCLUDES(mutex_);
     /** While true, no group is ended: its processes finish their requests without this process, or
      *  some of them are still to be taken over. */
