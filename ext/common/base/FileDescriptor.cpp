@@ -36,9 +36,7 @@ void FileDescriptor::reset(int fd) noexcept {
 
 FileDescriptor FileDescriptor::duplicate() const {
     const int copy = ::fcntl(fd_, F_DUPFD_CLOEXEC, FIRST_ORDINARY_DESCRIPTOR);
-    if (copy < 0) {
-        throw SystemException("fcntl(F_DUPFD_CLOEXEC)", errno);
-    }
+    throwUnless(copy >= 0, "fcntl(F_DUPFD_CLOEXEC)");
     return sender_ ? foreign(copy, sender_) : FileDescriptor(copy);
 }
 
@@ -53,17 +51,13 @@ std::vector<int> numbersOf(const std::vector<FileDescriptor> &descriptors) {
 
 DescriptorPair makePipe() {
     int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) {
-        throw SystemException("pipe2", errno);
-    }
+    throwUnless(::pipe2(ends, O_CLOEXEC) == 0, "pipe2");
     return {FileDescriptor(ends[0]), FileDescriptor(ends[1])};
 }
 
 FileDescriptor makeEventDescriptor() {
     FileDescriptor descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!descriptor) {
-        throw SystemException("eventfd", errno);
-    }
+    throwUnless(descriptor, "eventfd");
     return descriptor;
 }
 

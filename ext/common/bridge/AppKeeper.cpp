@@ -167,9 +167,7 @@ void runKeeper(const FileDescriptor &socket, const AppCommand &app, const std::s
 AppKeeper::AppKeeper(const AppCommand &command, const std::string &folder, std::chrono::seconds grace) {
     DescriptorPair pair = makeSeqPacketPair();
     const pid_t pid = fork();
-    if (pid < 0) {
-        throw SystemException("fork", errno);
-    }
+    throwUnless(pid >= 0, "fork");
     if (pid == 0) {
         // The keeper holds none of the bridge's descriptors, above all not the control socket.
         ::dup2(pair.second.get(), SOCKET);

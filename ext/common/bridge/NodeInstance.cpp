@@ -149,13 +149,10 @@ void become(const Options &options, int control, const std::string &program) {
 Options keptOptions() {
     struct stat status {};
     const FileDescriptor file(OPTIONS);
-    if (::fstat(file.get(), &status) != 0) {
-        throw SystemException("the options of the application", errno);
-    }
+    throwUnless(::fstat(file.get(), &status) == 0, "the options of the application");
     std::string content(static_cast<std::size_t>(status.st_size), '\0');
-    if (::pread(file.get(), content.data(), content.size(), 0) != static_cast<ssize_t>(content.size())) {
-        throw SystemException("the options of the application", errno);
-    }
+    throwUnless(::pread(file.get(), content.data(), content.size(), 0) == static_cast<ssize_t>(content.size()),
+                "the options of the application");
     FrameReader reader;
     reader.feed(content, {});
     const auto frame = reader.next();

@@ -33,9 +33,7 @@ constexpr std::chrono::seconds LAST_WAIT{60};
 
 FileDescriptor duplicateDescriptor(int fd) {
     FileDescriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-    if (!copy) {
-        throw SystemException("fcntl(F_DUPFD_CLOEXEC) of a descriptor of the agent", errno);
-    }
+    throwUnless(copy, "fcntl(F_DUPFD_CLOEXEC) of a descriptor of the agent");
     return copy;
 }
 

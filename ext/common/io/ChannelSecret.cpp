@@ -17,9 +17,7 @@ ChannelSecret ChannelSecret::random() {
     do {
         size = ::getrandom(secret.bytes_.data(), SIZE, 0);
     } while (size < 0 && errno == EINTR);
-    if (size != static_cast<ssize_t>(SIZE)) {
-        throw SystemException("getrandom", errno);
-    }
+    throwUnless(size == static_cast<ssize_t>(SIZE), "getrandom");
     return secret;
 }
 

@@ -25,9 +25,7 @@ constexpr std::size_t BUFFER_SIZE = 65'536;
 
 FileDescriptor openInotify() {
     FileDescriptor inotify(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
-    if (!inotify) {
-        throw SystemException("inotify_init1", errno);
-    }
+    throwUnless(inotify, "inotify_init1");
     return inotify;
 }
 

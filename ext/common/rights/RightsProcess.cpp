@@ -74,9 +74,7 @@ int RightsProcess::run() {
                                        {signals_.get(), POLLIN, 0},
                                        {pool_.descriptor().get(), POLLIN, 0}}};
         if (::poll(entries.data(), entries.size(), pollTimeout()) < 0) {
-            if (errno != EINTR) {
-                throw SystemException("poll", errno);
-            }
+            throwUnless(errno == EINTR, "poll");
             continue;
         }
         if (entries[1].revents != 0) {

@@ -20,9 +20,7 @@ GenerationTable::GenerationTable()
     do {
         size = ::getrandom(header_.at<char>(GenerationLayout::SECRET), GenerationLayout::SECRET_SIZE, 0);
     } while (size < 0 && errno == EINTR);
-    if (size != static_cast<ssize_t>(GenerationLayout::SECRET_SIZE)) {
-        throw SystemException("getrandom", errno);
-    }
+    throwUnless(size == static_cast<ssize_t>(GenerationLayout::SECRET_SIZE), "getrandom");
 }
 
 void GenerationTable::publish(std::uint32_t groupSlot, Generation generation, const InstanceCounts &instances) {
