@@ -178,9 +178,7 @@ FileDescriptor PoolClient::connectControl(std::optional<std::chrono::millisecond
     if (answer.type == FrameType::REFUSED) {
         throw RefusedException(static_cast<std::uint16_t>(answer.number(0)), answer.field(1), answer.field(2));
     }
-    if (answer.type != FrameType::CONTROL) {
-        throw ProtocolException("the agent answered CONTROL with an unexpected frame");
-    }
+    answer.expect(FrameType::CONTROL, "the agent answered CONTROL with an unexpected frame");
     return answer.takeDescriptor(0);
 }
 
