@@ -8,6 +8,7 @@
 
 #include "base/DescriptorCloser.h"
 #include "base/Exceptions.h"
+#include "base/Lists.h"
 
 namespace Passenger {
 
@@ -41,12 +42,7 @@ FileDescriptor FileDescriptor::duplicate() const {
 }
 
 std::vector<int> numbersOf(const std::vector<FileDescriptor> &descriptors) {
-    std::vector<int> numbers;
-    numbers.reserve(descriptors.size());
-    for (const FileDescriptor &descriptor : descriptors) {
-        numbers.push_back(descriptor.get());
-    }
-    return numbers;
+    return listOf(descriptors, &FileDescriptor::get);
 }
 
 DescriptorPair makePipe() {

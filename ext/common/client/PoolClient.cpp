@@ -11,6 +11,7 @@
 
 #include "base/DescriptorLimit.h"
 #include "base/Exceptions.h"
+#include "base/Lists.h"
 #include "base/SystemClock.h"
 #include "client/AgentConnector.h"
 #include "client/AppLink.h"
@@ -267,11 +268,7 @@ std::shared_ptr<AppLink> PoolClient::app(const Options &options) {
 
 PoolClient::Apps PoolClient::apps() {
     const LockGuard guard(mutex_);
-    Apps all;
-    for (const auto &[name, app] : apps_) {
-        all.push_back(app);
-    }
-    return all;
+    return listOf(apps_, &decltype(apps_)::value_type::second);
 }
 
 void PoolClient::trim() {

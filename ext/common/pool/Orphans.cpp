@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/Lists.h"
 #include "base/SystemClock.h"
 #include "exchange/Options.h"
 #include "log/Log.h"
@@ -151,13 +152,11 @@ bool Orphans::empty() const {
 
 std::vector<OrphanSnapshot> Orphans::inspect() const {
     const LockGuard guard(mutex_);
-    std::vector<OrphanSnapshot> all;
-    all.reserve(kept_.size());
-    for (const auto &[key, kept] : kept_) {
-        const Orphan &orphan = kept.orphan;
-        all.push_back({orphan.note.app, orphan.note.pid, kept.state != State::ENDS, orphan.claims->taken()});
-    }
-    return all;
+    return listOf(kept_, [](const auto &each) {
+        const Orphan &orphan = each.second.orphan;
+        return OrphanSnapshot{orphan.note.app, orphan.note.pid, each.second.state != State::ENDS,
+                              orphan.claims->taken()};
+    });
 }
 
 unsigned Orphans::waiting(const std::string &app) const {

@@ -22,6 +22,7 @@
 
 #include "base/Exceptions.h"
 #include "base/FileContent.h"
+#include "base/Lists.h"
 #include "base/SignalDescriptor.h"
 #include "base/Split.h"
 #include "base/StandardDescriptors.h"
@@ -156,11 +157,7 @@ const std::vector<RightsProcess::Order> &RightsProcess::orders() {
 }
 
 std::vector<FrameType> RightsProcess::orderTypes() {
-    std::vector<FrameType> types;
-    for (const Order &order : orders()) {
-        types.push_back(order.type);
-    }
-    return types;
+    return listOf(orders(), &Order::type);
 }
 
 void RightsProcess::signal(Frame &frame) {
