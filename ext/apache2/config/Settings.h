@@ -232,7 +232,6 @@ struct Settings {
         return Priority::NORMAL;
     }
 
-    /** The settings for a request. */
     static const Settings &of(const request_rec *r) noexcept;
     /** One text a line. No text contains a line break. */
     static std::string lines(const apr_array_header_t *list);

@@ -97,7 +97,6 @@ struct Page {
     const char *uri = nullptr;
 };
 
-/** The existing cached page for this request. */
 Page cachedPage(const request_rec *r) {
     if (r->method_number != M_GET || (r->path_info != nullptr && *r->path_info != '\0')) {
         return {};

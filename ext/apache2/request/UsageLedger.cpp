@@ -38,9 +38,7 @@ void store(std::uint64_t &word, std::uint64_t value) noexcept {
 SharedMemory UsageLedger::make() {
     SharedMemory memory("passenger-spool", SIZE, MAGIC, ROWS);
     Secret secret;
-    if (getrandom(secret.data(), secret.size(), 0) != static_cast<ssize_t>(secret.size())) {
-        throw SystemException("getrandom", errno);
-    }
+    throwUnless(getentropy(secret.data(), secret.size()) == 0, "getentropy");
     memory.write(secret.data(), secret.size(), SECRET);
     return memory;
 }

@@ -149,9 +149,7 @@ std::string_view joined(apr_pool_t *pool, std::span<const std::string_view> part
 
 void Turbocache::prepare(apr_pool_t *pconf) {
     void *memory = mmap(nullptr, sizeof(Counters), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
-        throw SystemException("Cannot make the memory that httpd's children share for PassengerTurbocaching", errno);
-    }
+    throwUnless(memory != MAP_FAILED, "Cannot make the memory that httpd's children share for PassengerTurbocaching");
     theOwner = getpid();
     theCounters = new (memory) Counters{};
     apr_pool_cleanup_register(pconf, memory, giveUpCounters, apr_pool_cleanup_null);

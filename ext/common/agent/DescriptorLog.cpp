@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/Lists.h"
 #include "base/LocalTime.h"
 #include "log/Log.h"
 #include "rights/Rights.h"
@@ -33,12 +34,9 @@ std::string listing(const std::string &reason) {
             open[std::stoi(entry.path().filename())] = target.string();
         }
     }
-    std::string text = fmt::format("{:%Y-%m-%d %H:%M:%S} pid={} reason={} descriptors={}\n",
-                                   localTime(std::time(nullptr)), ::getpid(), reason, open.size());
-    for (const auto &[number, target] : open) {
-        text += fmt::format("  {} {}\n", number, target);
-    }
-    return text;
+    return sumOf(fmt::format("{:%Y-%m-%d %H:%M:%S} pid={} reason={} descriptors={}\n", localTime(std::time(nullptr)),
+                             ::getpid(), reason, open.size()),
+                 open, [](const auto &one) { return fmt::format("  {} {}\n", one.first, one.second); });
 }
 
 void append(const std::string &path, const std::string &reason) {

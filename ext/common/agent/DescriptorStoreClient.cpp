@@ -29,9 +29,7 @@ std::vector<FileDescriptor> duplicate(const std::vector<int> &descriptors) {
     std::vector<FileDescriptor> copies;
     for (const int fd : descriptors) {
         const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-        if (copy < 0) {
-            throw SystemException("fcntl(F_DUPFD_CLOEXEC)", errno);
-        }
+        throwUnless(copy >= 0, "fcntl(F_DUPFD_CLOEXEC)");
         copies.emplace_back(copy);
     }
     return copies;

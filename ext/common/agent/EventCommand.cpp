@@ -13,6 +13,7 @@
 
 #include "base/ChildProcess.h"
 #include "base/Exceptions.h"
+#include "base/Lists.h"
 #include "base/Poll.h"
 #include "io/LineReader.h"
 #include "log/Log.h"
@@ -137,10 +138,8 @@ void EventCommand::use(const AgentSettings &settings) {
 }
 
 std::vector<std::string> EventCommand::variablesOf(std::string_view line) {
-    std::vector<std::string> variables;
-    for (const LogFields::Field &field : LogFields::parse(line).fields) {
-        variables.push_back(variable(field.key, field.value));
-    }
+    auto variables = listOf(LogFields::parse(line).fields,
+                            [](const LogFields::Field &field) { return variable(field.key, field.value); });
     variables.push_back(variable("text", std::string(line)));
     return variables;
 }

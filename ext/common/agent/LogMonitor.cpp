@@ -9,12 +9,12 @@
 #include <exception>
 #include <filesystem>
 #include <future>
-#include <iterator>
 #include <limits>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/Lists.h"
 #include "log/Log.h"
 
 namespace Passenger {
@@ -104,8 +104,7 @@ void LogMonitor::list() {
     }
     std::map<std::string, Followed> now;
     for (const auto &[key, same] : files) {
-        std::vector<RunAs> owners;
-        std::ranges::transform(same, std::back_inserter(owners), &File::owner);
+        auto owners = listOf(same, &File::owner);
         const auto known = tails_.extract(key);
         Followed &followed = now[key];
         followed = known ? known.mapped()

@@ -126,9 +126,7 @@ void PoolProcess::serve() {
     while (!ending_) {
         std::array<pollfd, 2> entries{{{socket_.descriptor().get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}}};
         if (::poll(entries.data(), entries.size(), -1) < 0) {
-            if (errno != EINTR) {
-                throw SystemException("poll", errno);
-            }
+            throwUnless(errno == EINTR, "poll");
             continue;
         }
         if (entries[1].revents != 0) {

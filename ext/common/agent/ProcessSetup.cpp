@@ -38,9 +38,7 @@ rlim_t raisedLimit = 0;
 
 void raiseDescriptorLimit() {
     rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        throw SystemException("getrlimit(RLIMIT_NOFILE)", errno);
-    }
+    throwUnless(::getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit(RLIMIT_NOFILE)");
     foundLimit = limit.rlim_cur;
     limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, HIGHEST_DESCRIPTOR_LIMIT));
     raisedLimit = ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : foundLimit;
@@ -71,9 +69,7 @@ std::string giveUpRights(uid_t user, gid_t group, SeccompMode seccomp) {
                           " (PassengerAgentUser): " + error.what());
     }
     // The change of the user has reset it.
-    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
-        throw SystemException("prctl(PR_SET_PDEATHSIG)", errno);
-    }
+    throwUnless(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0, "prctl(PR_SET_PDEATHSIG)");
     if (::getppid() != parent) {
         throw IOException("the watchdog ended");
     }
@@ -97,9 +93,7 @@ FileDescriptor takeInheritedSocket() {
         throw IOException(
             "descriptor 3 is not a socket of httpd: mod_passenger starts this program; do not start it by hand");
     }
-    if (::fcntl(INHERITED_SOCKET, F_SETFD, FD_CLOEXEC) != 0) {
-        throw SystemException("fcntl(F_SETFD)", errno);
-    }
+    throwUnless(::fcntl(INHERITED_SOCKET, F_SETFD, FD_CLOEXEC) == 0, "fcntl(F_SETFD)");
     return FileDescriptor(INHERITED_SOCKET);
 }
 

@@ -34,9 +34,7 @@ pid_t forkAndRun(const ChildSetup &setup, int statusPipe) {
     if (pid == 0) {
         setup.run(statusPipe);
     }
-    if (pid < 0) {
-        throw SystemException("fork", errno);
-    }
+    throwUnless(pid >= 0, "fork");
     return pid;
 }
 
@@ -47,9 +45,7 @@ std::optional<ChildSetup::Failure> readFailure(const FileDescriptor &pipe) {
     do {
         size = ::read(pipe.get(), &failure, sizeof failure);
     } while (size < 0 && errno == EINTR);
-    if (size < 0) {
-        throw SystemException("read(status pipe)", errno);
-    }
+    throwUnless(size >= 0, "read(status pipe)");
     if (size == sizeof failure) {
         return failure;
     }

@@ -139,7 +139,6 @@ void ChildSetup::mapDescriptors(int &statusPipe) const noexcept {
     }
 }
 
-/** Closes all descriptors but the targets and the status pipe. The exec closes the status pipe. */
 void ChildSetup::closeOthers(int statusPipe) const noexcept {
     unsigned int first = FIRST_ORDINARY_DESCRIPTOR;
     for (const int target : kept_) {

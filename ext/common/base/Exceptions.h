@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -20,6 +21,13 @@ public:
 
     int error() const noexcept { return code().value(); }
 };
+
+/** After a system call, which has set errno. @throws SystemException the call did not succeed */
+template <typename Success> void throwUnless(const Success &success, const char *context) {
+    if (!success) {
+        throw SystemException(context, errno);
+    }
+}
 
 /**
  * Input or output with a peer failed: the peer closed, or sent invalid data, or a file could not be

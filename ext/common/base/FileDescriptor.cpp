@@ -8,6 +8,7 @@
 
 #include "base/DescriptorCloser.h"
 #include "base/Exceptions.h"
+#include "base/Lists.h"
 
 namespace Passenger {
 
@@ -36,34 +37,23 @@ void FileDescriptor::reset(int fd) noexcept {
 
 FileDescriptor FileDescriptor::duplicate() const {
     const int copy = ::fcntl(fd_, F_DUPFD_CLOEXEC, FIRST_ORDINARY_DESCRIPTOR);
-    if (copy < 0) {
-        throw SystemException("fcntl(F_DUPFD_CLOEXEC)", errno);
-    }
+    throwUnless(copy >= 0, "fcntl(F_DUPFD_CLOEXEC)");
     return sender_ ? foreign(copy, sender_) : FileDescriptor(copy);
 }
 
 std::vector<int> numbersOf(const std::vector<FileDescriptor> &descriptors) {
-    std::vector<int> numbers;
-    numbers.reserve(descriptors.size());
-    for (const FileDescriptor &descriptor : descriptors) {
-        numbers.push_back(descriptor.get());
-    }
-    return numbers;
+    return listOf(descriptors, &FileDescriptor::get);
 }
 
 DescriptorPair makePipe() {
     int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) {
-        throw SystemException("pipe2", errno);
-    }
+    throwUnless(::pipe2(ends, O_CLOEXEC) == 0, "pipe2");
     return {FileDescriptor(ends[0]), FileDescriptor(ends[1])};
 }
 
 FileDescriptor makeEventDescriptor() {
     FileDescriptor descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!descriptor) {
-        throw SystemException("eventfd", errno);
-    }
+    throwUnless(descriptor, "eventfd");
     return descriptor;
 }
 

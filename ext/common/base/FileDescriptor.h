@@ -68,7 +68,6 @@ std::vector<int> numbersOf(const std::vector<FileDescriptor> &descriptors);
 DescriptorPair makePipe();
 /** An eventfd, close-on-exec and non-blocking. @throws SystemException */
 FileDescriptor makeEventDescriptor();
-/** Makes an eventfd readable. */
 void setEvent(const FileDescriptor &event) noexcept;
 /** The eventfd is not readable until the next setEvent(). */
 void clearEvent(const FileDescriptor &event) noexcept;

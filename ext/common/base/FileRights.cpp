@@ -49,14 +49,11 @@ FileRights FileRights::ofUser(const std::string &name, uid_t uid, gid_t gid) {
 
 AsUser::AsUser(const FileRights &rights) {
     groups_.resize(static_cast<std::size_t>(::getgroups(0, nullptr)));
-    if (::getgroups(static_cast<int>(groups_.size()), groups_.data()) != static_cast<int>(groups_.size())) {
-        throw SystemException("getgroups", errno);
-    }
+    throwUnless(::getgroups(static_cast<int>(groups_.size()), groups_.data()) == static_cast<int>(groups_.size()),
+                "getgroups");
     ::prctl(PR_GET_PDEATHSIG, &deathSignal_);
     parent_ = ::getppid();
-    if (::syscall(SETGROUPS, rights.groups.size(), rights.groups.data()) != 0) {
-        throw SystemException("setgroups", errno);
-    }
+    throwUnless(::syscall(SETGROUPS, rights.groups.size(), rights.groups.data()) == 0, "setgroups");
     group_ = static_cast<gid_t>(::setfsgid(rights.gid));
     user_ = static_cast<uid_t>(::setfsuid(rights.uid));
     // setfsuid() and setfsgid() do not report failures.

@@ -6,7 +6,6 @@ namespace Passenger::HttpText {
 
 /** Rules of RFC 9110 for the characters of a head. ASCII, whatever the locale. */
 
-/** For texts of the same length. */
 bool equalsOfSameLength(std::string_view a, std::string_view b) noexcept;
 inline bool equalsIgnoringCase(std::string_view a, std::string_view b) noexcept {
     return a.size() == b.size() && equalsOfSameLength(a, b);

@@ -8,9 +8,7 @@ namespace Passenger {
 
 std::tm localTime(std::time_t time) {
     std::tm parts{};
-    if (::localtime_r(&time, &parts) == nullptr) {
-        throw SystemException("localtime_r", errno);
-    }
+    throwUnless(::localtime_r(&time, &parts) != nullptr, "localtime_r");
     return parts;
 }
 

@@ -33,7 +33,6 @@ struct PatientThreads::State {
 
         std::size_t most = 0;
         std::deque<Entry> waiting{};
-        /** The threads that are at work. */
         std::size_t working = 0;
 
         std::size_t free() const noexcept { return std::min(waiting.size(), most - working); }
@@ -51,11 +50,9 @@ struct PatientThreads::State {
     const std::optional<std::chrono::milliseconds> idleTime;
     mutable Mutex mutex{Locks::PATIENT_THREADS};
     std::condition_variable changed;
-    /** The work that is not done yet. */
     std::atomic<std::size_t> pending{0};
     /** The keys with work that is not done yet. */
     std::map<Key, Works> keys GUARDED_BY(mutex);
-    /** The key that had the last turn. */
     Key last GUARDED_BY(mutex) = 0;
     std::size_t threads GUARDED_BY(mutex) = 0;
     /** The threads that are not at work, also threads that begin. */

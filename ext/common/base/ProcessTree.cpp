@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/FileContent.h"
+#include "base/Lists.h"
 #include "base/Poll.h"
 #include "base/ProcessStat.h"
 #include "base/WholeNumber.h"
@@ -31,11 +32,7 @@ constexpr std::size_t MOST_THREADS = 500;
 
 /** Pairs: (process, its parent). */
 std::vector<std::pair<pid_t, pid_t>> allProcesses() {
-    std::vector<std::pair<pid_t, pid_t>> all;
-    for (const pid_t pid : allPids()) {
-        all.emplace_back(pid, parentOf(pid));
-    }
-    return all;
+    return listOf(allPids(), [](pid_t pid) { return std::pair(pid, parentOf(pid)); });
 }
 
 std::vector<pid_t> childrenIn(const std::vector<std::pair<pid_t, pid_t>> &all, pid_t parent) {

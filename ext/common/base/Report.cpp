@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/Lists.h"
 #include "base/Split.h"
 
 namespace Passenger {
@@ -60,11 +61,7 @@ void addTableText(std::string &text, const std::vector<Report::Row> &rows) {
 }  // namespace
 
 std::vector<Report::Row> Report::Part::rows() const {
-    std::vector<Row> rows;
-    for (const std::string &line : split(text, '\n')) {
-        rows.push_back(split(line, '\t'));
-    }
-    return rows;
+    return listOf(split(text, '\n'), [](const std::string &line) { return split(line, '\t'); });
 }
 
 void Report::add(std::string title, Form form, std::string partText, Keep keep) {
@@ -109,11 +106,8 @@ std::string Report::textOf(std::string_view title) const {
 }
 
 std::size_t Report::size() const noexcept {
-    std::size_t sum = id.size() + summary.size();
-    for (const Part &part : parts) {
-        sum += part.title.size() + part.text.size();
-    }
-    return sum;
+    return sumOf(id.size() + summary.size(), parts,
+                 [](const Part &part) { return part.title.size() + part.text.size(); });
 }
 
 }  // namespace Passenger

@@ -26,7 +26,6 @@ struct Report {
         Form form = Form::LINES;
         std::string text;
 
-        /** The rows of a table. */
         std::vector<Row> rows() const;
         bool operator==(const Part &) const = default;
     };

@@ -19,9 +19,7 @@ FileDescriptor makeSignalDescriptor(std::initializer_list<int> signals) {
         throw SystemException("pthread_sigmask", error);
     }
     FileDescriptor descriptor(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-    if (!descriptor) {
-        throw SystemException("signalfd", errno);
-    }
+    throwUnless(descriptor, "signalfd");
     return descriptor;
 }
 

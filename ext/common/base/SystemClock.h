@@ -4,7 +4,6 @@
 
 namespace Passenger {
 
-/** CLOCK_MONOTONIC. */
 class SystemClock final : public Clock {
 public:
     MonotonicTime now() const override;

@@ -34,18 +34,14 @@ Masks masksOf(std::initializer_list<unsigned> capabilities) {
 
 void use(const std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> &sets) {
     __user_cap_header_struct header = thisThread();
-    if (::syscall(SYS_capset, &header, sets.data()) != 0) {
-        throw SystemException("capset", errno);
-    }
+    throwUnless(::syscall(SYS_capset, &header, sets.data()) == 0, "capset");
 }
 
 }  // namespace
 
 ThreadCapabilities::ThreadCapabilities() {
     __user_cap_header_struct header = thisThread();
-    if (::syscall(SYS_capget, &header, sets_.data()) != 0) {
-        throw SystemException("capget", errno);
-    }
+    throwUnless(::syscall(SYS_capget, &header, sets_.data()) == 0, "capget");
 }
 
 void ThreadCapabilities::limit(std::initializer_list<unsigned> capabilities) const {

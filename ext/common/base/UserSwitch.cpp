@@ -29,9 +29,8 @@ std::vector<gid_t> sorted(std::vector<gid_t> groups) {
 
 std::vector<gid_t> ownGroups() {
     std::vector<gid_t> groups(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
-    if (::getgroups(static_cast<int>(groups.size()), groups.data()) != static_cast<int>(groups.size())) {
-        throw SystemException("getgroups", errno);
-    }
+    throwUnless(::getgroups(static_cast<int>(groups.size()), groups.data()) == static_cast<int>(groups.size()),
+                "getgroups");
     return groups;
 }
 
@@ -46,15 +45,9 @@ bool lasts(const FileRights &rights) {
 }  // namespace
 
 void switchUser(const FileRights &rights) {
-    if (::setgroups(rights.groups.size(), rights.groups.data()) != 0) {
-        throw SystemException("setgroups", errno);
-    }
-    if (::setresgid(rights.gid, rights.gid, rights.gid) != 0) {
-        throw SystemException("setresgid", errno);
-    }
-    if (::setresuid(rights.uid, rights.uid, rights.uid) != 0) {
-        throw SystemException("setresuid", errno);
-    }
+    throwUnless(::setgroups(rights.groups.size(), rights.groups.data()) == 0, "setgroups");
+    throwUnless(::setresgid(rights.gid, rights.gid, rights.gid) == 0, "setresgid");
+    throwUnless(::setresuid(rights.uid, rights.uid, rights.uid) == 0, "setresuid");
     if (!lasts(rights)) {
         throw IOException(
             fmt::format("this process did not become user {} and group {} for good: something outside, "

@@ -17,12 +17,10 @@ namespace Passenger::Bridge {
  */
 class AcceptProbe {
 public:
-    /** Has no connection. */
     AcceptProbe() noexcept = default;
     /** @param connection a connected, non-blocking TCP or Unix socket; or none */
     explicit AcceptProbe(FileDescriptor connection) noexcept : connection_(std::move(connection)) {}
 
-    /** Whether it has a connection. */
     explicit operator bool() const noexcept { return static_cast<bool>(connection_); }
     /**
      * Whether a process has accepted the connection. Needs a connection. Does not wait. True as

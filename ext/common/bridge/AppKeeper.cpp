@@ -41,7 +41,6 @@ constexpr auto KILL_LIMIT = 5s;
 /** Bytes of a report that reach the agent, and of the file that may have it. */
 constexpr std::size_t LONGEST_REPORT = 48 * 1024;
 constexpr std::uintmax_t LARGEST_FILE = 1024 * 1024;
-/** The keeper's descriptor of its socket. */
 constexpr int SOCKET = 3;
 constexpr char STOP = 's';
 /** The keeper's first message, if the command runs. */
@@ -168,9 +167,7 @@ void runKeeper(const FileDescriptor &socket, const AppCommand &app, const std::s
 AppKeeper::AppKeeper(const AppCommand &command, const std::string &folder, std::chrono::seconds grace) {
     DescriptorPair pair = makeSeqPacketPair();
     const pid_t pid = fork();
-    if (pid < 0) {
-        throw SystemException("fork", errno);
-    }
+    throwUnless(pid >= 0, "fork");
     if (pid == 0) {
         // The keeper holds none of the bridge's descriptors, above all not the control socket.
         ::dup2(pair.second.get(), SOCKET);

@@ -17,7 +17,6 @@ namespace Passenger::Bridge {
  */
 class AppKeeper {
 public:
-    /** How the command ended. */
     struct Ending {
         /** Not empty: the command could not be started. */
         std::string error;

@@ -155,9 +155,7 @@ std::optional<Frame> expect(ControlSocket &control, FrameType type) {
     if (frame.type == FrameType::FINISH) {
         return std::nullopt;
     }
-    if (frame.type != type) {
-        throw ProtocolException("the agent sent an unexpected frame");
-    }
+    frame.expect(type, "the agent sent an unexpected frame");
     return frame;
 }
 

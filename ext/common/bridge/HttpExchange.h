@@ -131,13 +131,11 @@ private:
     /** LENGTH: bytes that are still to come. */
     std::uint64_t bodyLeft_ = 0;
     bool bodyDone_ = true;
-    /** The client waits to be asked for the body, and has not been asked yet. */
     bool mustAskForBody_ = false;
     /** An application that is silent until then waits for the body. */
     std::chrono::steady_clock::time_point silentUntil_;
     /** The application takes no more of the request: it answered early or is gone. */
     bool takesNoMore_ = false;
-    /** The application has sent bytes. */
     bool hasAnswerBytes_ = false;
     /** The application has closed the connection. */
     bool ended_ = false;

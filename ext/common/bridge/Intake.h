@@ -34,7 +34,6 @@ class Intake {
 public:
     /** What the loop watches for the Instance. */
     enum Source : std::uint8_t { CONTROL, APPLICATION, SIGNALS, SOURCES };
-    /** Which sources have an event. */
     using Ready = std::array<bool, SOURCES>;
 
     Intake(HandoverPtr handover, const Place::Tools &tools);
@@ -69,7 +68,6 @@ private:
         SEARCHING,
         BUSY
     };
-    /** A reply channel that the loop watches. */
     struct WatchedChannel {
         ChannelPtr channel;
         Watch watch;

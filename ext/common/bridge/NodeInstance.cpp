@@ -90,7 +90,6 @@ void execute(const AppCommand &command, int control, const FileDescriptor &optio
     throw StartFailure(fmt::format("the command \"{}\" could not be started: {}", command.text(), strerror(error)));
 }
 
-/** Whether the script takes the loader out of NODE_OPTIONS. */
 bool replacesNodeOptions(const std::string &script) {
     const auto has = [&](const char *part) { return script.find(part) != std::string::npos; };
     return has("NODE_OPTIONS") && !has("$NODE_OPTIONS") && !has("${NODE_OPTIONS");
@@ -145,13 +144,10 @@ void become(const Options &options, int control, const std::string &program) {
 Options keptOptions() {
     struct stat status {};
     const FileDescriptor file(OPTIONS);
-    if (::fstat(file.get(), &status) != 0) {
-        throw SystemException("the options of the application", errno);
-    }
+    throwUnless(::fstat(file.get(), &status) == 0, "the options of the application");
     std::string content(static_cast<std::size_t>(status.st_size), '\0');
-    if (::pread(file.get(), content.data(), content.size(), 0) != static_cast<ssize_t>(content.size())) {
-        throw SystemException("the options of the application", errno);
-    }
+    throwUnless(::pread(file.get(), content.data(), content.size(), 0) == static_cast<ssize_t>(content.size()),
+                "the options of the application");
     FrameReader reader;
     reader.feed(content, {});
     const auto frame = reader.next();

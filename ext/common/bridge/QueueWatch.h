@@ -21,13 +21,11 @@ public:
     /** The origin of an event of the loop. */
     enum class Source : std::uint8_t { COMMON, OWN, TIMER };
     static constexpr std::size_t SOURCES = 3;
-    /** Which sources have an event. */
     using Ready = std::array<bool, SOURCES>;
 
     /** @param firstKey data of the events of COMMON; those of the other sources follow */
     QueueWatch(const FileDescriptor &epoll, std::uint64_t firstKey) : epoll_(epoll), firstKey_(firstKey) {}
 
-    /** Another handover. */
     void use(HandoverPtr handover);
     /**
      * Whether messages are to be taken. After events take() comes first: no other instance may have

@@ -25,9 +25,7 @@ Relays::Relays(std::size_t most, const Clock &clock)
       clock_(clock),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       buffer_(std::make_unique_for_overwrite<char[]>(PIECE)) {
-    if (!epoll_) {
-        throw SystemException("epoll", errno);
-    }
+    throwUnless(epoll_, "epoll");
 }
 
 bool Relays::hasRoom() const noexcept {

@@ -29,7 +29,6 @@ public:
     /** See Relay. */
     void add(FileDescriptor child, FileDescriptor application, std::string_view first,
              std::unique_ptr<AnswerParser> answer);
-    /** The number of relays that have not ended. */
     std::size_t count() const noexcept { return entries_.size(); }
     /** The number of relays that have bytes for their client, or may get some. */
     std::size_t undelivered() const noexcept { return undelivered_; }

@@ -40,7 +40,6 @@ public:
     /** Sends kept messages. */
     void flush();
 
-    /** Sends status, header lines and the first bytes of the body. */
     void respond(unsigned status, std::string_view head, std::string_view body, bool last);
     /** Sends more bytes of the body. Sends no empty message, unless it is the last one. */
     void data(std::string_view body, bool last);

@@ -207,9 +207,7 @@ StartedAgent replaceAgent(AgentHandle &dead, const AgentSettings &settings) {
         awaitEnd(control, anchor, settings.stopTimeout);
         throwFailure(answer);
     }
-    if (answer.type != FrameType::AGENT_STARTED) {
-        throw ProtocolException("The agent answered with an unexpected frame");
-    }
+    answer.expect(FrameType::AGENT_STARTED, "The agent answered with an unexpected frame");
 
     StartedAgent started;
     started.poolPid = static_cast<pid_t>(answer.number(1));

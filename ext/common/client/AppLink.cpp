@@ -8,7 +8,6 @@ namespace Passenger {
 
 namespace {
 
-/** Throws the exception for a REFUSED answer. */
 [[noreturn]] void throwRefusal(const Frame &answer) {
     throw RefusedException(static_cast<std::uint16_t>(answer.number(0)), answer.field(1), answer.field(2));
 }
@@ -20,9 +19,7 @@ Links AppLink::attach(const Options &options, Generation unusable) {
     if (answer.type == FrameType::REFUSED) {
         throwRefusal(answer);
     }
-    if (answer.type != FrameType::ATTACHED) {
-        throw ProtocolException("the agent answered ATTACH with an unexpected frame");
-    }
+    answer.expect(FrameType::ATTACHED, "the agent answered ATTACH with an unexpected frame");
     const auto slot = static_cast<std::uint32_t>(answer.number(0));
     if (slot >= GenerationLayout::GROUPS) {
         throw ProtocolException("the agent named a group slot that is out of range");
@@ -53,9 +50,7 @@ std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instance
         }
         throw DescriptorShortageException(answer.field(2));
     }
-    if (answer.type != FrameType::REGISTERED) {
-        throw ProtocolException("the agent answered REGISTER with an unexpected frame");
-    }
+    answer.expect(FrameType::REGISTERED, "the agent answered REGISTER with an unexpected frame");
     return ChannelId(answer.number(0));
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/DescriptorLimit.h"
 #include "base/Exceptions.h"
+#include "base/Lists.h"
 #include "base/SystemClock.h"
 #include "client/AgentConnector.h"
 #include "client/AppLink.h"
@@ -33,9 +34,7 @@ constexpr std::chrono::seconds LAST_WAIT{60};
 
 FileDescriptor duplicateDescriptor(int fd) {
     FileDescriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-    if (!copy) {
-        throw SystemException("fcntl(F_DUPFD_CLOEXEC) of a descriptor of the agent", errno);
-    }
+    throwUnless(copy, "fcntl(F_DUPFD_CLOEXEC) of a descriptor of the agent");
     return copy;
 }
 
@@ -180,9 +179,7 @@ FileDescriptor PoolClient::connectControl(std::optional<std::chrono::millisecond
     if (answer.type == FrameType::REFUSED) {
         throw RefusedException(static_cast<std::uint16_t>(answer.number(0)), answer.field(1), answer.field(2));
     }
-    if (answer.type != FrameType::CONTROL) {
-        throw ProtocolException("the agent answered CONTROL with an unexpected frame");
-    }
+    answer.expect(FrameType::CONTROL, "the agent answered CONTROL with an unexpected frame");
     return answer.takeDescriptor(0);
 }
 
@@ -271,11 +268,7 @@ std::shared_ptr<AppLink> PoolClient::app(const Options &options) {
 
 PoolClient::Apps PoolClient::apps() {
     const LockGuard guard(mutex_);
-    Apps all;
-    for (const auto &[name, app] : apps_) {
-        all.push_back(app);
-    }
-    return all;
+    return listOf(apps_, &decltype(apps_)::value_type::second);
 }
 
 void PoolClient::trim() {

@@ -61,25 +61,19 @@ MessageSessionPtr RemoteApplicationPool::get(const Options &options) {
 
 std::uint64_t RemoteApplicationPool::query(const char *what) const {
     const Frame answer = client_->ask(Frame::of(FrameType::QUERY, what));
-    if (answer.type != FrameType::VALUE) {
-        throw ProtocolException("the agent answered QUERY with an unexpected frame");
-    }
+    answer.expect(FrameType::VALUE, "the agent answered QUERY with an unexpected frame");
     return answer.number(0);
 }
 
 bool RemoteApplicationPool::checkRestart(const std::string &name) {
     const Frame answer = client_->askApart(Frame(FrameType::CHECK_RESTART, {name}), RESTART_CHECK_TIME);
-    if (answer.type != FrameType::VALUE) {
-        throw ProtocolException("the agent answered CHECK_RESTART with an unexpected frame");
-    }
+    answer.expect(FrameType::VALUE, "the agent answered CHECK_RESTART with an unexpected frame");
     return answer.number(0) == 1;
 }
 
 std::optional<Report> RemoteApplicationPool::report(const std::string &id, const std::string &app) {
     const Frame answer = client_->ask(Frame(FrameType::GET_REPORT, {id, app}));
-    if (answer.type != FrameType::REPORT) {
-        throw ProtocolException("the agent answered GET_REPORT with an unexpected frame");
-    }
+    answer.expect(FrameType::REPORT, "the agent answered GET_REPORT with an unexpected frame");
     return answer.fields.empty() ? std::nullopt : std::optional(reportIn(answer, 0));
 }
 

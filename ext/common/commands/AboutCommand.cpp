@@ -11,10 +11,10 @@
 #include <iterator>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "base/Lists.h"
 #include "base/PassengerRoot.h"
 #include "commands/CommandFailure.h"
 #include "commands/JsonResult.h"
@@ -133,9 +133,8 @@ int about(const Arguments &arguments) {
     const std::string subject = arguments.operands().empty() ? "" : arguments.operands().front();
     const auto *const known = std::ranges::find(SUBJECTS, subject, &Subject::name);
     if (known == std::end(SUBJECTS)) {
-        std::vector<std::string_view> names;
-        std::ranges::transform(SUBJECTS, std::back_inserter(names), &Subject::name);
-        throw CommandFailureException(fmt::format("name a subject: one of {}", fmt::join(names, ", ")));
+        throw CommandFailureException(
+            fmt::format("name a subject: one of {}", fmt::join(listOf(SUBJECTS, &Subject::name), ", ")));
     }
     const Fact fact = known->find();
     if (arguments.has("json")) {

@@ -6,7 +6,6 @@ namespace Passenger {
 
 /** `passenger-config about SUBJECT`. @return the exit status @throws CommandFailureException */
 int about(const Arguments &arguments);
-/** Whether `about` knows the subject. */
 bool isAboutSubject(const std::string &name);
 /** `passenger-config build-native-support`. @return the exit status */
 int buildNativeSupport(const Arguments &arguments);

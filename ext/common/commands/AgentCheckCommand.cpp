@@ -8,7 +8,6 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <thread>
@@ -17,6 +16,7 @@
 
 #include "base/CpuQuota.h"
 #include "base/FileContent.h"
+#include "base/Lists.h"
 #include "base/Processors.h"
 #include "commands/AgentConnection.h"
 #include "commands/AgentFinder.h"
@@ -75,8 +75,7 @@ ServerStatus selected(AgentConnection &agent, const Arguments &arguments, std::s
 /** Removes the applications that do not serve, unless none does: one tenant's failure takes no host
  *  from the others. */
 void keepThoseThatServe(ServerStatus &status) {
-    std::vector<AppStatus> serving;
-    std::copy_if(status.apps.begin(), status.apps.end(), std::back_inserter(serving), [](const AppStatus &app) {
+    auto serving = those(status.apps, [](const AppStatus &app) {
         ServerStatus alone;
         alone.apps = {app};
         return reasonToSendElsewhere(alone, ANY_WAIT).empty();

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -19,6 +18,7 @@
 
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
+#include "base/Lists.h"
 #include "base/ProcessStat.h"
 #include "commands/CommandFailure.h"
 #include "commands/Terminal.h"
@@ -169,9 +169,7 @@ std::string AgentFinder::nothingFound() const {
 
 RunningAgent AgentFinder::choose(const std::string &name) const {
     const auto all = list();
-    std::vector<RunningAgent> agents;
-    std::copy_if(all.begin(), all.end(), std::back_inserter(agents),
-                 [&name](const RunningAgent &agent) { return agent.name.starts_with(name); });
+    const auto agents = those(all, [&name](const RunningAgent &agent) { return agent.name.starts_with(name); });
     if (all.empty()) {
         throw CommandFailureException(nothingFound());
     }
@@ -201,12 +199,11 @@ RunningAgent AgentFinder::chooseByPid(const std::string &watchdogPid) const {
 }
 
 std::string agentTable(const std::vector<RunningAgent> &agents) {
-    std::string text = fmt::format("{:<25}  {:<7}  {}\n{:-<74}\n", "Name", "PID", "Description", "");
-    for (const RunningAgent &agent : agents) {
-        text += fmt::format("{:<25}  {:<7}  mod_passenger {} of httpd {}\n", agent.name, agent.watchdogPid,
-                            singleLine(agent.version), agent.httpdPid);
-    }
-    return text;
+    const std::string head = fmt::format("{:<25}  {:<7}  {}\n{:-<74}\n", "Name", "PID", "Description", "");
+    return sumOf(head, agents, [](const RunningAgent &agent) {
+        return fmt::format("{:<25}  {:<7}  mod_passenger {} of httpd {}\n", agent.name, agent.watchdogPid,
+                           singleLine(agent.version), agent.httpdPid);
+    });
 }
 
 }  // namespace Passenger

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/Lists.h"
 #include "control/InstanceFigures.h"
 #include "control/StatusWords.h"
 
@@ -33,11 +34,7 @@ void sortApps(std::vector<AppStatus> &apps, std::string_view key) {
 }
 
 unsigned cpuOf(const AppStatus &app) {
-    unsigned sum = 0;
-    for (const InstanceStatus &instance : app.instances) {
-        sum += cpuPercent(instance);
-    }
-    return sum;
+    return sumOf(0U, app.instances, cpuPercent);
 }
 
 }  // namespace Passenger

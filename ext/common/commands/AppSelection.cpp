@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <iterator>
 #include <system_error>
 
+#include "base/Lists.h"
 #include "commands/CommandFailure.h"
 #include "commands/Terminal.h"
 
@@ -37,12 +36,6 @@ std::string prefixOf(const Arguments &arguments) {
         prefix = currentFolder() / prefix;
     }
     return prefix.lexically_normal().string();
-}
-
-template <class Rule> std::vector<AppStatus> those(const std::vector<AppStatus> &apps, Rule rule) {
-    std::vector<AppStatus> chosen;
-    std::copy_if(apps.begin(), apps.end(), std::back_inserter(chosen), rule);
-    return chosen;
 }
 
 /** With PassengerUser or PassengerGroup a name ends with ` as user:group`. Scripts for Phusion
@@ -76,13 +69,11 @@ std::string noSuchApp(const Arguments &arguments, const std::vector<AppStatus> &
     if (apps.empty()) {
         return "no application is running, or this user owns none of those that are";
     }
-    std::string text = arguments.has("name")
-                           ? fmt::format("no application has the name {}. Running are:", arguments.value("name"))
-                           : fmt::format("no application's path begins with {}. Running are:", prefixOf(arguments));
-    for (const AppStatus &app : apps) {
-        text += fmt::format("\n  {}  ({})", singleLine(app.name), singleLine(app.root));
-    }
-    return text;
+    return sumOf(
+        arguments.has("name") ? fmt::format("no application has the name {}. Running are:", arguments.value("name"))
+                              : fmt::format("no application's path begins with {}. Running are:", prefixOf(arguments)),
+        apps,
+        [](const AppStatus &app) { return fmt::format("\n  {}  ({})", singleLine(app.name), singleLine(app.root)); });
 }
 
 }  // namespace Passenger

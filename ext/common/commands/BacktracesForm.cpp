@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/Lists.h"
 #include "base/Split.h"
 #include "commands/Terminal.h"
 #include "control/ControlVerbs.h"
@@ -50,10 +51,9 @@ std::string instanceText(const Instance &instance) {
                "      no answer within 3 seconds: a thread holds the interpreter's lock, Node's event loop is blocked, "
                "or the process is stopped\n";
     }
-    for (const std::string &line : split(*instance.text, '\n')) {
-        text += line.empty() ? "" : fmt::format("      {}\n", singleLine(line));
-    }
-    return text;
+    return sumOf(text, split(*instance.text, '\n'), [](const std::string &line) {
+        return line.empty() ? "" : fmt::format("      {}\n", singleLine(line));
+    });
 }
 
 }  // namespace
@@ -71,11 +71,7 @@ std::string backtracesForm(ControlClient &agent) {
             std::this_thread::sleep_for(INTERVAL);
             instances = instancesOf(agent, app.name);
         }
-        text += singleLine(app.name) + ":\n";
-        for (const Instance &instance : instances) {
-            text += instanceText(instance);
-        }
-        text += "\n";
+        text += sumOf(singleLine(app.name) + ":\n", instances, instanceText) + "\n";
     }
     return text.empty() ? "No application is known to the agent.\n" : text;
 }

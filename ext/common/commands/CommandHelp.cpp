@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/Lists.h"
 #include "base/Split.h"
 
 namespace Passenger {
@@ -49,11 +50,8 @@ std::string helpText(const CommandSpec &command) {
         const std::string choices = *option.choices == '\0' ? "" : fmt::format("One of {}. ", option.choices);
         text += wrapped(choices + option.help, 6);
     }
-    text += "\nExit status:\n";
-    for (const ExitSpec &exit : command.statuses) {
-        text += wrapped(fmt::format("{}: {}", exit.status, exit.meaning), 2);
-    }
-    return text;
+    return sumOf(text + "\nExit status:\n", command.statuses,
+                 [](const ExitSpec &exit) { return wrapped(fmt::format("{}: {}", exit.status, exit.meaning), 2); });
 }
 
 std::string programHelpText(std::string_view program) {

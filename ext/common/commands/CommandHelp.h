@@ -8,7 +8,6 @@
 
 namespace Passenger {
 
-/** What `--help` prints for a command. */
 std::string helpText(const CommandSpec &command);
 /** What `--help` prints for a program with subcommands. */
 std::string programHelpText(std::string_view program);

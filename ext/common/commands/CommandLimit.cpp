@@ -18,9 +18,7 @@ std::optional<int> limitCommand(std::chrono::milliseconds limit) {
     constexpr int BY_SIGNAL = 128;
     const pid_t caller = ::getpid();
     const pid_t worker = ::fork();
-    if (worker < 0) {
-        throw SystemException("fork", errno);
-    }
+    throwUnless(worker >= 0, "fork");
     if (worker == 0) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (::getppid() != caller) {

@@ -1,7 +1,6 @@
 #include "commands/EventTable.h"
 
-#include <algorithm>
-#include <iterator>
+#include "base/Lists.h"
 
 namespace Passenger {
 
@@ -19,10 +18,7 @@ std::span<const EventEntry> allEvents() noexcept {
 }
 
 std::vector<EventEntry> eventsNamed(std::string_view name) {
-    std::vector<EventEntry> found;
-    std::copy_if(std::begin(TABLE), std::end(TABLE), std::back_inserter(found),
-                 [&](const EventEntry &entry) { return entry.name == name; });
-    return found;
+    return those(TABLE, [&](const EventEntry &entry) { return entry.name == name; });
 }
 
 }  // namespace Passenger

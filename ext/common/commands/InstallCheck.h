@@ -12,7 +12,6 @@ struct Finding {
     enum class Level { FINE, WARNING, ERROR };
 
     Level level = Level::FINE;
-    /** What was checked. */
     std::string subject;
     /** The value, or what is wrong with it. */
     std::string text;

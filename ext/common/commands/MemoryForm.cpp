@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/Lists.h"
 #include "commands/JsonResult.h"
 #include "commands/Terminal.h"
 
@@ -46,10 +47,8 @@ std::string sectionForm(const MemorySection &section, bool colours) {
     const std::string names =
         fmt::format(fmt::runtime(ROW), "PID", section.showsParents ? fmt::format(fmt::runtime(PARENT), "PPID") : "",
                     "VMSize", "Private", "PSS", "Swap", "Name");
-    text += names + std::string(names.size() - 1, '-') + "\n";
-    for (const ListedProcess &process : section.processes) {
-        text += row(process, section.showsParents);
-    }
+    text += sumOf(names + std::string(names.size() - 1, '-') + "\n", section.processes,
+                  [&](const ListedProcess &process) { return row(process, section.showsParents); });
     const char *const doubt = section.complete() ? "" : " (?)";
     text += fmt::format("### Processes: {}\n### Total private dirty RSS: {:.2f} MB{}\n", section.processes.size(),
                         static_cast<double>(sum.privateDirty) / MEGABYTE, doubt);
@@ -74,13 +73,8 @@ std::string sumsByApp(const std::vector<MemorySection> &sections, bool colours) 
 }  // namespace
 
 ProcessMemory MemorySection::sum() const {
-    ProcessMemory sum;
-    for (const ListedProcess &process : processes) {
-        if (process.memory) {
-            sum += *process.memory;
-        }
-    }
-    return sum;
+    return sumOf(ProcessMemory(), processes,
+                 [](const ListedProcess &process) { return process.memory.value_or(ProcessMemory()); });
 }
 
 bool MemorySection::complete() const {

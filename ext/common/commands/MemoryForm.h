@@ -21,7 +21,6 @@ struct MemorySection {
     bool complete() const;
 };
 
-/** The tables and sums of passenger-memory-stats. */
 std::string memoryForm(const std::vector<MemorySection> &sections, bool colours);
 /** The tables and sums as JSON, in bytes. */
 std::string memoryJson(const std::vector<MemorySection> &sections);

@@ -2,13 +2,12 @@
 
 #include <sys/types.h>
 
-#include <algorithm>
 #include <exception>
-#include <iterator>
 #include <set>
 #include <string>
 #include <utility>
 
+#include "base/Lists.h"
 #include "commands/ProcessList.h"
 
 namespace Passenger {
@@ -43,10 +42,8 @@ std::vector<MemorySection> memorySections(const std::vector<RunningAgent> &agent
     std::set<pid_t> httpds;
     for (const RunningAgent &agent : agents) {
         for (const AppStatus &app : appsOf(agent)) {
-            std::vector<pid_t> roots;
-            std::transform(app.instances.begin(), app.instances.end(), std::back_inserter(roots),
-                           [](const InstanceStatus &instance) { return static_cast<pid_t>(instance.pid); });
-            apps.push_back(section(app.name, true, roots, all));
+            const auto pidOf = [](const InstanceStatus &instance) { return static_cast<pid_t>(instance.pid); };
+            apps.push_back(section(app.name, true, listOf(app.instances, pidOf), all));
         }
         watchdogs.push_back(agent.watchdogPid);
         httpds.insert(agent.httpdPid);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/Lists.h"
 #include "commands/AppOrder.h"
 #include "commands/Terminal.h"
 #include "control/StatusWords.h"
@@ -37,11 +38,7 @@ std::string overviewForm(const ServerStatus &status, const FormOptions &options)
     std::string titles =
         fmt::format(fmt::runtime(ROW), "WORK", "QUEUE", "OLDEST", "REQ/S", "P50", "P99", "MEM", "CPU", "APPLICATION");
     titles.pop_back();
-    text += header(titles, options.colours) + "\n";
-    for (const AppStatus &app : status.apps) {
-        text += row(app);
-    }
-    return text;
+    return sumOf(text + header(titles, options.colours) + "\n", status.apps, row);
 }
 
 }  // namespace Passenger

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include "base/Lists.h"
 #include "commands/Terminal.h"
 #include "control/InstanceFigures.h"
 #include "control/StatusWords.h"
@@ -63,13 +64,12 @@ std::string verboseText(const AppStatus &app) {
         text += fmt::format("  Last restart: {} ago: {}\n", uptimeText(app.lastRestart->age),
                             singleLine(app.lastRestart->reason));
     }
-    for (const WindowStatus &window : app.windows) {
-        text += fmt::format("  Last {}: {} requests, queue p50 {} p99 {}, service p50 {} p99 {}\n",
-                            StatusWords::duration(static_cast<double>(window.seconds)), window.requests,
-                            StatusWords::duration(window.queue.p50), StatusWords::duration(window.queue.p99),
-                            StatusWords::duration(window.service.p50), StatusWords::duration(window.service.p99));
-    }
-    return text;
+    return sumOf(text, app.windows, [](const WindowStatus &window) {
+        return fmt::format("  Last {}: {} requests, queue p50 {} p99 {}, service p50 {} p99 {}\n",
+                           StatusWords::duration(static_cast<double>(window.seconds)), window.requests,
+                           StatusWords::duration(window.queue.p50), StatusWords::duration(window.queue.p99),
+                           StatusWords::duration(window.service.p50), StatusWords::duration(window.service.p99));
+    });
 }
 
 std::string appText(const AppStatus &app, double now, const FormOptions &options) {
@@ -105,32 +105,24 @@ std::string appText(const AppStatus &app, double now, const FormOptions &options
     if (app.failure && (options.verbose || app.state == "failed" || app.state == "deploy-failed")) {
         text += failureText(*app.failure);
     }
-    for (const InstanceStatus &instance : app.instances) {
-        text += instanceText(instance, now, options);
-    }
-    return text + "\n";
+    return sumOf(text, app.instances, [&](const auto &instance) { return instanceText(instance, now, options); }) +
+           "\n";
 }
 
 }  // namespace
 
 std::string poolForm(const ServerStatus &status, const FormOptions &options) {
-    std::size_t processes = 0;
-    for (const AppStatus &app : status.apps) {
-        processes += app.instances.size();
-    }
     std::string text = header("----------- General information -----------", options.colours) + "\n";
     text += fmt::format("Max pool size : {}\n", status.maxPoolSize);
     text += fmt::format("App groups    : {}\n", status.apps.size());
-    text += fmt::format("Processes     : {}\n", processes);
+    text += fmt::format("Processes     : {}\n",
+                        sumOf(std::size_t{0}, status.apps, [](const auto &app) { return app.instances.size(); }));
     text += fmt::format("Requests in top-level queue : {}\n", status.waitingForRoom);
     if (status.draining) {
         text += "(draining: balancers are told to send requests elsewhere)\n";
     }
     text += "\n" + header("----------- Application groups -----------", options.colours) + "\n";
-    for (const AppStatus &app : status.apps) {
-        text += appText(app, status.now, options);
-    }
-    return text;
+    return sumOf(text, status.apps, [&](const AppStatus &app) { return appText(app, status.now, options); });
 }
 
 }  // namespace Passenger

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "base/Lists.h"
 #include "commands/Terminal.h"
 #include "control/StatusWords.h"
 
@@ -50,11 +51,7 @@ std::string appText(const AppStatus &app) {
 }  // namespace
 
 std::string requestsForm(const ServerStatus &status) {
-    std::string text;
-    for (const AppStatus &app : status.apps) {
-        text += appText(app);
-    }
-    return text.empty() ? "No application is known to the agent.\n" : text;
+    return status.apps.empty() ? "No application is known to the agent.\n" : sumOf(std::string(), status.apps, appText);
 }
 
 }  // namespace Passenger

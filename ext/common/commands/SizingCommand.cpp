@@ -14,6 +14,7 @@
 
 #include "base/CpuQuota.h"
 #include "base/FileContent.h"
+#include "base/Lists.h"
 #include "base/ProcessMemory.h"
 #include "base/Processors.h"
 #include "base/Split.h"
@@ -142,9 +143,7 @@ MeasuredServer measure(const Arguments &arguments) {
     MeasuredServer measured;
     measured.maxPoolSize = status.maxPoolSize;
     measured.pool = agent.poolPid;
-    for (const AppStatus &app : status.apps) {
-        measured.apps.push_back(appOf(app, sections));
-    }
+    measured.apps = listOf(status.apps, [&](const AppStatus &app) { return appOf(app, sections); });
     for (const MemorySection &section : sections) {
         const std::uint64_t memory = section.sum().proportional;
         measured.all += memory;

@@ -10,16 +10,13 @@ namespace Passenger {
 std::string singleLine(std::string_view text);
 /** A path as a word of a shell command that a person copies. */
 std::string shellWord(std::string_view path);
-/** A text with the colours of a header, if `colours`. */
 std::string header(std::string_view text, bool colours);
-/** Whether stdout is a terminal. */
 bool stdoutIsTerminal() noexcept;
 
 struct TerminalSize {
     std::size_t rows = 24;
     std::size_t columns = 80;
 
-    /** The size of the terminal at stdout. */
     static TerminalSize now() noexcept;
 };
 

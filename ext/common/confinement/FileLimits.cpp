@@ -102,9 +102,7 @@ int apply(const Exceptions &exceptions) {
     const Ruleset limits{changes(version) | (exceptions.executes ? 0 : EXECUTE), BIND_TCP | CONNECT_TCP,
                          ABSTRACT_SOCKETS | SIGNALS};
     const FileDescriptor ruleset(static_cast<int>(::syscall(CREATE_RULESET, &limits, sizeFor(version), 0)));
-    if (!ruleset) {
-        throw SystemException("landlock_create_ruleset", errno);
-    }
+    throwUnless(ruleset, "landlock_create_ruleset");
     allow(ruleset, "/dev/null", WRITE_FILE);
     for (const std::uint16_t port : exceptions.ports) {
         const Port rule{CONNECT_TCP, port};
@@ -112,9 +110,7 @@ int apply(const Exceptions &exceptions) {
             addRule(ruleset, RULE_PORT, &rule, "port");
         }
     }
-    if (::syscall(RESTRICT_SELF, ruleset.get(), 0) != 0) {
-        throw SystemException("landlock_restrict_self", errno);
-    }
+    throwUnless(::syscall(RESTRICT_SELF, ruleset.get(), 0) == 0, "landlock_restrict_self");
     return version;
 }
 

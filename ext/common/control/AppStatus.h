@@ -137,7 +137,6 @@ struct CountersStatus : AppCounters {
     }
 };
 
-/** The last restart. */
 struct RestartStatus {
     /** The cause of the restart. */
     std::string reason;

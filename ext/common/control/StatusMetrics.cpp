@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "base/AcceptedTypes.h"
+#include "base/Lists.h"
 #include "control/StatusWords.h"
 
 namespace Passenger::StatusMetrics {
@@ -57,12 +58,8 @@ struct Subject {
         : label(app.empty() ? "" : fmt::format("app=\"{}\"", escaped(app))), created(fmt::format("{:.3f}", since)) {}
 };
 
-/** The labels `le` of the buckets. */
 std::vector<std::string> bucketLabels() {
-    std::vector<std::string> labels;
-    for (const double bound : histogramBounds()) {
-        labels.push_back(fmt::format("le=\"{}\"", bound));
-    }
+    auto labels = listOf(histogramBounds(), [](double bound) { return fmt::format("le=\"{}\"", bound); });
     labels.emplace_back("le=\"+Inf\"");
     return labels;
 }
@@ -412,11 +409,7 @@ const char *contentTypeOf(Format format) noexcept {
 std::string render(const ServerStatus &status, Format format) {
     const bool open = format == Format::OPEN_METRICS;
     const Subject server("", status.since);
-    std::vector<Subject> apps;
-    apps.reserve(status.apps.size());
-    for (const AppStatus &app : status.apps) {
-        apps.emplace_back(app.name, app.since);
-    }
+    const auto apps = listOf(status.apps, [](const AppStatus &app) { return Subject(app.name, app.since); });
     const std::vector<std::string> buckets = bucketLabels();
     std::string text;
     text.reserve(TYPICAL_SIZE * (apps.size() + 1));
@@ -443,13 +436,10 @@ std::string render(const ServerStatus &status, Format format) {
 }
 
 std::vector<Description> descriptions() {
-    std::vector<Description> all;
-    all.reserve(FAMILIES.size());
-    for (const Family &family : FAMILIES) {
-        all.push_back({std::string(family.name) + (family.type == Type::COUNTER ? "_total" : ""), nameOf(family.type),
-                       family.labels, family.help});
-    }
-    return all;
+    return listOf(FAMILIES, [](const Family &family) {
+        return Description{std::string(family.name) + (family.type == Type::COUNTER ? "_total" : ""),
+                           nameOf(family.type), family.labels, family.help};
+    });
 }
 
 }  // namespace Passenger::StatusMetrics

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/Lists.h"
 #include "base/MarkupText.h"
 #include "control/AppPage.h"
 #include "control/StatusConcerns.h"
@@ -147,11 +148,8 @@ std::string timesCell(const AppStatus &app, TimeQuantiles WindowStatus::*times, 
 }
 
 std::string listCell(const std::vector<std::string> &lines) {
-    std::string html = lines.empty() ? "<td class=empty><span class=none>–</span>" : "<td>";
-    for (const std::string &line : lines) {
-        html += "<p>" + line + "</p>";
-    }
-    return html;
+    const std::string html = lines.empty() ? "<td class=empty><span class=none>–</span>" : "<td>";
+    return sumOf(html, lines, [](const std::string &line) { return "<p>" + line + "</p>"; });
 }
 
 std::string errorsCell(const CountersStatus &counters) {
@@ -211,11 +209,7 @@ std::string table(const ServerStatus &status) {
     if (status.apps.empty()) {
         return "<p class=none>No application was requested yet.</p>\n";
     }
-    std::vector<const AppStatus *> apps;
-    apps.reserve(status.apps.size());
-    for (const AppStatus &app : status.apps) {
-        apps.push_back(&app);
-    }
+    auto apps = listOf(status.apps, [](const AppStatus &app) { return &app; });
     std::stable_sort(apps.begin(), apps.end(), [](const AppStatus *a, const AppStatus *b) {
         const Weight ofA = StatusWords::weightOf(*a);
         const Weight ofB = StatusWords::weightOf(*b);
@@ -224,14 +218,11 @@ std::string table(const ServerStatus &status) {
         return ofA != ofB ? ofA > ofB : downA != downB ? downB : a->name < b->name;
     });
     const char *times = "<table class=q><tr><th><td>p50<td>p90<td>p99</table>";
-    std::string html = fmt::format(
+    const std::string head = fmt::format(
         "<table class=apps><thead><tr><th>Application<th>Instances<th>Queue<th>Requests a second"
         "<th>Queue time{}<th>Service time{}<th>Errors<th>Starts and deploys</thead>\n<tbody>\n",
         times, times);
-    for (const AppStatus *app : apps) {
-        html += row(*app, status.now);
-    }
-    return html + "</table>\n";
+    return sumOf(head, apps, [&](const AppStatus *app) { return row(*app, status.now); }) + "</table>\n";
 }
 
 const AppStatus *appOf(const ServerStatus &status, const View &view) {

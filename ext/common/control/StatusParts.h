@@ -24,7 +24,6 @@ StatusWords::Weight weightOfShare(double share);
 std::string badges(const AppStatus &app);
 /** Whether times were counted. Those in the queue are of requests without an answer, too. */
 bool hasTimes(const WindowStatus &window, TimeQuantiles WindowStatus::*times);
-/** A table of the windows' quantiles. */
 std::string quantiles(const std::vector<WindowStatus> &windows, TimeQuantiles WindowStatus::*times);
 /** `1 min`, `24 h`. */
 std::string windowName(std::uint64_t seconds);

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/Lists.h"
 #include "base/MarkupText.h"
 #include "control/InstanceFigures.h"
 #include "control/Uptime.h"
@@ -178,14 +179,11 @@ void addGroup(XmlWriter &xml, const AppStatus &app, double now) {
 
 std::string statusXml(const ServerStatus &status) {
     XmlWriter xml;
-    std::size_t instances = 0;
-    for (const AppStatus &app : status.apps) {
-        instances += app.instances.size();
-    }
     xml.open("info", " version=\"3\"");
     xml.add("passenger_version", status.version);
     xml.add("group_count", status.apps.size());
-    xml.add("process_count", instances);
+    xml.add("process_count",
+            sumOf(std::size_t{0}, status.apps, [](const AppStatus &app) { return app.instances.size(); }));
     xml.add("max", status.maxPoolSize);
     xml.add("capacity_used", status.poolSize);
     xml.add("get_wait_list_size", status.waitingForRoom);

@@ -36,7 +36,6 @@ public:
         /** The instances take no request until they are told to. */
         bool paused = false;
 
-        /** Threads of the MPM that the application holds. */
         std::uint64_t threads() const noexcept { return httpd.held(inFlight); }
         /** The threads of the MPM that the application may hold when all instances are taken. */
         std::uint64_t mostThreads() const noexcept { return httpd.most(capacity); }

@@ -62,7 +62,6 @@ public:
      *  @throws IOException, SystemException */
     virtual std::optional<Report> report(const std::string &id, const std::string &app) = 0;
 
-    /** Ends all instances. */
     virtual void clear() = 0;
     /** Sets the most instances that may exist at once. If more exist, idle instances end at once,
      *  and busy instances end when they have become idle. */

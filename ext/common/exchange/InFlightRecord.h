@@ -52,12 +52,10 @@ private:
 
     QueueHost &host_;
     const Options &options_;
-    /** The request is in flight. */
     bool counted_ = false;
     /** The number of requests in flight when this one was added, in all children. */
     unsigned inFlight_ = 0;
     std::uint32_t childSlot_ = 0;
-    /** The request's entry in the in-flight table. */
     std::uint32_t entry_ = 0;
     /** The key of the request in flight. */
     std::optional<FairnessKey> key_;

@@ -10,6 +10,7 @@
 
 #include "base/DescriptorCloser.h"
 #include "base/DescriptorLimit.h"
+#include "base/Lists.h"
 #include "io/MessageRoom.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
@@ -38,11 +39,7 @@ DescriptorPair channelEnds() {
 }
 
 std::vector<ChannelId> idsOf(const ChannelStock::Channels &channels) {
-    std::vector<ChannelId> ids;
-    for (const std::unique_ptr<ReplyChannel> &channel : channels) {
-        ids.push_back(channel->id());
-    }
-    return ids;
+    return listOf(channels, &ReplyChannel::id);
 }
 
 /** @throws DescriptorShortageException */

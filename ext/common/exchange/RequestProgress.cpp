@@ -118,7 +118,6 @@ void RequestProgress::giveUp(End why) noexcept {
     enter(State::CUT_OFF);
 }
 
-/** A part of the answer. */
 std::optional<RequestProgress::Event> RequestProgress::answer(const MessageHeader &header,
                                                               std::span<char> buffer) noexcept {
     if (state_ != State::ANSWERED) {

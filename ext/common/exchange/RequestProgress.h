@@ -80,7 +80,6 @@ public:
     bool seeWhetherBegun() noexcept;
     bool claimed() noexcept { return withdrawal().claimed(); }
 
-    /** A message is in the buffer. */
     std::optional<Event> message(std::span<char> buffer);
     /** The most descriptors that such a message may have. */
     static std::size_t descriptorsOf(MessageType type) noexcept;

@@ -33,7 +33,6 @@ public:
     /** Writes the mark, and then a full barrier. */
     void mark() const noexcept;
 
-    /** A live instance has claimed the ticket. */
     bool held() const noexcept;
     /** An instance died with a claim of the ticket, and the agent could not say LOST. */
     bool diedWith() const noexcept;

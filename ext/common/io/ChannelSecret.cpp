@@ -3,7 +3,6 @@
 #include <sys/random.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 
 #include "base/Exceptions.h"
@@ -12,14 +11,7 @@ namespace Passenger {
 
 ChannelSecret ChannelSecret::random() {
     ChannelSecret secret;
-    // The kernel gives up to 256 bytes whole.
-    ssize_t size;
-    do {
-        size = ::getrandom(secret.bytes_.data(), SIZE, 0);
-    } while (size < 0 && errno == EINTR);
-    if (size != static_cast<ssize_t>(SIZE)) {
-        throw SystemException("getrandom", errno);
-    }
+    throwUnless(::getentropy(secret.bytes_.data(), SIZE) == 0, "getentropy");
     return secret;
 }
 

@@ -20,6 +20,12 @@ std::size_t sizeLimit(FrameType type) {
 
 }  // namespace
 
+void Frame::expect(FrameType expected, const char *problem) const {
+    if (type != expected) {
+        throw ProtocolException(problem);
+    }
+}
+
 const std::string &Frame::field(std::size_t index) const {
     if (index >= fields.size()) {
         throw ProtocolException(nameOf(type) + " has no field " + std::to_string(index));

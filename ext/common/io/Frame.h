@@ -124,6 +124,8 @@ struct Frame {
         return frame;
     }
 
+    /** @throws ProtocolException `problem`: the frame is not of this type */
+    void expect(FrameType expected, const char *problem) const;
     /** Field `index`. @throws ProtocolException if the frame has no such field */
     const std::string &field(std::size_t index) const;
     /**

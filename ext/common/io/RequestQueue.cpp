@@ -57,9 +57,7 @@ RequestQueue::RequestQueue(unsigned requests) {
         setsockopt(sending_.get(), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     }
     lockFilter(receiving_);
-    if (::shutdown(receiving_.get(), SHUT_WR) != 0) {
-        throw SystemException("shutdown() of a request queue's receiving end", errno);
-    }
+    throwUnless(::shutdown(receiving_.get(), SHUT_WR) == 0, "shutdown() of a request queue's receiving end");
 }
 
 void RequestQueue::shutDown() noexcept {

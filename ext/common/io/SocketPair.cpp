@@ -22,9 +22,7 @@ namespace {
 
 DescriptorPair makePair(int type) {
     int ends[2];
-    if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0) {
-        throw SystemException("socketpair", errno);
-    }
+    throwUnless(::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
     return {FileDescriptor(ends[0]), FileDescriptor(ends[1])};
 }
 
@@ -99,9 +97,7 @@ std::size_t sendWithDescriptors(const FileDescriptor &socket, std::string_view d
     do {
         sent = ::sendmsg(socket.get(), &message, flags | MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
-    if (sent < 0) {
-        throw SystemException("sendmsg", errno);
-    }
+    throwUnless(sent >= 0, "sendmsg");
     return static_cast<std::size_t>(sent);
 }
 
@@ -119,9 +115,7 @@ Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> bu
         message.msg_controllen = control.size();
         size = ::recvmsg(socket.get(), &message, flags | MSG_CMSG_CLOEXEC);
     } while (size < 0 && errno == EINTR);
-    if (size < 0) {
-        throw SystemException("recvmsg", errno);
-    }
+    throwUnless(size >= 0, "recvmsg");
     received.size = static_cast<std::size_t>(size);
     const DescriptorSender sender = socket.sender() == DescriptorSender() ? ANY_SENDER : socket.sender();
     for (cmsghdr *header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
@@ -148,9 +142,7 @@ bool isStream(const FileDescriptor &descriptor) noexcept {
 
 void enablePeerCredentials(const FileDescriptor &socket) {
     const int on = 1;
-    if (::setsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
-        throw SystemException("setsockopt(SO_PASSCRED)", errno);
-    }
+    throwUnless(::setsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0, "setsockopt(SO_PASSCRED)");
 }
 
 void denyDescriptors(const FileDescriptor &socket) noexcept {

@@ -27,7 +27,6 @@ struct LogRecord {
     LogLevel level = LogLevel::NOTICE;
     /** In milliseconds. */
     std::chrono::system_clock::time_point time;
-    /** The process that has logged the line. */
     pid_t pid = 0;
     /** For OUTPUT, the process that has printed the line; 0: unknown. */
     pid_t appPid = 0;

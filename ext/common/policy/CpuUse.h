@@ -13,7 +13,6 @@ namespace Passenger {
  */
 class CpuUse {
 public:
-    /** Whether the next look is due. */
     bool isDue(MonotonicTime now) const;
     /** A look. @param used the CPU time of the process since its start; nothing: not known */
     void note(MonotonicTime now, std::optional<std::chrono::nanoseconds> used);

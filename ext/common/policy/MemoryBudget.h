@@ -49,7 +49,6 @@ struct BudgetInstance {
     /** Since when it serves; LEAVING: since when it leaves. */
     MonotonicTime since{};
 
-    /** Whether it may be told to end. */
     bool mayEnd() const noexcept { return state == State::IDLE || state == State::BUSY; }
 };
 
@@ -99,7 +98,6 @@ public:
         std::uint64_t limit = 0;
         /** Memory of all instances. Those that start or leave are included. */
         std::uint64_t used = 0;
-        /** Memory of leaving instances. */
         std::uint64_t leaving = 0;
         /** Memory of instances that began to leave less than 2 s ago. */
         std::uint64_t leavingSoon = 0;
@@ -169,7 +167,6 @@ public:
         }
         return best;
     }
-    /** The action by which the instance ends. */
     Action ending(std::size_t instance) const;
     /** The sums become those after the action. */
     void apply(const Action &action);

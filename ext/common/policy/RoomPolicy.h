@@ -25,7 +25,6 @@ struct RoomRequest {
 struct RoomCandidate {
     unsigned serving = 0;
     unsigned minInstances = 0;
-    /** Whether it has an idle instance. */
     bool idle = false;
     std::optional<MonotonicTime> oldestWaiter;
     /** Whether the instance to give up is busy with requests that only wait. */

@@ -5,7 +5,6 @@
 
 namespace Passenger {
 
-/** Limits for the number of workers. */
 struct SpareLimits {
     /** The number to start if there is no worker. */
     unsigned start = 5;

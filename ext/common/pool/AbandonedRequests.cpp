@@ -1,7 +1,8 @@
 #include "pool/AbandonedRequests.h"
 
 #include <algorithm>
-#include <iterator>
+
+#include "base/Lists.h"
 
 namespace Passenger {
 
@@ -27,10 +28,7 @@ bool AbandonedRequests::isAtWork(const Request &request) const {
 }
 
 std::vector<AbandonedRequests::Request> AbandonedRequests::all() const {
-    std::vector<Request> all;
-    std::copy_if(requests_.begin(), requests_.end(), std::back_inserter(all),
-                 [this](const Request &request) { return isAtWork(request); });
-    return all;
+    return those(requests_, [this](const Request &request) { return isAtWork(request); });
 }
 
 unsigned AbandonedRequests::count() const {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/Lists.h"
 #include "rights/Rights.h"
 
 namespace Passenger {
@@ -260,11 +261,8 @@ std::vector<InFlightEntry> ApplicationQueue::withoutClaimed(std::vector<InFlight
 }
 
 std::vector<MonotonicTime> ApplicationQueue::waiting() {
-    std::vector<MonotonicTime> since;
-    for (const InFlightEntry &entry : unclaimed()) {
-        // Untrusted: no time that could overflow when it is compared.
-        since.push_back(sinceOf(entry));
-    }
+    // Untrusted: no time that could overflow when it is compared.
+    auto since = listOf(unclaimed(), sinceOf);
     std::sort(since.begin(), since.end());
     return since;
 }

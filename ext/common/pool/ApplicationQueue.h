@@ -152,9 +152,7 @@ public:
     /** For each cell with a claim, the time since which its request is in flight, as far as
      *  children tell. For an abandoned request, the time since which it is abandoned. */
     std::map<std::uint32_t, MonotonicTime> takenSince() const;
-    /** Requests in flight, as the children describe them. */
     std::vector<DescribedRequest> described() const { return channels_.described(slot_); }
-    /** The statistics of the children. */
     GroupStatistics statistics() const;
     /** The most requests in flight at once since the last call. */
     unsigned takePeak();

@@ -54,15 +54,11 @@ public:
                   const ChannelSecret &secret) EXCLUDES(mutex_);
     /** Forgets a channel, if it is this sender's. @return its Group's slot */
     std::optional<std::uint32_t> remove(ChannelId channel, std::uint32_t childSlot) EXCLUDES(mutex_);
-    /** The number of channels of this sender. */
     std::size_t count(std::uint32_t childSlot) const EXCLUDES(mutex_);
-    /** The number of channels of all senders for this Group. */
     std::size_t countOfGroup(std::uint32_t groupSlot) const EXCLUDES(mutex_);
     /** Asks all senders to close the channels that they do not use. */
     void askForIdleChannels() EXCLUDES(mutex_);
-    /** Whether it is this sender's, for this Group. */
     bool owns(std::uint32_t childSlot, ChannelId channel, std::uint32_t groupSlot) const EXCLUDES(mutex_);
-    /** Whether any sender has a channel for this Group. */
     bool hasChannels(std::uint32_t groupSlot) const EXCLUDES(mutex_);
     /**
      * Lends the instance's end of a channel to `use`, for an instance of its own Group only. `use`
@@ -71,7 +67,6 @@ public:
      */
     bool lend(ChannelId channel, std::uint32_t groupSlot, const std::function<void(int end)> &use) EXCLUDES(mutex_);
 
-    /** What all senders have in flight for a Group. */
     std::vector<InFlightEntry> inFlight(std::uint32_t groupSlot) EXCLUDES(mutex_);
     /** Whether a sender waits for each of these requests. Other than the rest, it knows channels of
      *  an earlier pool process, whose senders have asked this one. */

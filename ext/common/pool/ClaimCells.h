@@ -43,11 +43,8 @@ public:
      *  end such a claim, nor the wait for its answer. */
     void clearStrayClaims();
 
-    /** The requests that the cells have claimed. */
     std::vector<std::pair<ChannelId, Ticket>> claimed(const CellRange &cells) const;
-    /** Whether one of the cells has claimed this request. */
     bool holds(const CellRange &cells, ChannelId channel, Ticket ticket) const;
-    /** The number of requests that the owner of the cells has taken. */
     unsigned taken(const CellRange &cells) const;
     /** Reads all cells, so it is too slow for the path of requests. */
     AnsweredRequests answered(const CellRange &cells) const;

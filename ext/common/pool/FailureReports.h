@@ -22,7 +22,6 @@ public:
     /** Both arguments outlive this object. */
     FailureReports(const std::string &app, RecentReports &reports) : app_(app), reports_(reports) {}
 
-    /** The refusal of requests after an exception that ended a spawn. */
     static GetFailure describe(const std::exception &error);
     /** The refusal of requests after several instances that ended soon after their start.
      *  @param last the last of these instances */

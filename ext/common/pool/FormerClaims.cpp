@@ -16,7 +16,6 @@ off_t offsetOf(std::uint32_t cell) {
     return static_cast<off_t>(ClaimsLayout::offset(cell));
 }
 
-/** The cells with a claim. */
 std::vector<ClaimCell> takenIn(const FormerClaims::Part &part) {
     std::vector<ClaimCell> cells(part.cells.count);
     const std::size_t size = cells.size() * sizeof(ClaimCell);

@@ -89,7 +89,6 @@ public:
     void rescale() REQUIRES(poolLock) { scaler_.rescale(); }
     /** Whether requests wait that may need another instance. */
     bool asks() const REQUIRES(poolLock) { return queue_.senders().wanted(); }
-    /** The pool's settings have changed. */
     void settingsChanged() REQUIRES(poolLock) {
         hangs_.forgetLimits();
         rescale();
@@ -130,7 +129,6 @@ public:
     }
     /** Ends all instances; the next request starts new ones. */
     void clear() REQUIRES(poolLock);
-    /** See Pool::abandon(). */
     void abandon() REQUIRES(poolLock) {
         disuse_.abandon();
         clear();
@@ -153,13 +151,11 @@ public:
     void requestIsSlow(ChannelId channel, Ticket ticket, std::chrono::milliseconds time) REQUIRES(poolLock) {
         slow_.note(channel, ticket, time, context_.clock.now());
     }
-    /** The sender in this slot is gone. */
     void forgetChild(std::uint32_t childSlot) REQUIRES(poolLock) { queue_.senders().forgetChild(childSlot); }
     /** A new channel's mark begins at zero. */
     void channelAdded(ChannelId channel) REQUIRES(poolLock) { queue_.senders().reset(channel); }
     /** The channels will not be used again. */
     void channelsGone(const std::vector<ChannelId> &channels) REQUIRES(poolLock);
-    /** See Scaler::replace(). */
     void requestReplacement(Process &process, const std::string &why) REQUIRES(poolLock) {
         scaler_.replace(process, why);
     }

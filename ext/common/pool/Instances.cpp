@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
 
+#include "base/Lists.h"
 #include "restart/RestartFiles.h"
 
 namespace Passenger {
@@ -207,13 +207,10 @@ InstanceCounts Instances::counts() const {
 }
 
 unsigned Instances::freeThreads() const {
-    unsigned sum = 0;
-    for (const ProcessPtr &process : all_) {
-        sum += isServing(process)
-                   ? process->socket().concurrency - std::min(process->socket().concurrency, taken(*process))
-                   : 0;
-    }
-    return sum;
+    return sumOf(0U, all_, [this](const ProcessPtr &process) {
+        const unsigned concurrency = process->socket().concurrency;
+        return isServing(process) ? concurrency - std::min(concurrency, taken(*process)) : 0;
+    });
 }
 
 /** How many requests it works at. */
@@ -261,10 +258,7 @@ std::optional<std::chrono::nanoseconds> Instances::timeSince(const AnsweredReque
 }
 
 std::vector<ProcessPtr> Instances::idle() const {
-    std::vector<ProcessPtr> idle;
-    std::copy_if(all_.begin(), all_.end(), std::back_inserter(idle),
-                 [this](const ProcessPtr &process) { return isServing(process) && !isBusy(*process); });
-    return idle;
+    return those(all_, [this](const ProcessPtr &process) { return isServing(process) && !isBusy(*process); });
 }
 
 ProcessPtr Instances::leastNeeded() const {
@@ -331,10 +325,7 @@ std::vector<RequestStatus> Instances::requests(MonotonicTime now) const {
 }
 
 std::vector<ProcessSnapshot> Instances::inspect(MonotonicTime now) const {
-    std::vector<ProcessSnapshot> snapshots;
-    for (const ProcessPtr &process : all_) {
-        snapshots.push_back(inspect(*process, now));
-    }
+    auto snapshots = listOf(all_, [&](const ProcessPtr &process) { return inspect(*process, now); });
     if (std::any_of(all_.begin(), all_.end(), [this](const ProcessPtr &process) { return taken(*process) > 0; })) {
         noteAges(snapshots, now);
     }

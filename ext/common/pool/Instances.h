@@ -84,11 +84,9 @@ public:
     unsigned forkedCompanions(std::uint64_t current) const noexcept;
     /** The instance of the current version that waits until no other one works; null: none. */
     ProcessPtr standby(std::uint64_t current) const noexcept;
-    /** Whether an instance of this version serves. */
     bool serves(std::uint64_t version) const noexcept;
     /** Whether an instance serves, or is DRAINING and may still work at a request. */
     bool anyWorks() const noexcept;
-    /** The number of serving instances that work at a request. */
     unsigned busy() const;
     /** The number of requests that serving instances can run at once, beside abandoned requests. */
     unsigned capacity() const { return counts().capacity; }
@@ -106,7 +104,6 @@ public:
     /** The sending end of the queue of the instance with this sticky id. None: the instance does
      *  not serve, or has no queue of its own. @throws SystemException */
     FileDescriptor ownQueue(std::uint32_t stickyId) const;
-    /** Whether the instance works at a request. */
     bool isBusy(const Process &process) const { return taken(process) > 0; }
     /** Whether the instance has served for this time and has worked at no request meanwhile. */
     bool isUnused(const Process &process, MonotonicTime now, std::chrono::nanoseconds time) const;

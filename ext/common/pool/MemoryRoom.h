@@ -98,12 +98,10 @@ private:
         MonotonicTime startedAt{};
         bool pressed = false;
         bool exceeded = false;
-        /** It waits for memory. */
         bool waits = false;
         /** Since when it waits for its first instance, which others' memory would do for. Its
          *  clients may leave and come again meanwhile. */
         std::optional<MonotonicTime> waitsSince;
-        /** When it last asked in vain. */
         MonotonicTime askedAt{};
         /** Only its own budget has refused its last wish. */
         bool heldBackByOwn = false;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/Lists.h"
 #include "base/PidFd.h"
 #include "base/SystemClock.h"
 #include "exchange/Options.h"
@@ -160,13 +161,11 @@ bool Orphans::empty() const {
 
 std::vector<OrphanSnapshot> Orphans::inspect() const {
     const LockGuard guard(mutex_);
-    std::vector<OrphanSnapshot> all;
-    all.reserve(kept_.size());
-    for (const auto &[key, kept] : kept_) {
-        const Orphan &orphan = kept.orphan;
-        all.push_back({orphan.note.app, orphan.note.pid, kept.state != State::ENDS, orphan.claims->taken(), kept.user});
-    }
-    return all;
+    return listOf(kept_, [](const auto &each) {
+        const Orphan &orphan = each.second.orphan;
+        return OrphanSnapshot{orphan.note.app, orphan.note.pid, each.second.state != State::ENDS,
+                              orphan.claims->taken(), each.second.user};
+    });
 }
 
 unsigned Orphans::waiting(const std::string &app) const {

@@ -59,7 +59,6 @@ public:
 
     /** Whether this object looks after no instance. */
     bool empty() const EXCLUDES(mutex_);
-    /** All orphans that live. */
     std::vector<OrphanSnapshot> inspect() const EXCLUDES(mutex_);
     /** The number of instances that wait for a take-over. */
     unsigned waiting(const std::string &app) const EXCLUDES(mutex_);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/Lists.h"
 #include "exchange/MessageSession.h"
 #include "log/Log.h"
 #include "pool/LocalSender.h"
@@ -149,23 +150,14 @@ void Pool::setMax(unsigned max) {
 
 unsigned Pool::getActive() const {
     const PoolGuard guard(context_);
-    unsigned sum = 0;
-    for (const OrphanSnapshot &orphan : context_.orphans.inspect()) {
-        sum += orphan.sessions;
-    }
-    for (const Group *group : groups_.all()) {
-        sum += group->queue().cells().claims().taken();
-    }
-    return sum;
+    return sumOf(sumOf(0U, context_.orphans.inspect(), &OrphanSnapshot::sessions), groups_.all(),
+                 [](const Group *group) REQUIRES(poolLock) { return group->queue().cells().claims().taken(); });
 }
 
 unsigned Pool::getCount() const {
     const PoolGuard guard(context_);
-    auto sum = static_cast<unsigned>(context_.orphans.inspect().size());
-    for (const Group *group : groups_.all()) {
-        sum += group->instances().living();
-    }
-    return sum;
+    return sumOf(static_cast<unsigned>(context_.orphans.inspect().size()), groups_.all(),
+                 [](const Group *group) REQUIRES(poolLock) { return group->instances().living(); });
 }
 
 std::chrono::seconds Pool::longestStop() const {
@@ -213,9 +205,7 @@ PoolSnapshot Pool::inspect() const {
         snapshot.memoryUsed = room_.memory().used();
         snapshot.forgotten = groups_.forgotten();
         snapshot.withoutSlot = groups_.withoutSlot();
-        for (const Group *group : groups_.all()) {
-            names.push_back(group->name());
-        }
+        names = listOf(groups_.all(), &Group::name);
     }
     snapshot.groups.reserve(names.size());
     for (const std::string &name : names) {
@@ -370,22 +360,12 @@ void Pool::abandon(const std::string &name) {
 
 std::vector<Options> Pool::applications() const {
     const PoolGuard guard(context_);
-    std::vector<Options> result;
-    for (const Group *group : groups_.all()) {
-        result.push_back(group->options());
-    }
-    return result;
+    return listOf(groups_.all(), &Group::options);
 }
 
 std::vector<Options> Pool::monitored() const {
     const PoolGuard guard(context_);
-    std::vector<Options> result;
-    for (const Group *group : groups_.all()) {
-        if (group->isMonitored()) {
-            result.push_back(group->options());
-        }
-    }
-    return result;
+    return listOf(those(groups_.all(), &Group::isMonitored), &Group::options);
 }
 
 // ----- By the clock, and from senders

@@ -129,7 +129,6 @@ public:
      * child asks for it again. Does nothing if there is none with this name.
      */
     void abandon(const std::string &name);
-    /** The present options of all applications. */
     std::vector<Options> applications() const;
     /** Everything; each application at one moment. Many applications do not hold the lock for
      *  long. */

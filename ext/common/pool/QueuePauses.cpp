@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <system_error>
 
+#include "base/Lists.h"
 #include "base/Split.h"
 
 namespace Passenger {
@@ -43,11 +44,8 @@ void QueuePauses::end(const std::string &app) {
 }
 
 std::string QueuePauses::note() const {
-    std::string note;
-    for (const auto &[app, until] : pauses_) {
-        note += fmt::format("{} {}\n", toNanoseconds(until), app);
-    }
-    return note;
+    return sumOf(std::string(), pauses_,
+                 [](const auto &pause) { return fmt::format("{} {}\n", toNanoseconds(pause.second), pause.first); });
 }
 
 void QueuePauses::keep() const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/Lists.h"
 #include "log/Log.h"
 #include "pool/Scaler.h"
 
@@ -45,29 +46,20 @@ void Room::remove(const Scaler &application) {
 }
 
 unsigned Room::size() const {
-    unsigned sum = 0;
-    for (const Scaler *application : applications_) {
-        sum += application->size();
-    }
-    return sum;
+    return sumOf(0U, applications_, &Scaler::size);
 }
 
 /** The instances that count for the limit. Forks of a preloader for a new version do not until the
  *  takeover: no other application is to lose an instance for them. */
 unsigned Room::counted() const {
-    unsigned sum = 0;
-    for (const Scaler *application : applications_) {
-        sum += application->size() - application->aboveLimit();
-    }
-    return sum;
+    return sumOf(0U, applications_, [](const Scaler *application) REQUIRES(poolLock) {
+        return application->size() - application->aboveLimit();
+    });
 }
 
 unsigned Room::draining() const {
-    unsigned sum = 0;
-    for (const Scaler *application : applications_) {
-        sum += application->instances().draining();
-    }
-    return sum;
+    return sumOf(0U, applications_,
+                 [](const Scaler *application) REQUIRES(poolLock) { return application->instances().draining(); });
 }
 
 unsigned Room::waiting() const {
@@ -210,10 +202,8 @@ bool Room::replacing() const {
 
 /** Whether one more load could make all of them too slow for PassengerStartTimeout. */
 bool Room::loadsEnough() const {
-    unsigned loads = 0;
-    for (const Scaler *application : applications_) {
-        loads += application->spawns().loads();
-    }
+    const unsigned loads = sumOf(
+        0U, applications_, [](const Scaler *application) REQUIRES(poolLock) { return application->spawns().loads(); });
     return loads >= std::max(LOADS_OF_A_CORE * cpu_.cores(), FEWEST_LOADS);
 }
 
@@ -318,10 +308,7 @@ void Room::withdrawReplacement(const Scaler &application) {
 }
 
 void Room::mayHaveCome() {
-    std::vector<Replacement> replacements;
-    for (const auto &[slot, wish] : replacementWishes_) {
-        replacements.push_back(wish);
-    }
+    auto replacements = listOf(replacementWishes_, &decltype(replacementWishes_)::value_type::second);
     std::stable_sort(replacements.begin(), replacements.end(), comesFirst);
     bool loadsEnough = false;
     for (const Replacement &wish : replacements) {
@@ -333,11 +320,7 @@ void Room::mayHaveCome() {
         const auto kept = replacementWishes_.find(wish.application->slot());
         loadsEnough = loadsEnough || (kept != replacementWishes_.end() && kept->second.turn == Turn::LOADS);
     }
-    std::vector<Scaler *> applications;
-    applications.reserve(wishes_.size());
-    for (const auto &[slot, application] : wishes_) {
-        applications.push_back(application);
-    }
+    auto applications = listOf(wishes_, &decltype(wishes_)::value_type::second);
     std::sort(applications.begin(), applications.end(),
               [](const Scaler *a, const Scaler *b) REQUIRES(poolLock) { return comesBefore(*a, *b); });
     for (Scaler *application : applications) {

@@ -29,7 +29,6 @@ struct ProcessSnapshot : InstanceStatus {
     CellRange cells;
 };
 
-/** The threads of an instance. */
 struct ThreadsSnapshot {
     pid_t pid = 0;
     /** Whether it has answered the last question. */
@@ -72,7 +71,6 @@ struct PoolSnapshot {
     unsigned maxSize = 0;
     /** Instances that count for it. */
     unsigned size = 0;
-    /** Applications that wait for room. */
     unsigned waitingForRoom = 0;
     /** Bytes that all instances may use together, and do; 0: there is no budget. */
     std::uint64_t memoryBudget = 0;

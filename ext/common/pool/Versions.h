@@ -29,7 +29,6 @@ public:
         /** The queue that its instances will take requests from. */
         QueueGenerationPtr queue;
         MonotonicTime begun;
-        /** Whether its first instance is on its way. */
         bool started = false;
         /** Starts of its first instance that have failed. */
         unsigned failures = 0;
@@ -46,7 +45,6 @@ public:
     const Deployment *deployment() const noexcept { return deployment_ ? &*deployment_ : nullptr; }
     /** Whether the first instance of the deployment is on its way. Only with a deployment. */
     void setStarted(bool started) noexcept { deployment_->started = started; }
-    /** Whether the task is to bring the version of the deployment. */
     bool deploys(const SpawnTask &task) const noexcept { return deployment_ && deployment_->version == task.version; }
     /** Whether a failure of the task counts as one of the deployment: between two attempts the old
      *  version does not start either. */

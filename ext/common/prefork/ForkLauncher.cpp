@@ -142,9 +142,7 @@ void ForkLauncher::prepare(std::function<void()> work) {
     std::fflush(nullptr);
     const pid_t self = ::getpid();
     forkServer_ = ::fork();
-    if (forkServer_ < 0) {
-        throw SystemException("fork", errno);
-    }
+    throwUnless(forkServer_ >= 0, "fork");
     if (forkServer_ == 0) {
         orders.first.reset();
         deaths.first.reset();

@@ -122,9 +122,7 @@ FileDescriptor listenOnTcp(const std::string &host, std::uint16_t port, int back
 std::uint16_t portOf(const FileDescriptor &socket) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
-    if (::getsockname(socket.get(), reinterpret_cast<sockaddr *>(&address), &size) != 0) {
-        throw SystemException("getsockname", errno);
-    }
+    throwUnless(::getsockname(socket.get(), reinterpret_cast<sockaddr *>(&address), &size) == 0, "getsockname");
     // The port is at the same place in sockaddr_in and sockaddr_in6.
     sockaddr_in internet{};
     std::memcpy(&internet, &address, sizeof internet);

@@ -283,7 +283,6 @@ void PreFork::restartEnded(const std::string &problem) {
     }
 }
 
-/** Starts a replacement of the next old worker. */
 void PreFork::advanceRestart() {
     if (!workers().nextToReplace(*newestOld_)) {
         stopRestart("");

@@ -98,7 +98,6 @@ protected:
     std::optional<MonotonicTime> nextSilence() const { return silence_.nextDue(); }
 
 private:
-    /** The worker was starting and is ready. */
     virtual void becameReady(WorkerId id) = 0;
     /** The worker was not ready in time. It ends, unless a subclass overrides serverTimeout(). */
     virtual void startTimedOut(WorkerId id) = 0;

@@ -20,15 +20,12 @@ class WorkerSet {
 public:
     using Snapshot = std::map<pid_t, WorkerSnapshot>;
 
-    /** Adds a worker that is starting. */
     PreForkWorker &add(WorkerId id, std::unique_ptr<WorkerProcess> process, MonotonicTime now);
     /** Also a worker that ends. @return null without such a worker */
     PreForkWorker *find(WorkerId id) noexcept;
-    /** Whether the worker counts. */
     bool contains(WorkerId id) const noexcept { return free_.contains(id) || busy_.contains(id); }
     bool isBusy(WorkerId id) const noexcept { return busy_.contains(id); }
     bool isEnding(WorkerId id) const noexcept { return ending_.contains(id); }
-    /** A worker that counts was starting and is ready. */
     void becomeReady(PreForkWorker &worker) noexcept;
     void becomeBusy(WorkerId id);
     void becomeFree(WorkerId id);
@@ -49,7 +46,6 @@ public:
 
     /** Whether there is no worker, not even one that ends. */
     bool empty() const noexcept { return free_.empty() && busy_.empty() && ending_.empty(); }
-    /** The number of workers that end. */
     std::size_t ending() const noexcept { return ending_.size(); }
     /** A free worker if there is one, else a busy one. */
     std::optional<WorkerId> first() const;

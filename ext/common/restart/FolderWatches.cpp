@@ -3,15 +3,14 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <iterator>
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/Lists.h"
 #include "log/Log.h"
 #include "rights/Rights.h"
 
@@ -25,9 +24,7 @@ constexpr std::size_t BUFFER_SIZE = 65'536;
 
 FileDescriptor openInotify() {
     FileDescriptor inotify(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
-    if (!inotify) {
-        throw SystemException("inotify_init1", errno);
-    }
+    throwUnless(inotify, "inotify_init1");
     return inotify;
 }
 
@@ -53,12 +50,9 @@ void FolderWatches::follow(const std::vector<Wish> &wishes) {
         return;
     }
     const bool wasFull = std::exchange(full_, false);
-    std::vector<FolderLook> looks;
-    std::transform(wishes.begin(), wishes.end(), std::back_inserter(looks), [this](const Wish &wish) {
-        FolderLook look{{}, wish.user, files_ == Files::LOGS};
-        std::transform(wish.entries.begin(), wish.entries.end(), std::back_inserter(look.folders),
-                       [](const auto &entry) { return entry.first; });
-        return look;
+    const auto looks = listOf(wishes, [this](const Wish &wish) {
+        return FolderLook{listOf(wish.entries, [](const auto &entry) { return entry.first; }), wish.user,
+                          files_ == Files::LOGS};
     });
     std::map<int, std::set<std::string>> watches;
     // An application whose user's rights cannot be taken does not start either, and its failed

@@ -7,7 +7,6 @@
 
 namespace Passenger::AppFile {
 
-/** The source that names a file for an application. */
 enum class NamedBy {
     /** httpd's configuration, as read by its parent (AgentSettings::appFiles). */
     CONFIGURATION,

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -56,12 +57,8 @@ int writeTo(const std::string &path, const std::string &text) {
 
 bool hasWord(const std::string &text, const std::string &word) {
     std::istringstream words(text);
-    for (std::string one; words >> one;) {
-        if (one == word) {
-            return true;
-        }
-    }
-    return false;
+    const std::istream_iterator<std::string> end;
+    return std::find(std::istream_iterator<std::string>(words), end, word) != end;
 }
 
 /** The value behind `key` in a file of lines `KEY VALUE`. */

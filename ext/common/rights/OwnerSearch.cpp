@@ -109,9 +109,7 @@ int OwnerSearch::follow(const FileDescriptor &link, const std::string &name, con
 void OwnerSearch::beginAtRoot() {
     path_.clear();
     here_.reset(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!here_) {
-        throw SystemException("/", errno);
-    }
+    throwUnless(here_, "/");
     lookInto(0);
 }
 

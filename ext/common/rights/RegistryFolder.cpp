@@ -55,7 +55,6 @@ bool hasForm(std::string_view name) {
            name.find('/') == std::string_view::npos;
 }
 
-/** The parent with a slash at its end. */
 std::string above(const std::string &parent) {
     return parent.ends_with('/') ? parent : parent + "/";
 }

@@ -25,7 +25,6 @@
 
 namespace Passenger {
 
-/** The start of a spawn server. */
 struct SpawnServerStart {
     std::string rubyCommand;
     /** The script. */
@@ -43,7 +42,6 @@ struct SpawnServerStart {
     int output = -1;
 };
 
-/** The start of the helper of PassengerPreStart. */
 struct PreStartHelper {
     std::string rubyCommand;
     std::string script;
@@ -56,7 +54,6 @@ struct PreStartHelper {
     int output = -1;
 };
 
-/** The start of the command of PassengerOnEvent. */
 struct EventCommandStart {
     /** For /bin/sh. */
     std::string command;
@@ -102,7 +99,6 @@ Options::Variables userOptionsOf(const Options &options);
 /** Those of them that UserResolver::ownerOf() needs. */
 Options::Variables ownerOptionsOf(const Options &options);
 
-/** The names of restart files. */
 inline constexpr const char *RESTART_FILE = "restart.txt";
 inline constexpr const char *ALWAYS_RESTART_FILE = "always_restart.txt";
 

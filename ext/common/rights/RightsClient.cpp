@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
 #include <thread>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/Lists.h"
 #include "base/PidFd.h"
 #include "io/AgentFailure.h"
 #include "io/SocketPair.h"
@@ -56,10 +56,7 @@ Frame lookRequest(const char *verb, const std::vector<FolderLook> &looks) {
 }
 
 std::vector<int> watchesIn(const std::vector<std::string> &fields) {
-    std::vector<int> watches;
-    std::ranges::transform(fields, std::back_inserter(watches),
-                           [](const std::string &field) { return std::stoi(field); });
-    return watches;
+    return listOf(fields, [](const std::string &field) { return std::stoi(field); });
 }
 
 }  // namespace
@@ -378,17 +375,13 @@ RightsClient::Results RightsClient::look(const char *verb, const std::vector<Fol
 }
 
 std::vector<std::optional<RestartTimes>> RightsClient::modified(const std::vector<FolderLook> &looks) {
-    std::vector<std::optional<RestartTimes>> all;
-    for (const auto &times : look(RightsVerb::MODIFIED, looks, {})) {
-        all.push_back(times.empty() ? std::nullopt : std::optional(RestartTimes{times.at(0), times.at(1)}));
-    }
-    return all;
+    return listOf(look(RightsVerb::MODIFIED, looks, {}), [](const auto &times) {
+        return times.empty() ? std::nullopt : std::optional(RestartTimes{times.at(0), times.at(1)});
+    });
 }
 
 std::vector<std::vector<int>> RightsClient::watch(const FileDescriptor &inotify, const std::vector<FolderLook> &looks) {
-    std::vector<std::vector<int>> watches;
-    std::ranges::transform(look(RightsVerb::WATCH, looks, {inotify.get()}), std::back_inserter(watches), watchesIn);
-    return watches;
+    return listOf(look(RightsVerb::WATCH, looks, {inotify.get()}), watchesIn);
 }
 
 ProcessFacts::Files RightsClient::procFilesOf(pid_t pid) {

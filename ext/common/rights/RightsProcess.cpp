@@ -22,6 +22,7 @@
 
 #include "base/Exceptions.h"
 #include "base/FileContent.h"
+#include "base/Lists.h"
 #include "base/SignalDescriptor.h"
 #include "base/Split.h"
 #include "base/StandardDescriptors.h"
@@ -74,9 +75,7 @@ int RightsProcess::run() {
                                        {signals_.get(), POLLIN, 0},
                                        {pool_.descriptor().get(), POLLIN, 0}}};
         if (::poll(entries.data(), entries.size(), pollTimeout()) < 0) {
-            if (errno != EINTR) {
-                throw SystemException("poll", errno);
-            }
+            throwUnless(errno == EINTR, "poll");
             continue;
         }
         if (entries[1].revents != 0) {
@@ -158,11 +157,7 @@ const std::vector<RightsProcess::Order> &RightsProcess::orders() {
 }
 
 std::vector<FrameType> RightsProcess::orderTypes() {
-    std::vector<FrameType> types;
-    for (const Order &order : orders()) {
-        types.push_back(order.type);
-    }
-    return types;
+    return listOf(orders(), &Order::type);
 }
 
 void RightsProcess::signal(Frame &frame) {

@@ -7,11 +7,11 @@
 #include <chrono>
 #include <climits>
 #include <csignal>
-#include <iterator>
 
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/Lists.h"
 #include "base/Split.h"
 #include "io/AgentFailure.h"
 #include "rights/ProcessLineage.h"
@@ -188,9 +188,7 @@ const std::vector<RightsServer::Right> &RightsServer::rights() {
 }
 
 std::vector<std::string> RightsServer::verbs() {
-    std::vector<std::string> names;
-    std::ranges::transform(rights(), std::back_inserter(names), &Right::verb);
-    return names;
+    return listOf(rights(), [](const Right &right) { return std::string(right.verb); });
 }
 
 Frame RightsServer::carryOut(Frame &request) {
@@ -405,10 +403,7 @@ Frame RightsServer::modified(Frame &request) {
 Frame RightsServer::watch(Frame &request) {
     const FileDescriptor inotify = request.takeDescriptor(0);
     return look(request, [&](const FolderLook &look) {
-        std::vector<std::string> watches;
-        std::ranges::transform(own_.watch(inotify, {look}).at(0), std::back_inserter(watches),
-                               [](int watch) { return std::to_string(watch); });
-        return watches;
+        return listOf(own_.watch(inotify, {look}).at(0), [](int watch) { return std::to_string(watch); });
     });
 }
 

@@ -45,9 +45,7 @@ std::uint64_t tasksOf(uid_t user) {
 
 std::uint64_t above(uid_t user, unsigned more) {
     rlimit own{};
-    if (::getrlimit(RLIMIT_NPROC, &own) != 0) {
-        throw SystemException("getrlimit(RLIMIT_NPROC)", errno);
-    }
+    throwUnless(::getrlimit(RLIMIT_NPROC, &own) == 0, "getrlimit(RLIMIT_NPROC)");
     return std::min<std::uint64_t>(tasksOf(user) + more, own.rlim_max);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/Lists.h"
 #include "control/ServerStatus.h"
 
 namespace Passenger {
@@ -93,13 +94,11 @@ std::vector<PointStatus> RequestHistory::points(Time now, seconds length) const 
         joined.back().queue.merge(slot.queue);
         joined.back().service.merge(slot.service);
     }
-    std::vector<PointStatus> points;
-    for (const Slot &slot : joined) {
+    return listOf(joined, [&](const Slot &slot) {
         const Time end = std::min(slot.begin + length, now);
-        points.push_back({secondsSinceEpoch(end), inSeconds(end - slot.begin), slot.service.total(),
-                          quantilesOf(slot.queue), quantilesOf(slot.service)});
-    }
-    return points;
+        return PointStatus{secondsSinceEpoch(end), inSeconds(end - slot.begin), slot.service.total(),
+                           quantilesOf(slot.queue), quantilesOf(slot.service)};
+    });
 }
 
 }  // namespace Passenger

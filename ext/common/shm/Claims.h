@@ -25,14 +25,12 @@ public:
     const SharedMemory &memory() const noexcept { return memory_; }
     /** Nothing when the cell is free. */
     std::optional<ClaimCell> read(std::uint32_t cell) const;
-    /** So many cells from the first one on. */
     std::vector<ClaimCell> read(std::uint32_t first, std::uint32_t count) const;
     /** All that are looked at, which were ever used. */
     std::vector<ClaimCell> all() const;
     /** Children look at the cells before `end` from now on. 0: they look at the same cells as
      *  before, also if an instance has written into the header. */
     void use(std::uint32_t end);
-    /** Whether any cell holds this ticket. */
     bool holds(ChannelId channel, Ticket ticket) const;
     /** How many cells hold claims of instances that live. */
     unsigned taken() const;

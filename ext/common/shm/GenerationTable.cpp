@@ -5,7 +5,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <climits>
 
 #include "base/Exceptions.h"
@@ -15,14 +14,8 @@ namespace Passenger {
 GenerationTable::GenerationTable()
     : memory_("passenger-generations", GenerationLayout::SIZE, GenerationLayout::MAGIC, GenerationLayout::GROUPS),
       header_(memory_.descriptor(), sizeof(MemoryHeader), Mapping::Access::READ_WRITE) {
-    // The kernel gives up to 256 bytes whole.
-    ssize_t size;
-    do {
-        size = ::getrandom(header_.at<char>(GenerationLayout::SECRET), GenerationLayout::SECRET_SIZE, 0);
-    } while (size < 0 && errno == EINTR);
-    if (size != static_cast<ssize_t>(GenerationLayout::SECRET_SIZE)) {
-        throw SystemException("getrandom", errno);
-    }
+    throwUnless(::getentropy(header_.at<char>(GenerationLayout::SECRET), GenerationLayout::SECRET_SIZE) == 0,
+                "getentropy");
 }
 
 void GenerationTable::publish(std::uint32_t groupSlot, Generation generation, const InstanceCounts &instances) {

@@ -285,7 +285,6 @@ inline constexpr std::uint32_t ENTRIES = 4096;
 inline constexpr std::size_t offset(std::uint32_t entry) {
     return sizeof(MemoryHeader) + entry * sizeof(InFlightEntry);
 }
-/** The note of the entry's request. */
 inline constexpr std::size_t note(std::uint32_t entry) {
     return offset(ENTRIES) + entry * sizeof(RequestNote);
 }
@@ -300,7 +299,6 @@ struct InstanceCounts {
     std::uint32_t places = 0;
     /** Requests that these work at, and that no sender waits for. */
     std::uint32_t abandoned = 0;
-    /** Instances that serve. */
     std::uint32_t serving = 0;
 
     friend bool operator==(const InstanceCounts &, const InstanceCounts &) = default;

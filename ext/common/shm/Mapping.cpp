@@ -19,18 +19,14 @@ Mapping::Mapping(const FileDescriptor &fd, std::size_t size, Access access) {
     }
     // After the look at the seal: the size could still change before it.
     struct stat status {};
-    if (::fstat(fd.get(), &status) != 0) {
-        throw SystemException("fstat", errno);
-    }
+    throwUnless(::fstat(fd.get(), &status) == 0, "fstat");
     if (static_cast<std::size_t>(status.st_size) < size) {
         throw ProtocolException("Shared memory is too small to be mapped: " + std::to_string(status.st_size) +
                                 " bytes instead of " + std::to_string(size));
     }
     const int protection = access == Access::READ_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
     void *address = ::mmap(nullptr, size, protection, MAP_SHARED, fd.get(), 0);
-    if (address == MAP_FAILED) {
-        throw SystemException("mmap(shared memory)", errno);
-    }
+    throwUnless(address != MAP_FAILED, "mmap(shared memory)");
     address_ = address;
     size_ = size;
 }

@@ -17,6 +17,13 @@ void count(LogHistogram &histogram, std::uint64_t &microseconds, std::chrono::na
     __atomic_add_fetch(&microseconds, positive / 1000, __ATOMIC_RELAXED);
 }
 
+template <typename Sum, typename Of> Sum sumOfChildren(Sum sum, std::uint32_t childSlots, Of of) {
+    for (std::uint32_t slot = 0; slot < std::min(childSlots, MAX_CHILDREN); slot++) {
+        sum += of(slot);
+    }
+    return sum;
+}
+
 }  // namespace
 
 SenderMemoryView::SenderMemoryView(const FileDescriptor &fd)
@@ -43,11 +50,9 @@ void SenderMemoryView::remove(std::uint32_t childSlot) noexcept {
 }
 
 unsigned SenderMemoryView::inFlight(std::uint32_t childSlots) const noexcept {
-    unsigned sum = 0;
-    for (std::uint32_t i = 0; i < std::min(childSlots, MAX_CHILDREN); i++) {
-        sum += __atomic_load_n(mapping_.at<std::uint32_t>(SenderMemoryLayout::count(i)), __ATOMIC_RELAXED);
-    }
-    return sum;
+    return sumOfChildren(0U, childSlots, [this](std::uint32_t slot) {
+        return __atomic_load_n(mapping_.at<std::uint32_t>(SenderMemoryLayout::count(slot)), __ATOMIC_RELAXED);
+    });
 }
 
 void SenderMemoryView::add(std::uint32_t childSlot, const FairnessKey &key) noexcept {
@@ -68,31 +73,25 @@ void SenderMemoryView::remove(std::uint32_t childSlot, const FairnessKey &key) n
 }
 
 unsigned SenderMemoryView::inFlight(const FairnessKey &key, std::uint32_t childSlots) const noexcept {
-    unsigned sum = 0;
-    for (std::uint32_t i = 0; i < std::min(childSlots, MAX_CHILDREN); i++) {
+    return sumOfChildren(0U, childSlots, [&](std::uint32_t slot) {
         KeyCount least = std::numeric_limits<KeyCount>::max();
         for (std::uint32_t row = 0; row < SenderMemoryLayout::KEY_ROWS; row++) {
-            least = std::min(least, __atomic_load_n(keyCount(i, key, row), __ATOMIC_RELAXED));
+            least = std::min(least, __atomic_load_n(keyCount(slot, key, row), __ATOMIC_RELAXED));
         }
-        sum += least;
-    }
-    return sum;
+        return least;
+    });
 }
 
 std::uint64_t SenderMemoryView::completed(std::uint32_t childSlots) const noexcept {
-    std::uint64_t sum = 0;
-    for (std::uint32_t i = 0; i < std::min(childSlots, MAX_CHILDREN); i++) {
-        sum += __atomic_load_n(&statistics(i).completed, __ATOMIC_RELAXED);
-    }
-    return sum;
+    return sumOfChildren(std::uint64_t{0}, childSlots, [this](std::uint32_t slot) {
+        return __atomic_load_n(&statistics(slot).completed, __ATOMIC_RELAXED);
+    });
 }
 
 std::chrono::microseconds SenderMemoryView::serviceTime(std::uint32_t childSlots) const noexcept {
-    std::uint64_t sum = 0;
-    for (std::uint32_t i = 0; i < std::min(childSlots, MAX_CHILDREN); i++) {
-        sum += __atomic_load_n(&statistics(i).serviceMicroseconds, __ATOMIC_RELAXED);
-    }
-    return std::chrono::microseconds(sum);
+    return sumOfChildren(std::chrono::microseconds(0), childSlots, [this](std::uint32_t slot) {
+        return std::chrono::microseconds(__atomic_load_n(&statistics(slot).serviceMicroseconds, __ATOMIC_RELAXED));
+    });
 }
 
 void SenderMemoryView::completed(std::uint32_t childSlot, std::chrono::nanoseconds queued,

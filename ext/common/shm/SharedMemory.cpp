@@ -69,9 +69,7 @@ SharedMemory SharedMemory::adopt(FileDescriptor fd, std::size_t size) {
         throw ProtocolException("A descriptor for shared memory cannot be read");
     }
     struct stat status {};
-    if (::fstat(fd.get(), &status) != 0) {
-        throw SystemException("fstat", errno);
-    }
+    throwUnless(::fstat(fd.get(), &status) == 0, "fstat");
     if (static_cast<std::size_t>(status.st_size) < size) {
         throw ProtocolException("Shared memory is too small: " + std::to_string(status.st_size) + " bytes instead of " +
                                 std::to_string(size));

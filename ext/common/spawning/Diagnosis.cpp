@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/Lists.h"
 #include "spawning/DiagnosisRule.h"
 #include "spawning/NodeRules.h"
 #include "spawning/PythonRules.h"
@@ -303,11 +304,7 @@ Diagnosis diagnose(const FailureFacts &failure) {
 }
 
 std::size_t diagnosisRules() noexcept {
-    std::size_t count = 0;
-    for (const Table &table : tables()) {
-        count += table.rules.size();
-    }
-    return count;
+    return sumOf(std::size_t{0}, tables(), [](const Table &table) { return table.rules.size(); });
 }
 
 }  // namespace Passenger

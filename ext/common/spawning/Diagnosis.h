@@ -11,7 +11,6 @@ enum class Language { RUBY, PYTHON, NODE, OTHER };
 
 /** The facts about a failed start that may show its cause. */
 struct FailureFacts {
-    /** The step that failed. */
     std::string step{};
     /** The application's exception, if it raised one. */
     std::string exceptionClass{};
@@ -43,7 +42,6 @@ struct Diagnosis {
  * ends of processes (Diagnosis.cpp), of the application's language, and of all others. Pure.
  */
 Diagnosis diagnose(const FailureFacts &failure);
-/** The number of rules. */
 std::size_t diagnosisRules() noexcept;
 
 }  // namespace Passenger

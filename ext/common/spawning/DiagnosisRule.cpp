@@ -2,6 +2,7 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <csignal>
 
 namespace Passenger {
@@ -21,24 +22,12 @@ bool has(const std::string &text, std::string_view part) {
 }
 
 bool hasAny(const std::string &text, std::initializer_list<std::string_view> parts) {
-    for (const std::string_view part : parts) {
-        if (has(text, part)) {
-            return true;
-        }
-    }
-    return false;
+    return std::ranges::any_of(parts, [&](std::string_view part) { return has(text, part); });
 }
 
 bool killedBy(const FailureFacts &failure, std::initializer_list<int> signals) {
-    if (!failure.waitStatus || !WIFSIGNALED(*failure.waitStatus)) {
-        return false;
-    }
-    for (const int signal : signals) {
-        if (WTERMSIG(*failure.waitStatus) == signal) {
-            return true;
-        }
-    }
-    return false;
+    return failure.waitStatus && WIFSIGNALED(*failure.waitStatus) &&
+           std::ranges::find(signals, WTERMSIG(*failure.waitStatus)) != signals.end();
 }
 
 bool crashed(const FailureFacts &failure) {
@@ -46,12 +35,7 @@ bool crashed(const FailureFacts &failure) {
 }
 
 bool isA(const FailureFacts &failure, std::initializer_list<std::string_view> classes) {
-    for (const std::string_view name : classes) {
-        if (failure.exceptionClass == name) {
-            return true;
-        }
-    }
-    return false;
+    return std::ranges::find(classes, failure.exceptionClass) != classes.end();
 }
 
 Finding behind(const std::string &text, std::string_view marker, std::string_view ends) {

@@ -30,7 +30,6 @@ bool has(const std::string &text, std::string_view part);
 bool hasAny(const std::string &text, std::initializer_list<std::string_view> parts);
 /** Whether a signal that tells of broken native code ended the process. */
 bool crashed(const FailureFacts &failure);
-/** Whether one of these signals ended the process. */
 bool killedBy(const FailureFacts &failure, std::initializer_list<int> signals);
 /** Whether the exception's class is one of these. */
 bool isA(const FailureFacts &failure, std::initializer_list<std::string_view> classes);

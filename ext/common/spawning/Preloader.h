@@ -40,7 +40,6 @@ public:
     SpawnResult fork(SpawnStartup &startup);
     /** Whether a spawn with this plan may use this preloader. */
     bool suits(const SpawnPlan &plan) const { return origin_->plan == plan; }
-    /** Kills the process. */
     void kill() noexcept { self_.process.kill(); }
     /** Whether the process has ended, or ends within a short time. */
     bool ended() const;

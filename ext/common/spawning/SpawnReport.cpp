@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/ChildProcess.h"
+#include "base/Lists.h"
 #include "spawning/Diagnosis.h"
 #include "spawning/DiagnosisRule.h"
 #include "spawning/PrintedError.h"
@@ -68,11 +69,9 @@ std::optional<PrintedError> printedError(const SpawnReport &report, const Failur
 }
 
 std::vector<Report::Row> stepRows(const SpawnSteps &steps) {
-    std::vector<Report::Row> rows;
-    for (const auto &step : steps.steps()) {
-        rows.push_back({step.name, nameOf(step.state), fmt::format("{} ms", step.duration.count())});
-    }
-    return rows;
+    return listOf(steps.steps(), [](const auto &step) {
+        return Report::Row{step.name, nameOf(step.state), fmt::format("{} ms", step.duration.count())};
+    });
 }
 
 std::vector<Report::Row> settingRows(const SpawnReport &report, const Options &options, const Secrets &secrets) {
@@ -93,13 +92,11 @@ std::vector<Report::Row> settingRows(const SpawnReport &report, const Options &o
 
 std::vector<Report::Row> environmentRows(const std::map<std::string, std::string> &environment,
                                          const Secrets &secrets) {
-    std::vector<Report::Row> rows;
-    rows.reserve(environment.size());
-    for (const auto &[name, value] : environment) {
+    return listOf(environment, [&](const auto &variable) {
+        const auto &[name, value] = variable;
         // One variable may contain the secret of another.
-        rows.push_back({name, secrets.hide(Secrets::shown(name, value))});
-    }
-    return rows;
+        return Report::Row{name, secrets.hide(Secrets::shown(name, value))};
+    });
 }
 
 }  // namespace

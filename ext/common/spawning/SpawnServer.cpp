@@ -56,7 +56,6 @@ Frame makeStartFrame(const StartRequest &request) {
     return frame;
 }
 
-/** The descriptors of one start. */
 struct StartEnds {
     ProcessEnds process;
     DescriptorPair boot;

@@ -31,7 +31,6 @@ class SpawnServer {
 public:
     using Deadline = std::chrono::steady_clock::time_point;
 
-    /** The user of the server. */
     struct Identity {
         /** Empty: the agent's user. */
         std::string user;

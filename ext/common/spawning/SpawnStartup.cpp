@@ -231,9 +231,7 @@ LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
             preloaderWaits_ = true;
             failByProcess(answer);
         }
-        if (answer.type != FrameType::FORKED) {
-            throw ProtocolException("the preloader sent an unexpected frame");
-        }
+        answer.expect(FrameType::FORKED, "the preloader sent an unexpected frame");
         awaited_ = &current_;
         const auto pid = static_cast<pid_t>(answer.number(0));
         try {
@@ -264,17 +262,13 @@ LoadedProcess SpawnStartup::refork(const WarmInstance &instance) {
         ends.closeTheirs();
         // The process is identified by the credentials that the kernel attaches.
         const Frame hello = current_.control.receive(deadline_);
-        if (hello.type != FrameType::PROCESS_HELLO) {
-            throw ProtocolException("the process did not begin with HELLO");
-        }
+        hello.expect(FrameType::PROCESS_HELLO, "the process did not begin with HELLO");
         begun(SpawnedProcess(hello.sender.pid, {instance.pid, instance.origin->uid}));
         current_.output->setPid(hello.sender.pid);
         report_.steps.done(PRELOADER_FORKED);
 
         report_.steps.begin(MEMORY_PREPARED);
-        if (receive(current_.control).type != FrameType::LOADED) {
-            throw ProtocolException("the process sent an unexpected frame");
-        }
+        receive(current_.control).expect(FrameType::LOADED, "the process sent an unexpected frame");
         report_.steps.done(MEMORY_PREPARED);
         return finished();
     });
@@ -356,9 +350,7 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
     if (answer.type == FrameType::FAILED) {
         failByProcess(answer);
     }
-    if (answer.type != FrameType::LOADED) {
-        throw ProtocolException("the process sent an unexpected frame");
-    }
+    answer.expect(FrameType::LOADED, "the process sent an unexpected frame");
     process.isAsgi = options_.runsPython() && !answer.fields.empty() && answer.field(0) == ASGI;
     report_.steps.done(APPLICATION_LOADED);
     if (options_.startsByBridge()) {
@@ -400,9 +392,7 @@ void SpawnStartup::nameOutput() {
 
 void SpawnStartup::receiveHello(FrameSocket &control, const SpawnedProcess &process) {
     const Frame hello = receiveInTime(control);
-    if (hello.type != FrameType::PROCESS_HELLO) {
-        throw ProtocolException("the process did not begin with HELLO");
-    }
+    hello.expect(FrameType::PROCESS_HELLO, "the process did not begin with HELLO");
     process.confirm(hello.sender);
 }
 

@@ -102,7 +102,6 @@ private:
     void learnFacts();
     /** Forwards a new process's output. @param owner the application's user */
     ProcessOutputPtr follow(FileDescriptor pipe, const RunAs &owner);
-    /** The loaded process, with the spawn so far. */
     LoadedProcess finished();
     StartedProcess askSpawnServer(const StartRequest &request);
     /**

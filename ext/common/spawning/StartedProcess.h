@@ -14,7 +14,6 @@
 
 namespace Passenger {
 
-/** A finished step of the spawn server, and its duration. */
 struct SpawnServerStep {
     std::string name;
     std::chrono::milliseconds duration{0};
@@ -37,7 +36,6 @@ private:
     std::vector<SpawnServerStep> done_;
 };
 
-/** A process that the spawn server has started. */
 struct StartedProcess {
     /** The pid that the spawn server tells: a hint until the kernel confirms it. */
     pid_t pid = 0;

@@ -19,6 +19,7 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/Lists.h"
 #include "base/Split.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
@@ -99,11 +100,7 @@ void ListeningSockets::resumeAccept() {
 }
 
 std::vector<int> ListeningSockets::descriptors() const {
-    std::vector<int> numbers;
-    for (const auto &socket : sockets_) {
-        numbers.push_back(socket.get());
-    }
-    return numbers;
+    return listOf(sockets_, &FileDescriptor::get);
 }
 
 std::string ListeningSockets::handOver() const {

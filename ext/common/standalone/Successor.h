@@ -37,7 +37,6 @@ public:
     Successor &operator=(const Successor &) = delete;
 
     pid_t pid() const noexcept { return process_.pid(); }
-    /** Tells the successor to end. */
     void end();
     /** Has a successor that is ready load the application anew. */
     void restart() { process_.signal(SIGHUP); }

@@ -51,9 +51,7 @@ Anchor::~Anchor() = default;
 
 int Anchor::run() {
     signals_ = makeSignalDescriptor({SIGCHLD, SIGTERM, SIGINT});
-    if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
-        throw SystemException("prctl(PR_SET_CHILD_SUBREAPER)", errno);
-    }
+    throwUnless(::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0, "prctl(PR_SET_CHILD_SUBREAPER)");
     watchOwner();
     start();
     while (!ended_) {
@@ -69,9 +67,7 @@ int Anchor::run() {
  */
 void Anchor::watchOwner() {
     const auto owner = peerOf(control_);
-    if (!owner) {
-        throw SystemException("getsockopt(SO_PEERCRED)", errno);
-    }
+    throwUnless(owner, "getsockopt(SO_PEERCRED)");
     ownerPidFd_ = openPidFd(owner->pid);
     if (::getppid() != owner->pid) {
         throw IOException("the owner ended before it was watched");
@@ -85,9 +81,7 @@ void Anchor::turn() {
         {socket_.descriptor().get(), POLLIN, 0},
     }};
     if (::poll(entries.data(), entries.size(), pollTimeout()) < 0) {
-        if (errno != EINTR) {
-            throw SystemException("poll", errno);
-        }
+        throwUnless(errno == EINTR, "poll");
         return;
     }
     // Before the signals: a process's frames precede its death.

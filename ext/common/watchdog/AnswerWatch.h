@@ -28,12 +28,10 @@ public:
     std::chrono::seconds limit() const noexcept { return limit_; }
     /** The process was started: that it serves is the answer that is awaited. */
     void starting(MonotonicTime now) noexcept;
-    /** The process serves from now on. */
     void begin(MonotonicTime now) noexcept;
     /** The process has ended, or is about to. */
     void end() noexcept;
 
-    /** Whether a question is due. */
     bool asksNow(MonotonicTime now) const noexcept;
     /** The question was sent. */
     void asked(MonotonicTime now) noexcept;
@@ -42,7 +40,6 @@ public:
     bool watchesNow(MonotonicTime now) const noexcept;
     /** The process is watched from now on. If this is late, the answer is overdue later, too. */
     void watched(MonotonicTime now) noexcept;
-    /** Whether the answer has not come in time. */
     bool isOverdue(MonotonicTime now) const noexcept;
     /** The answer is overdue, and the process lacked time of the processors: it gets more, and is
      *  watched from now on. False: it had more already, and is overdue. */

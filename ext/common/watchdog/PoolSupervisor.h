@@ -55,7 +55,6 @@ public:
         std::function<void(const std::string &number)> reopenLog;
     };
 
-    /** Connects the pool process with the rights process. */
     struct Rights {
         /** The user that the pool process becomes. */
         FileRights user;
@@ -130,7 +129,6 @@ private:
     const Events events_;
     std::vector<std::string> settings_;
     bool released_ = false;
-    /** AgentSettings::update of the settings. */
     std::string update_;
     /** See AgentSettings::stopTimeout. */
     std::chrono::seconds stopTimeout_ = AgentSettings().stopTimeout;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/FileContent.h"
+#include "base/Lists.h"
 #include "base/ProcessStat.h"
 
 namespace Passenger {
@@ -50,11 +51,10 @@ std::vector<std::filesystem::path> threadFoldersIn(const std::filesystem::path &
 }
 
 std::vector<std::string> describeThreads(pid_t process) {
-    std::vector<std::string> lines;
-    for (const std::filesystem::path &task : threadFoldersIn(fmt::format("/proc/{}", process))) {
-        lines.push_back(fmt::format("thread={} name=\"{}\" state={} wchan={} stack=\"{}\"", task.filename().string(),
-                                    firstLine(task / "comm"), stateOf(task), firstLine(task / "wchan"), stackOf(task)));
-    }
+    auto lines = listOf(threadFoldersIn(fmt::format("/proc/{}", process)), [](const std::filesystem::path &task) {
+        return fmt::format("thread={} name=\"{}\" state={} wchan={} stack=\"{}\"", task.filename().string(),
+                           firstLine(task / "comm"), stateOf(task), firstLine(task / "wchan"), stackOf(task));
+    });
     std::sort(lines.begin(), lines.end());
     return lines;
 }

@@ -97,9 +97,7 @@ int Watchdog::run() {
 }
 
 void Watchdog::adoptOrphans() {
-    if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
-        throw SystemException("prctl(PR_SET_CHILD_SUBREAPER)", errno);
-    }
+    throwUnless(::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0, "prctl(PR_SET_CHILD_SUBREAPER)");
 }
 
 /** Takes what the anchor has, up to BEGIN. @throws as FrameSocket::receive() */
@@ -146,9 +144,7 @@ void Watchdog::turn() {
         {draining_ ? serverSocket_.get() : -1, 0, 0},
     }};
     if (::poll(entries.data(), entries.size(), pollTimeout()) < 0) {
-        if (errno != EINTR) {
-            throw SystemException("poll", errno);
-        }
+        throwUnless(errno == EINTR, "poll");
         return;
     }
     if (entries[1].revents != 0) {

@@ -15,7 +15,6 @@ module PhusionPassenger
     # by the number of workers that may work at the same time.
     attr_reader :excess
 
-    # The number of workers.
     attr_reader :workers
 
     # `loads`: the WorkerLoads. `cpu_slots`: the CpuSlots.

@@ -26,7 +26,6 @@ module PhusionPassenger
     # The deadline of what the connection waits for, by the monotonic clock.
     attr_accessor :deadline
 
-    # The deadline of the whole answer.
     attr_accessor :answer_deadline
 
     # The state. :request: a request comes next. :close: the connection ends when all is sent.

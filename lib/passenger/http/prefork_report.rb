@@ -15,7 +15,6 @@ module PhusionPassenger
     # The greatest number of seconds between two signs of life; nil: the monitor wants none.
     attr_reader :interval
 
-    # The number of requests.
     attr_accessor :requests
 
     # The process's title before the number of requests; nil: the title stays unchanged.

@@ -20,7 +20,6 @@ module PhusionPassenger
       @reached.call if @limit.positive? && @answered >= @limit
     end
 
-    # Counts one answered request.
     def count
       answered = @lock.synchronize { @answered += 1 }
       @reached.call if answered == @limit

@@ -67,7 +67,6 @@ class ClientSocket extends ProxiedSocket {
         this.server = server;
         this._client = client;
         this.keptIn = 0;
-        // The exchange that is in work.
         this.exchange = null;
         this._httpMessage = null;
         // Bytes of bodies of requests, and of answers with their heads.
@@ -78,7 +77,6 @@ class ClientSocket extends ProxiedSocket {
         this.on("error", onError);
     }
 
-    // Begins the next exchange.
     begin(exchange, head) {
         this.exchange = exchange;
         this._closers = this.listenerCount("close");

@@ -34,7 +34,6 @@ class RequestHandler:
         self._claim = None
         self._taken_at = 0
         self._thread = None
-        # There is a request in work.
         self.busy = False
         # This process is a fork: the request in work is the parent's.
         self.abandoned = False
