@@ -132,11 +132,24 @@ class PreforkCommandTest < PreforkTestCase
   end
 
   def test_an_application_that_does_not_load_is_an_error_with_its_reason
-    ["'no database'", 'ThreadError, "can\'t create Thread: no task"'].each do |error|
-      status, text = ended_by_itself(*fixed(1), app: "raise #{error}\n")
+    status, text = ended_by_itself(*fixed(1), app: "raise 'no database'\n")
+    assert_equal 1, status
+    assert_match(/no database/, text)
+    assert_match(/event=prefork\.failed reason="the application does not load/, text)
+  end
+
+  # As at systemd's TasksMax, for the application, for its hook, and for the worker itself. Ruby 3.3
+  # hangs once it could not make a thread.
+  def test_a_worker_that_gets_no_thread_ends_and_says_so
+    hook = "PhusionPassenger.on_event(:starting_worker_process)"
+    ["Thread.new { sleep }\n", "#{hook} { Thread.new { sleep } }\n", ""].each do |more|
+      status, text = ended_by_itself(*fixed(1), app: "#{<<~APP}#{more}#{PreforkCommand::HELLO}")
+        Process::UID.change_privilege(65_534) if Process.uid.zero?
+        Process.setrlimit(Process::RLIMIT_NPROC, 1)
+      APP
       assert_equal 1, status
-      assert_match(/no (database|task)/, text)
-      assert_match(/event=prefork\.failed reason="the application does not load/, text)
+      assert_match(/STDERR: ThreadError: can't create Thread/, text)
+      assert_match(/event=prefork\.failed/, text)
       @command.stop
     end
   end

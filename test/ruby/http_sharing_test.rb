@@ -198,11 +198,14 @@ module PhusionPassenger
       end
     end
 
-    def test_a_rebalancer_without_a_thread_is_logged_and_no_obstacle
+    # Ruby 3.3 hangs once it could not make a thread.
+    def test_a_rebalancer_makes_no_thread_during_work
+      rebalancer = HttpRebalancer.new(nil)
       Thread.stub(:new, ->(*) { raise ThreadError, "can't create Thread" }) do
-        assert_match(/event=lookout\.failed reason="can't create Thread"/,
-                     logged { HttpRebalancer.new(nil).wake })
+        assert_equal "", logged { rebalancer.wake }
       end
+    ensure
+      rebalancer&.close
     end
 
     def test_a_worker_that_ends_gives_idle_connections_away_though_it_is_at_a_request

@@ -5,8 +5,8 @@ require_relative "../base/monotonic_clock"
 
 module PhusionPassenger
   # Gives connections away while the worker is at a long request: connections that become ready, and
-  # all idle ones when the worker is to end. Its thread exists while the worker works, and runs when
-  # Ruby's lock is free. A request that only computes leaves it the lock ten times a second.
+  # all idle ones when the worker is to end. Its thread runs when Ruby's lock is free. A request
+  # that only computes leaves it the lock ten times a second.
   class HttpRebalancer
     # A request is long when it takes TIMES the usual time, within the bounds LONG, in seconds. Each
     # look takes Ruby's lock from the request, for some milliseconds if processors are busy.
@@ -18,7 +18,8 @@ module PhusionPassenger
 
     # `server` has idle_connections, ending? and give_away(connection), which returns true if it
     # worked. The thread calls these only during a request, while the server's thread does nothing
-    # else.
+    # else. Raises ThreadError if there is no thread for it. It is made now, because a failure
+    # during work would cost the requests: Ruby 3.3 then hangs (Failure).
     def initialize(server)
       @server = server
       @lock = Mutex.new
@@ -26,15 +27,13 @@ module PhusionPassenger
       @resting = true
       @began = nil
       @long = LONG.begin
+      Thread.new { run }
     end
 
     # Requests follow after a rest.
     def wake
       @resting = false
-      @thread = Thread.new { run } unless @thread&.alive?
       @bell << true if @bell.empty?
-    rescue ThreadError => e
-      Log.complaint("lookout.failed", reason: e.message)
     end
 
     def rest

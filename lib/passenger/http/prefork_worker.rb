@@ -26,7 +26,13 @@ module PhusionPassenger
       def write(type, *fields)
         warn(fields.last) if type == Frame::Control::FAILED
       end
-      alias write_at_once write
+
+      # Of a process that may not wait (Failure).
+      def write_at_once(type, *fields)
+        return unless type == Frame::Control::FAILED
+
+        STDERR.write_nonblock("#{fields.last}\n", exception: false)
+      end
     end
 
     # Of what the monitor and its workers tell each other: RackPreFork.cpp has it, too.
@@ -56,6 +62,9 @@ module PhusionPassenger
       Log.event("prefork.gone")
     rescue LoadError => e
       Log.event("worker.failed", reason: e.message)
+      exit(1)
+    rescue ThreadError => e
+      Failure.report(Reports.new, "worker.failed", "starting threads", e)
       exit(1)
     end
 
