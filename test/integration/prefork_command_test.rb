@@ -138,10 +138,11 @@ class PreforkCommandTest < PreforkTestCase
     assert_match(/event=prefork\.failed reason="the application does not load/, text)
   end
 
-  # As at systemd's TasksMax, for the application and for the worker itself. Ruby 3.3 hangs once it
-  # could not make a thread.
+  # As at systemd's TasksMax, for the application, for its hook, and for the worker itself. Ruby 3.3
+  # hangs once it could not make a thread.
   def test_a_worker_that_gets_no_thread_ends_and_says_so
-    ["Thread.new { sleep }\n", ""].each do |more|
+    hook = "PhusionPassenger.on_event(:starting_worker_process)"
+    ["Thread.new { sleep }\n", "#{hook} { Thread.new { sleep } }\n", ""].each do |more|
       status, text = ended_by_itself(*fixed(1), app: "#{<<~APP}#{more}#{PreforkCommand::HELLO}")
         Process::UID.change_privilege(65_534) if Process.uid.zero?
         Process.setrlimit(Process::RLIMIT_NPROC, 1)

@@ -41,7 +41,7 @@ module PhusionPassenger
 
     def test_a_preloader_of_a_warmed_instance_has_no_connection_either
       instance = forked_from(loaded_rails)
-      group = serve(instance)
+      group = serve(instance, refork_after: 1000)
       assert_equal "1 1", get(group, instance, "/count")
       preloader = reforked(instance)
       assert_empty databases_of(preloader)

@@ -41,7 +41,7 @@ module PhusionPassenger
       preloader = filled
       totals = Array.new(8) do
         instance = forked_from(preloader)
-        group = serve(instance)
+        group = serve(instance, refork_after: 1000)
         get(group, instance, "/busy")
         preloader = @agent.refork_from(instance).tap { |it| 2.times { it.read } }
         get(group, instance, "/").split.last.to_i
