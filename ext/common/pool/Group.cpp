@@ -27,14 +27,14 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       reports_(name_, context.reports),
       versions_(name_, context.threads, context.factory.create(options)),
       demand_(options_, context.settings, context.pauses, queue_, instances_),
-      succession_(
-          {name_, options_, context, queue_, instances_, pause_, spawns_, reports_, versions_, demand_, counters_}),
-      hangs_(name_, options_, queue_, instances_),
-      slow_(name_, queue_, instances_),
       preloader_(
           {name_, options_, context, spawns_, instances_, versions_, counters_},
           {[this](Process &process, const std::string &why) REQUIRES(poolLock) { scaler_.replace(process, why); },
            [this]() REQUIRES(poolLock) { rescale(); }}),
+      succession_({name_, options_, context, queue_, instances_, pause_, spawns_, reports_, versions_, demand_,
+                   preloader_, counters_}),
+      hangs_(name_, options_, queue_, instances_),
+      slow_(name_, queue_, instances_),
       disuse_({context.settings, context.channels, queue_, instances_, spawns_, versions_, preloader_},
               context.clock.now()),
       starter_({name_, options_, context, queue_, instances_, pause_, spawns_, versions_, succession_, preloader_},

@@ -240,10 +240,10 @@ private:
     FailureReports reports_ GUARDED_BY(poolLock);
     Versions versions_ GUARDED_BY(poolLock);
     Demand demand_ GUARDED_BY(poolLock);
+    PreloaderCare preloader_ GUARDED_BY(poolLock);
     Succession succession_ GUARDED_BY(poolLock);
     HangWatch hangs_ GUARDED_BY(poolLock);
     SlowRequests slow_ GUARDED_BY(poolLock);
-    PreloaderCare preloader_ GUARDED_BY(poolLock);
     Disuse disuse_ GUARDED_BY(poolLock);
     InstanceStarter starter_;
     Scaler scaler_ GUARDED_BY(poolLock);

@@ -81,10 +81,22 @@ bool Succession::attemptFailed(const SpawnTask &task, const GetFailure &failure,
     parts_.counters.deploysFailed++;
     const bool oldVersionStays = parts_.options.resistDeploymentErrors;
     parts_.instances.retireCompanions(parts_.versions.current());
-    parts_.versions.fail(failure, oldVersionStays, servesSoon());
+    parts_.versions.fail(failure, oldVersionStays, afterFailure());
     parts_.instances.restartFailed(seen);
     parts_.instances.retireOlderThan(parts_.versions.current());
     return oldVersionStays;
+}
+
+/** What follows a failed deployment, for the log. */
+std::string_view Succession::afterFailure() const {
+    if (!parts_.options.resistDeploymentErrors) {
+        return "requests get this failure (PassengerResistDeploymentErrors Off)";
+    }
+    if (servesSoon()) {
+        return "the old version keeps serving";
+    }
+    return parts_.preloader.isLoaded() ? "the old version is started again when a request needs it"
+                                       : "the new version is tried again when a request needs it";
 }
 
 // ----- Instances

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/AppCounters.h"
 #include "base/Clock.h"
@@ -14,6 +15,7 @@
 #include "pool/GetFailure.h"
 #include "pool/Instances.h"
 #include "pool/PoolContext.h"
+#include "pool/PreloaderCare.h"
 #include "pool/QueuePause.h"
 #include "pool/SpawnTask.h"
 #include "pool/Spawns.h"
@@ -45,6 +47,7 @@ public:
         FailureReports &reports;
         Versions &versions;
         Demand &demand;
+        const PreloaderCare &preloader;
         AppCounters &counters;
     };
 
@@ -112,6 +115,7 @@ public:
 private:
     void begin(const std::string &reason) REQUIRES(poolLock);
     bool activate() REQUIRES(poolLock);
+    std::string_view afterFailure() const REQUIRES(poolLock);
 
     const Parts parts_;
     StartupFiles startupFiles_;

@@ -47,11 +47,8 @@ bool Versions::postpone(const GetFailure &failure) noexcept {
     return ++deployment_->failures < (failure.report->late ? MOST_LATE_ATTEMPTS : MOST_ATTEMPTS);
 }
 
-void Versions::fail(const GetFailure &failure, bool resists, bool serves) {
-    Log::error("event=deploy.failed app=\"{}\" report={} action=\"{}\"", app_, failure.reportId(),
-               !resists ? "requests get this failure (PassengerResistDeploymentErrors Off)"
-               : serves ? "the old version keeps serving"
-                        : "the old version is started again when a request needs it");
+void Versions::fail(const GetFailure &failure, bool resists, std::string_view action) {
+    Log::error("event=deploy.failed app=\"{}\" report={} action=\"{}\"", app_, failure.reportId(), action);
     if (!resists) {
         adopt();
         return;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/Clock.h"
 #include "pool/ApplicationQueue.h"
@@ -66,8 +67,8 @@ public:
      *  by the back-off: the cause may pass. Only with a deployment */
     bool postpone(const GetFailure &failure) noexcept;
     /** The new version does not start. @param resists the current one stays; otherwise the new one
-     *  is the current one all the same. @param serves whether the current one has an instance */
-    void fail(const GetFailure &failure, bool resists, bool serves);
+     *  is the current one all the same. @param action what follows, for the log */
+    void fail(const GetFailure &failure, bool resists, std::string_view action);
     /** Cancels all Spawners, for good. */
     void shutDown();
 

@@ -4,8 +4,10 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/Exceptions.h"
+#include "pool/PreloaderCare.h"
 #include "support/GroupParts.h"
 #include "support/NoDescriptors.h"
 
@@ -39,6 +41,7 @@ class SuccessionTest : public GroupParts {
     std::optional<FailureReports> reports_;
     std::optional<Versions> versions_;
     std::optional<Demand> demand_;
+    std::optional<PreloaderCare> preloader_;
     std::optional<Succession> succession_;
 
     /** An instance that is paused, and waits until it may serve. */
@@ -79,11 +82,14 @@ public:
         reports_.emplace(app_, context_->reports);
         versions_.emplace(app_, context_->threads, factory_->create(options_));
         demand_.emplace(options_, settings_, *pauses_, *queue_, *instances_);
+        preloader_.emplace(PreloaderCare::Parts{app_, options_, *context_, spawns_, *instances_, *versions_, counters_},
+                           PreloaderCare::Events{[](Process &, const std::string &) {}, [] {}});
         succession_.emplace(Succession::Parts{app_, options_, *context_, *queue_, *instances_, *pause_, spawns_,
-                                              *reports_, *versions_, *demand_, counters_});
+                                              *reports_, *versions_, *demand_, *preloader_, counters_});
     }
     void tearDown() override {
         succession_.reset();
+        preloader_.reset();
         demand_.reset();
         versions_.reset();
         reports_.reset();

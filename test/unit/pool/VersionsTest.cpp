@@ -52,7 +52,8 @@ public:
 
     void testAFailedDeploymentLeavesTheCurrentVersion() {
         versions_->deploy(spawner(), queue(), MonotonicTime());
-        versions_->fail(GetFailure{GetFailure::Reason::SPAWN_FAILED, "a syntax error"}, true, true);
+        versions_->fail(GetFailure{GetFailure::Reason::SPAWN_FAILED, "a syntax error"}, true,
+                        "the old version keeps serving");
         CPPUNIT_ASSERT(log_->contains("event=deploy.failed app=\"blog\""));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, versions_->current());
         CPPUNIT_ASSERT_EQUAL(std::string("a syntax error"), versions_->failure()->summary);

@@ -69,9 +69,9 @@ public:
     FailureReports reports;
     Versions versions;
     Demand demand;
+    PreloaderCare preloader;
     Succession succession;
     HangWatch hangs;
-    PreloaderCare preloader;
     InstanceStarter starter;
     /** The date that the Scaler has set last. */
     std::optional<MonotonicTime> date;
