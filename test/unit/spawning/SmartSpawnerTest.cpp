@@ -107,12 +107,14 @@ class SmartSpawnerTest : public SpawningFixture {
         return 0;
     }
 
-    /** Gives an instance its queue, so that it serves. */
+    /** Gives an instance its queue, so that it serves and can be reforked. */
     void serve(SpawnResult &instance) {
         const Claims claims;
         const SenderMemory senders;
+        Serve order;
+        order.reforkAfter = 1000;
         instance.control.send(
-            Serve().toFrame(),
+            order.toFrame(),
             {queue_.receivingEnd().get(), claims.memory().descriptor().get(), senders.memory().descriptor().get()},
             FrameSocket::in(60s));
         CPPUNIT_ASSERT(instance.control.receive(FrameSocket::in(60s)).type == FrameType::READY);
