@@ -190,7 +190,7 @@ void logCutOff(server_rec *server) {
 void askForKeptOrders() {
     // httpd waits for this. A pool process that hangs is no reason to serve late.
     constexpr std::chrono::seconds LIMIT{2};
-    const Frame kept = ControlClient(theServer->connectControl(LIMIT)).order({ControlVerb::KEPT});
+    const Frame kept = ControlClient(theServer->connectControl(LIMIT)).order({ControlVerb::KEPT}, LIMIT);
     keepOrders(kept.field(0), kept.field(1));
 }
 

@@ -19,7 +19,8 @@ Engine engineAmong(const ap_directive_t *first) noexcept {
     Engine engine = Engine::NOT_GIVEN;
     for (const ap_directive_t *line = first; line != nullptr; line = line->next) {
         if (strcasecmp(line->directive, "SSLEngine") == 0) {
-            engine = strncasecmp(line->args, "on", 2) == 0 ? Engine::ON : Engine::OFF;
+            const char *value = line->args[0] == '"' ? line->args + 1 : line->args;
+            engine = strncasecmp(value, "on", 2) == 0 ? Engine::ON : Engine::OFF;
         }
     }
     return engine;

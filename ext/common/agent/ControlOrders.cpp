@@ -307,14 +307,17 @@ std::optional<uid_t> ControlOrders::ownerOf(const std::string &name) const {
     if (const auto user = parts_.resources.appUsers.of(name)) {
         return user->switches() ? std::optional(user->uid) : std::nullopt;
     }
-    const auto orphan = std::ranges::find(orphans_, name, &OrphanSnapshot::app);
-    return orphan != orphans_.end() && orphan->user ? orphan->user : drains_.ownerOf(name);
+    const auto orphan = std::ranges::find_if(
+        orphans_, [&name](const OrphanSnapshot &instance) { return instance.user && instance.app == name; });
+    return orphan != orphans_.end() ? orphan->user : drains_.ownerOf(name);
 }
 
 /** @throws IOException if the asker may not order anything about the application. An asker that may
  *  not know whether there is such an application learns nothing about that, either. */
 void ControlOrders::demand(const Asker &asker, const std::string &name) {
-    applications();
+    if (!isMaster(asker) && !parts_.resources.appUsers.of(name)) {
+        applications();  // The instances that an earlier pool process has left may tell the owner.
+    }
     if (!owns(asker, name)) {
         refuseUnknown(name);
     }

@@ -139,6 +139,7 @@ void ChildSetup::mapDescriptors(int &statusPipe) const noexcept {
     }
 }
 
+/** The exec closes the status pipe. */
 void ChildSetup::closeOthers(int statusPipe) const noexcept {
     unsigned int first = FIRST_ORDINARY_DESCRIPTOR;
     for (const int target : kept_) {

@@ -44,6 +44,8 @@ public:
     /** The descriptors of a sender that are not closed yet. 0: they are fewer than `many`, and none
      *  of them has waited for a thread for PatientThreads::SOON. */
     std::size_t heldUp(DescriptorSender sender, std::size_t many = MANY) const noexcept;
+    /** Whether some descriptors of a sender are not closed yet. */
+    bool closes(DescriptorSender sender) const noexcept { return threads_.has(sender.value()); }
     /** The threads that there are now. */
     std::size_t threads() const;
 

@@ -219,6 +219,14 @@ std::size_t PatientThreads::heldUp(Key key, std::size_t many) const noexcept {
     return its->second.waiting.size() + its->second.working;
 }
 
+bool PatientThreads::has(Key key) const noexcept {
+    if (state_->pending == 0) {
+        return false;
+    }
+    const LockGuard guard(state_->mutex);
+    return state_->keys.contains(key);
+}
+
 void PatientThreads::await(std::chrono::milliseconds time) const {
     const auto deadline = steady_clock::now() + time;
     while (state_->pending > 0 && steady_clock::now() < deadline) {

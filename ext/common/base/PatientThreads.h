@@ -49,6 +49,8 @@ public:
     /** The pieces of work with this key that are not done yet. 0: they are fewer than `many`, and
      *  none of them has waited for a thread for SOON. */
     std::size_t heldUp(Key key, std::size_t many = MANY) const noexcept;
+    /** Whether some work with this key is not done yet. */
+    bool has(Key key) const noexcept;
     /** Waits until there is no work, but for `time` at most. */
     void await(std::chrono::milliseconds time) const;
     /** The threads that there are now. */

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <map>
 #include <string>
 #include <thread>
 #include <utility>
@@ -25,6 +26,27 @@ constexpr std::chrono::milliseconds INTERVAL{50};
 
 std::string failureOf(const RunningAgent &agent, const char *why) {
     return fmt::format("the agent of before the reload, {}: {}", agent.watchdogPid, why);
+}
+
+/** @return the refusals that count, for people */
+std::vector<std::string> orderOne(const RunningAgent &agent, ControlClient &client, const std::vector<AppStatus> &apps,
+                                  const char *verb, const std::vector<std::string> &more) {
+    std::vector<std::string> refusals;
+    for (const AppStatus &known : client.status().apps) {
+        if (std::ranges::none_of(apps, [&known](const AppStatus &app) { return app.name == known.name; })) {
+            continue;
+        }
+        std::vector<std::string> order{verb, known.name};
+        order.insert(order.end(), more.begin(), more.end());
+        try {
+            client.order(order);
+        } catch (const OrderRefusedException &refusal) {
+            if (EarlierAgents::takesRequests(known)) {
+                refusals.push_back(failureOf(agent, refusal.what()));
+            }
+        }
+    }
+    return refusals;
 }
 
 }  // namespace
@@ -57,40 +79,31 @@ void EarlierAgents::reopenLogs() const {
 std::string EarlierAgents::order(const std::vector<AppStatus> &apps, const char *verb,
                                  const std::vector<std::string> &more) const {
     const auto deadline = std::chrono::steady_clock::now() + PATIENCE;
+    // By the agent. One that has answered is not asked again.
+    std::map<pid_t, std::vector<std::string>> refusals;
     std::vector<std::string> failures;
-    while (!orderOnce(apps, verb, more, failures) && std::chrono::steady_clock::now() < deadline) {
+    for (;;) {
+        failures.clear();
+        each(
+            [&](const RunningAgent &agent, ControlClient &client) {
+                if (!refusals.contains(agent.watchdogPid)) {
+                    refusals.emplace(agent.watchdogPid, orderOne(agent, client, apps, verb, more));
+                }
+            },
+            [&](const RunningAgent &agent, const char *why) {
+                if (!refusals.contains(agent.watchdogPid)) {
+                    failures.push_back(failureOf(agent, why));
+                }
+            });
+        if (failures.empty() || std::chrono::steady_clock::now() >= deadline) {
+            break;
+        }
         std::this_thread::sleep_for(INTERVAL);
     }
+    for (const auto &[agent, its] : refusals) {
+        failures.insert(failures.end(), its.begin(), its.end());
+    }
     return fmt::format("{}", fmt::join(failures, "; "));
-}
-
-/** @return whether each agent has answered */
-bool EarlierAgents::orderOnce(const std::vector<AppStatus> &apps, const char *verb,
-                              const std::vector<std::string> &more, std::vector<std::string> &failures) const {
-    bool answered = true;
-    failures.clear();
-    each(
-        [&](const RunningAgent &agent, ControlClient &client) {
-            for (const AppStatus &known : client.status().apps) {
-                if (std::ranges::none_of(apps, [&known](const AppStatus &app) { return app.name == known.name; })) {
-                    continue;
-                }
-                std::vector<std::string> order{verb, known.name};
-                order.insert(order.end(), more.begin(), more.end());
-                try {
-                    client.order(order);
-                } catch (const OrderRefusedException &refusal) {
-                    if (takesRequests(known)) {
-                        failures.push_back(failureOf(agent, refusal.what()));
-                    }
-                }
-            }
-        },
-        [&](const RunningAgent &agent, const char *why) {
-            answered = false;
-            failures.push_back(failureOf(agent, why));
-        });
-    return answered;
 }
 
 std::optional<std::vector<AppStatus>> EarlierAgents::apps() const {

@@ -39,8 +39,6 @@ private:
     using Failed = std::function<void(const RunningAgent &agent, const char *why)>;
 
     void each(const Question &what, const Failed &failed) const;
-    bool orderOnce(const std::vector<AppStatus> &apps, const char *verb, const std::vector<std::string> &more,
-                   std::vector<std::string> &failures) const;
 
     const Arguments &arguments_;
     const RunningAgent newest_;

@@ -30,8 +30,8 @@ ControlClient ControlClient::connect(const std::string &path) {
     return ControlClient(std::move(socket));
 }
 
-Frame ControlClient::order(std::vector<std::string> order) {
-    const auto deadline = FrameSocket::in(PATIENCE);
+Frame ControlClient::order(std::vector<std::string> order, std::chrono::milliseconds patience) {
+    const auto deadline = FrameSocket::in(patience);
     socket_.send(Frame(FrameType::ORDER, std::move(order)), deadline);
     Frame answer = socket_.receive(deadline);
     if (answer.type == FrameType::ORDER_REFUSED) {

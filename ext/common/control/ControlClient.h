@@ -34,7 +34,7 @@ public:
     static ControlClient connect(const std::string &path);
 
     /** @param order the verb (ControlVerbs.h) and its arguments @return the DONE frame */
-    Frame order(std::vector<std::string> order);
+    Frame order(std::vector<std::string> order, std::chrono::milliseconds patience = PATIENCE);
     /** Sends an order whose answer is a memory file. @return the content of the file */
     std::string text(std::vector<std::string> order);
     /** What a status of all applications has. One of a single application has its requests, too. */

@@ -20,6 +20,7 @@ public:
 
     /** No channel is in use, and none is unused. */
     bool empty() const noexcept { return all_.empty(); }
+    /** A new channel, which is in use. */
     void add(ReplyChannel &channel) { all_.insert(&channel); }
     /** A channel that was in use ends. */
     void remove(ReplyChannel &channel) noexcept { all_.erase(&channel); }

@@ -285,9 +285,9 @@ void QueueCache::trim() {
 
 bool QueueCache::isEmpty() {
     const DescriptorCloser *const closer = DescriptorCloser::inUse();
-    const bool heldUp = closer != nullptr && closer->heldUp(sender_, 1) > 0;
+    const bool closes = closer != nullptr && closer->closes(sender_);
     const LockGuard guard(mutex_);
-    return !link_ && instances_.empty() && channels_.empty() && untold_.empty() && !heldUp;
+    return !link_ && instances_.empty() && channels_.empty() && untold_.empty() && !closes;
 }
 
 void QueueCache::closeIdle() {

@@ -181,9 +181,12 @@ unsigned ApplicationQueue::untaken() const {
     return all > wanted ? all - wanted : 0;
 }
 
-std::optional<MonotonicTime> ApplicationQueue::oldestUntaken(MonotonicTime from) const {
+std::optional<MonotonicTime> ApplicationQueue::oldestUntaken(bool all) const {
+    const std::vector<InFlightEntry> entries = withoutClaimed(channels_.inFlight(slot_));
+    // Read after the claims: a request whose answer ends in between does not wait.
+    const MonotonicTime from = all || entries.empty() ? MonotonicTime() : lastAnswer();
     std::optional<MonotonicTime> oldest;
-    for (const InFlightEntry &entry : withoutClaimed(channels_.inFlight(slot_))) {
+    for (const InFlightEntry &entry : entries) {
         if (sinceOf(entry) >= from) {
             oldest = earlier(oldest, sinceOf(entry));
         }

@@ -145,10 +145,8 @@ public:
     /** The times since which the unclaimed requests wait, the oldest first. */
     std::vector<MonotonicTime> waiting();
     /** The time since which the oldest request that no instance has taken is in flight.
-     *  @param from looks at no requests of before */
-    std::optional<MonotonicTime> oldestUntaken(MonotonicTime from) const;
-    /** When an instance has last ended a request. */
-    MonotonicTime lastAnswer() const;
+     *  @param all also of those that came before the last answer */
+    std::optional<MonotonicTime> oldestUntaken(bool all) const;
     /** For each cell with a claim, the time since which its request is in flight, as far as
      *  children tell. For an abandoned request, the time since which it is abandoned. */
     std::map<std::uint32_t, MonotonicTime> takenSince() const;
@@ -165,6 +163,8 @@ private:
     std::vector<InFlightEntry> unclaimed();
     /** The requests among these that no instance has claimed. */
     std::vector<InFlightEntry> withoutClaimed(std::vector<InFlightEntry> entries) const;
+    /** When an instance has last ended a request. */
+    MonotonicTime lastAnswer() const;
     void tell(const InFlightEntry &entry, MessageType type, const GetFailure *failure = nullptr);
     void publishNoneServing();
     void retire(const QueueGenerationPtr &generation);

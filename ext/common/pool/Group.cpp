@@ -416,9 +416,11 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     // A child has not yet read the end of an answer whose instance is free again. As long as there
     // are free threads, only requests that came after the last answer wait for sure: for an
     // instance that hangs.
-    const bool allWait = snapshot.queue.waiting > (pause_.until() ? 0 : instances_.freeThreads());
-    const auto oldest = queue_.oldestUntaken(allWait ? MonotonicTime() : queue_.lastAnswer());
-    snapshot.queue.oldest = oldest ? inSeconds(now - *oldest) : 0;
+    if (snapshot.queue.waiting > 0) {
+        const bool allWait = snapshot.queue.waiting > (pause_.until() ? 0 : instances_.freeThreads());
+        const auto oldest = queue_.oldestUntaken(allWait);
+        snapshot.queue.oldest = oldest ? inSeconds(now - *oldest) : 0;
+    }
     addStatistics(snapshot, queue_.statistics());
     snapshot.lastSpawnTime = inSeconds(spawns_.lastTime());
     snapshot.lastRestart = succession_.lastRestart(now);
