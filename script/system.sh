@@ -142,7 +142,8 @@ make_system() {
         apt-get -qq update
         apt-get -qq -y -o Dpkg::Use-Pty=0 dist-upgrade
         apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends git procps sudo
-        useradd --create-home --shell /bin/bash "$1"
+        # No uid that useradd gives on this machine: its tests make users meanwhile.
+        useradd --uid 60999 --create-home --shell /bin/bash "$1"
         chmod 700 "/home/$1"
         echo "$1 ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/fresh
     ' prepare "$ORDINARY_USER" >"$system/prepare.log" 2>&1 ||

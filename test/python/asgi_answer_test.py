@@ -92,6 +92,11 @@ class AsgiAnswerTest(unittest.TestCase):
         exchange = Exchange()
         self.sent(START, body(b"a", True), body(b"b", True), body(), exchange=exchange, head_request=True)
         self.assertEqual([False, True], exchange.dropped)
+        exchange = Exchange(takes_trailers=True)
+        trailers = {"type": "http.response.trailers"}
+        self.sent({**START, "trailers": True}, body(b"a"), {**trailers, "more_trailers": True}, trailers,
+                  exchange=exchange, head_request=True)
+        self.assertEqual([False, True], exchange.dropped)
         for status in 204, 304:
             self.assertEqual([("head", status, HEAD, b"", "last")], self.sent({**START, "status": status}, body(b"a")))
 

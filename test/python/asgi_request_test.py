@@ -236,6 +236,34 @@ class AsgiRequestTest(unittest.TestCase):
         asgi._DROPS_FOR = 0.05
         self.assertLess(self.dropped(10 ** 9), 10 ** 9)
 
+    def test_an_application_that_only_asks_learns_that_its_body_goes_nowhere(self):
+        self.head_request = True
+        self.addCleanup(setattr, asgi, "_DROPS_FOR", asgi._DROPS_FOR)
+        asgi._DROPS_FOR = 0.05
+
+        learned = []
+
+        # As Starlette's is_disconnected(): what would have to wait counts as no.
+        async def asks(receive):
+            asking = receive()
+            try:
+                asking.send(None)
+            except StopIteration as end:
+                return end.value == DISCONNECT
+            asking.close()
+            return False
+
+        async def application(_scope, receive, send):
+            await send(START)
+            await receive()
+            while not await asks(receive):
+                await send(body(b"a"))
+                await asyncio.sleep(0.01)
+            learned.append(True)
+
+        self.assertEqual(([layout.RESPONSE], b""), self.answer(application))
+        self.assertEqual([True], learned)
+
     def leaves_and_then(self, error=None, message=None):
         """The log after a request whose client leaves, and whose application then does this."""
         async def application(_scope, receive, send):

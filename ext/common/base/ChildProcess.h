@@ -42,6 +42,8 @@ public:
         std::optional<std::vector<std::string>> environment;
         /** The child becomes the leader of a new session. */
         bool newSession = false;
+        /** The child becomes the leader of a new process group. */
+        bool newGroup = false;
         /**
          * The signal that the child gets when the starting thread's process ends
          * (PR_SET_PDEATHSIG); 0: none. If set, only a thread that lives as long as the process may

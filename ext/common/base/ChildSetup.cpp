@@ -57,6 +57,7 @@ int closeRange(unsigned int first, unsigned int last) noexcept {
 
 ChildSetup::ChildSetup(const ChildProcess::Command &command, int nullDevice)
     : newSession_(command.newSession),
+      newGroup_(command.newGroup),
       parentDeathSignal_(command.parentDeathSignal),
       parent_(::getpid()),
       parkingStart_(FIRST_ORDINARY_DESCRIPTOR),
@@ -97,6 +98,9 @@ void ChildSetup::run(int statusPipe) const noexcept {
     closeOthers(statusPipe);
     if (newSession_ && ::setsid() < 0) {
         fail(statusPipe, Step::SESSION, errno);
+    }
+    if (newGroup_ && ::setpgid(0, 0) != 0) {
+        fail(statusPipe, Step::GROUP, errno);
     }
     requestDeathSignal(statusPipe);
     if (!resetSignals()) {
@@ -175,6 +179,7 @@ void ChildSetup::execute(int statusPipe) const noexcept {
 std::string ChildSetup::describe(Step step) {
     switch (step) {
         case Step::SESSION: return "setsid";
+        case Step::GROUP: return "setpgid";
         case Step::SIGNALS: return "sigprocmask";
         case Step::DESCRIPTORS: return "dup2";
         case Step::CLOSE_OTHERS: return "close_range";

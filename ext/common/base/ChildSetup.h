@@ -18,7 +18,7 @@ namespace Passenger {
  */
 class ChildSetup {
 public:
-    enum class Step : int { SESSION, SIGNALS, DESCRIPTORS, CLOSE_OTHERS, PARENT_DEATH_SIGNAL, EXECUTE };
+    enum class Step : int { SESSION, GROUP, SIGNALS, DESCRIPTORS, CLOSE_OTHERS, PARENT_DEATH_SIGNAL, EXECUTE };
     /** The child writes this to the status pipe in one write. */
     struct Failure {
         Step step;
@@ -48,6 +48,7 @@ private:
     void execute(int statusPipe) const noexcept;
 
     bool newSession_;
+    bool newGroup_;
     int parentDeathSignal_;
     pid_t parent_;
     std::vector<Mapped> mapped_;

@@ -160,6 +160,16 @@ void runWords(AppCommand &command, const std::vector<std::string> &words, Variab
     command.arguments.insert(command.arguments.end(), node + 1, words.end());
 }
 
+/** @param path absolute @return its URL (RFC 8089) */
+std::string fileUrl(const std::string &path) {
+    std::string url = "file://";
+    for (const char byte : path) {
+        const bool plain = std::isalnum(static_cast<unsigned char>(byte)) != 0 || std::strchr("/._~-", byte) != nullptr;
+        url += plain ? std::string(1, byte) : fmt::format("%{:02X}", static_cast<unsigned char>(byte));
+    }
+    return url;
+}
+
 /** What Node loads before the application, as its arguments. Yarn's Plug'n'Play has files in place
  *  of node_modules. */
 std::vector<std::string> loadedFirst(const std::string &loader, const std::string &folder,
@@ -168,13 +178,26 @@ std::vector<std::string> loadedFirst(const std::string &loader, const std::strin
     if (nodeOptions.find(".pnp.cjs") != std::string::npos) {
         return arguments;
     }
-    for (const auto &[option, name] :
-         {std::pair{"--require", "/.pnp.cjs"}, std::pair{"--experimental-loader", "/.pnp.loader.mjs"}}) {
-        if (const std::string file = folder + name; ::access(file.c_str(), R_OK) == 0) {
-            arguments.insert(arguments.end(), {option, file});
-        }
+    if (const std::string file = folder + "/.pnp.cjs"; ::access(file.c_str(), R_OK) == 0) {
+        arguments.insert(arguments.end(), {"--require", file});
+    }
+    if (const std::string file = folder + "/.pnp.loader.mjs"; ::access(file.c_str(), R_OK) == 0) {
+        arguments.insert(arguments.end(), {"--experimental-loader", fileUrl(file)});
     }
     return arguments;
+}
+
+/** As NODE_OPTIONS needs it (node(1)). `yarn run` removes Plug'n'Play's files from there, and takes
+ *  the opening quote of a path with it. So quotes are only where Node needs them. */
+std::string inNodeOptions(const std::string &argument) {
+    if (argument.find_first_of(" \"\\") == std::string::npos) {
+        return argument;
+    }
+    std::string quoted = "\"";
+    for (const char byte : argument) {
+        quoted += byte == '"' || byte == '\\' ? std::string{'\\', byte} : std::string(1, byte);
+    }
+    return quoted + '"';
 }
 
 /** @param named the program is the PassengerNodejs */
@@ -189,7 +212,7 @@ void runByShell(AppCommand &command, const std::string &script, bool named, Vari
     std::string &nodeOptions = variables["NODE_OPTIONS"];
     for (const std::string &argument : command.arguments) {
         nodeOptions += nodeOptions.empty() ? "" : " ";
-        nodeOptions += argument.starts_with("--") ? argument : "\"" + argument + "\"";
+        nodeOptions += inNodeOptions(argument);
     }
     command.program = "/bin/sh";
     command.arguments = {"-c", script};

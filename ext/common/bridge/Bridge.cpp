@@ -233,7 +233,8 @@ int run(FileDescriptor descriptor, const std::string &program) {
     return runWith(std::move(descriptor), [&](ControlSocket &control) { return begin(control, program); });
 }
 
-int runAgain(FileDescriptor descriptor, const std::string &program, const Application::Options &options) {
+int runAgain(FileDescriptor descriptor, const std::string &program, Application::Options options) {
+    completeDeadline(options);
     EventLog::setApplication(options.at("app_group_name"));
     constexpr auto KILL_LIMIT = 5s;
     killDescendants(KILL_LIMIT);

@@ -25,6 +25,6 @@ int run(FileDescriptor control, const std::string &program);
  *
  * @param options of LOAD
  */
-int runAgain(FileDescriptor control, const std::string &program, const std::map<std::string, std::string> &options);
+int runAgain(FileDescriptor control, const std::string &program, std::map<std::string, std::string> options);
 
 }  // namespace Passenger::Bridge

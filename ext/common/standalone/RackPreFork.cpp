@@ -37,8 +37,9 @@ ProgramLauncher::CommandMaker commandMaker(const StandaloneOptions &options, con
     return [options, &sockets, &loads, program = passengerRootWith(WORKER) + "/" + WORKER] {
         ChildProcess::Command command;
         command.program = options.ruby;
-        // A signal of the application to its process group (`kill 0`) does not reach the monitor.
-        command.newSession = true;
+        // A signal of the application to its process group (`kill 0`) does not reach the monitor. A
+        // session would be a scheduling group, too (sched(7), autogroup).
+        command.newGroup = true;
         const auto numbers = sockets.descriptors();
         for (const int number : numbers) {
             command.descriptors.emplace_back(number, number);

@@ -178,7 +178,9 @@ class Start {
             };
         }
         const limit = Number(this._options.start_timeout) * 1000;
-        const left = Number(this._options.start_deadline) - Number(process.hrtime.bigint() / 1000000n);
+        const now = Number(process.hrtime.bigint() / 1000000n);
+        // During an upgrade an older bridge names no deadline.
+        const left = Number(this._options.start_deadline || now + limit) - now;
         this._limit = setTimeout(() => {
             this._fail("", `${this._place()} runs, but nothing listens on ${host} port ${port} (PORT) or ` +
                 `${this.path} after PassengerStartTimeout, ${limit / 1000} seconds${exported.reason()}\n${REMEDY}`, "");

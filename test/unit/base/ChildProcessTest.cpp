@@ -92,6 +92,7 @@ class ChildProcessTest : public LeakCheck {
     CPPUNIT_TEST(testSignalsAreDefaultAndUnblocked);
     CPPUNIT_TEST(testTheCallersSignalMaskIsRestored);
     CPPUNIT_TEST(testTheChildLeadsItsNewSession);
+    CPPUNIT_TEST(testTheChildLeadsItsNewProcessGroup);
     CPPUNIT_TEST(testTheChildDiesWithTheThreadThatStartedIt);
     CPPUNIT_TEST(testWaitStatusesAreDescribed);
     CPPUNIT_TEST_SUITE_END();
@@ -313,6 +314,13 @@ public:
         CPPUNIT_ASSERT(outputOf(command) != "0\n");
         command.newSession = true;
         CPPUNIT_ASSERT_EQUAL(std::string("0\n"), outputOf(command));
+    }
+
+    void testTheChildLeadsItsNewProcessGroup() {
+        auto command =
+            shell("read -r pid name state parent group session rest </proc/$$/stat; echo $((pid - group)) $session");
+        command.newGroup = true;
+        CPPUNIT_ASSERT_EQUAL("0 " + std::to_string(::getsid(0)) + "\n", outputOf(command));
     }
 
     void testTheChildDiesWithTheThreadThatStartedIt() {

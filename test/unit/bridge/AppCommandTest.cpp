@@ -49,6 +49,7 @@ class AppCommandTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheEnvironmentHasTheWorkingDirectoryAndNothingOfALoginShellsOwn);
     CPPUNIT_TEST(testAnyOtherScriptIsTheShells);
     CPPUNIT_TEST(testTheFilesOfYarnsPlugAndPlayAreLoaded);
+    CPPUNIT_TEST(testPathsOfYarnsFilesAreWrittenAsNodeReadsThem);
     CPPUNIT_TEST(testAMissingNodeIsNamedAlsoWhereAShellRunsTheScript);
     CPPUNIT_TEST(testAPackageThatCannotBeReadIsNamed);
     CPPUNIT_TEST_SUITE_END();
@@ -129,15 +130,27 @@ public:
         const std::string both = loader + " --require " + folder.path() + "/.pnp.cjs";
         CPPUNIT_ASSERT_EQUAL("node " + both + " app.js", from(options).text());
         std::ofstream(folder.path() + "/.pnp.loader.mjs") << "";
-        CPPUNIT_ASSERT_EQUAL("node " + both + " --experimental-loader " + folder.path() + "/.pnp.loader.mjs app.js",
-                             from(options).text());
+        const std::string all = both + " --experimental-loader file://" + folder.path() + "/.pnp.loader.mjs";
+        CPPUNIT_ASSERT_EQUAL("node " + all + " app.js", from(options).text());
         options["startup_file"] = "package.json";
-        CPPUNIT_ASSERT(sets(from(options), R"(NODE_OPTIONS=--require "/library/node/node_loader.js" --require ")" +
-                                               folder.path() + R"(/.pnp.cjs" --experimental-loader ")" + folder.path() +
-                                               R"(/.pnp.loader.mjs")"));
+        // `yarn run` takes options away by their paths without quotes.
+        CPPUNIT_ASSERT(sets(from(options), "NODE_OPTIONS=" + all));
         options["env:NODE_OPTIONS"] = "--require /shop/.pnp.cjs";
-        CPPUNIT_ASSERT(
-            sets(from(options), R"(NODE_OPTIONS=--require /shop/.pnp.cjs --require "/library/node/node_loader.js")"));
+        CPPUNIT_ASSERT(sets(from(options), "NODE_OPTIONS=--require /shop/.pnp.cjs " + loader));
+    }
+
+    void testPathsOfYarnsFilesAreWrittenAsNodeReadsThem() {
+        const PackageFolder parent(R"({})");
+        const std::string folder = parent.path() + "/a \"b\"#c";
+        std::filesystem::create_directory(folder);
+        std::ofstream(folder + "/package.json") << R"({"scripts": {"start": "true && node app.js"}})";
+        std::ofstream(folder + "/.pnp.cjs") << "";
+        std::ofstream(folder + "/.pnp.loader.mjs") << "";
+        const std::map<std::string, std::string> options{
+            {"app_type", "node"}, {"app_root", folder}, {"startup_file", "package.json"}};
+        CPPUNIT_ASSERT(sets(from(options), "NODE_OPTIONS=--require /library/node/node_loader.js --require \"" +
+                                               parent.path() + R"(/a \"b\"#c/.pnp.cjs" --experimental-loader file://)" +
+                                               parent.path() + "/a%20%22b%22%23c/.pnp.loader.mjs"));
     }
 
     void testAMissingNodeIsNamedAlsoWhereAShellRunsTheScript() {

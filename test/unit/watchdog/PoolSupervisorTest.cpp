@@ -146,7 +146,10 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
         AgentSettings settings;
         settings.agentTimeout = timeout;
         supervisor_->setSettings(Frame::of(FrameType::SETTINGS, settings.toMap()).fields);
+        const std::size_t before = started().size();
         supervisor_->start();
+        // tearDown() awaits those that have written their pids.
+        CPPUNIT_ASSERT(eventually([&] { return started().size() > before; }));
     }
     /** Each time that the supervisor names comes. @return whether the process has ended by then */
     bool endsWithin(std::chrono::seconds time) {

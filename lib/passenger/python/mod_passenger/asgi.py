@@ -16,7 +16,7 @@ _LOOK = 1
 # After so many looks without a message of it in between it is told that no body comes.
 _SILENT_LOOKS = 60
 # Seconds until an application whose body goes nowhere is told that its client has left.
-_DROPS_FOR = 60
+_DROPS_FOR = 10
 _ERROR = b"Internal Server Error"
 
 
@@ -351,8 +351,12 @@ class HttpRequest:
 
     async def _await_dropped(self):
         """Frameworks break a body off at a disconnect, as if its client had left."""
+        left = self._drops_until - self.loop.time()
+        # An application that only asks, as by Starlette's is_disconnected(), cancels what waits.
+        if self._dropped.is_set() or left <= 0:
+            return
         try:
-            await asyncio.wait_for(self._dropped.wait(), self._drops_until - self.loop.time())
+            await asyncio.wait_for(self._dropped.wait(), left)
         except asyncio.TimeoutError:
             pass
 

@@ -28,7 +28,8 @@ class AsgiAnswer:
         kind = message["type"]
         if self._exchange.finished and self._exchange.stream is None:
             # After the end, as after a disconnect, messages have no effect.
-            await self._exchange.drop(kind == "http.response.body" and not message.get("more_body", False))
+            more = {"http.response.body": "more_body", "http.response.trailers": "more_trailers"}.get(kind)
+            await self._exchange.drop(more is not None and not message.get(more, False))
             return
         if kind == "http.response.start":
             if self._head is not None:
