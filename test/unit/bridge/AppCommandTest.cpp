@@ -148,9 +148,10 @@ public:
         std::ofstream(folder + "/.pnp.loader.mjs") << "";
         const std::map<std::string, std::string> options{
             {"app_type", "node"}, {"app_root", folder}, {"startup_file", "package.json"}};
-        CPPUNIT_ASSERT(sets(from(options), "NODE_OPTIONS=--require /library/node/node_loader.js --require \"" +
-                                               parent.path() + R"(/a \"b\"#c/.pnp.cjs" --experimental-loader file://)" +
-                                               parent.path() + "/a%20%22b%22%23c/.pnp.loader.mjs"));
+        const std::string file = "\"" + parent.path() + R"(/a \"b\"#c/.pnp.cjs")";
+        const std::string url = "file://" + parent.path() + "/a%20%22b%22%23c/.pnp.loader.mjs";
+        CPPUNIT_ASSERT(sets(from(options), "NODE_OPTIONS=--require /library/node/node_loader.js --require " + file +
+                                               " --experimental-loader " + url));
     }
 
     void testAMissingNodeIsNamedAlsoWhereAShellRunsTheScript() {
