@@ -2,7 +2,6 @@
 
 require_relative "support/command_runner"
 require_relative "support/integration_test"
-require_relative "support/module_copy"
 
 # passenger-config pause and resume: requests wait, and none is lost.
 class PauseTest < IntegrationTest
@@ -215,29 +214,6 @@ class PauseTest < IntegrationTest
       assert_equal "paused", app("blog")["state"]
       assert_equal "Requests of #{name} are taken again\n", succeed(CONFIG, "resume", root("blog"))
       assert_status 200, server.client("blog.test").get("/")
-    end
-  end
-
-  # A module that an upgrade brings does not know the state that the one of before has left.
-  def test_drains_and_pauses_pass_to_a_module_that_does_not_know_the_agent
-    copy = ModuleCopy.new(SampleApps.new_folder)
-    made = two_apps
-    made.passenger_module = copy.path
-    with_server(made) do |server|
-      %w[blog shop].each { |name| assert_status 200, server.client("#{name}.test").get("/") }
-      succeed(CONFIG, "drain", root("shop"))
-      pause("blog", "--limit=300")
-      copy.replace(File.binread(copy.path)[%r{mod_passenger/agent/\d+}])
-      server.graceful
-      assert_equal [503, 503], health(server)
-      resume("blog")
-      succeed(CONFIG, "undrain", root("shop"))
-      server.graceful
-      assert_equal [200, 200], health(server)
-      # What was kept at an earlier reload is not in force any more.
-      server.graceful { |one| one.set("PassengerStatThrottleRate", 5) }
-      Process.kill(:KILL, server.tree.matching(/passenger-agent anchor/).first.pid)
-      eventually("another agent") { health(server) == [200, 200] }
     end
   end
 

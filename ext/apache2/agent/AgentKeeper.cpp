@@ -44,14 +44,14 @@ struct LeftAgent {
 };
 
 // A change of the layout needs a new name. The upgrade that brings it counts as httpd's start:
-// health checks wait for PassengerPreStart.
+// drains and pauses are lost, and health checks wait for PassengerPreStart.
 constexpr const char *RETAINED_NAME = "mod_passenger/agent/7";
 constexpr apr_time_t SHORT_LIFE = 60 * APR_USEC_PER_SEC;
 constexpr apr_time_t FIRST_PAUSE = 5 * APR_USEC_PER_SEC;
 constexpr apr_time_t LONGEST_PAUSE = 600 * APR_USEC_PER_SEC;
 
 /** What drains and is paused in the last agent, for the next one. It outlives the unloading of the
- *  module, until an agent has started or goes on. Of malloc(), or null. */
+ *  module, until an agent has started. Of malloc(), or null. */
 struct KeptOrders {
     char *drains;
     char *pauses;
@@ -186,22 +186,14 @@ void logCutOff(server_rec *server) {
     }
 }
 
-/** Asks the agent what drains and is paused. */
-void askForKeptOrders() {
+/** Asks the agent, which another one is about to replace, what drains and is paused. */
+void askForKeptOrders(server_rec *server) {
     // httpd waits for this. A pool process that hangs is no reason to serve late.
     constexpr std::chrono::seconds LIMIT{2};
-    const Frame kept = ControlClient(theServer->connectControl(LIMIT)).order({ControlVerb::KEPT}, LIMIT);
-    keepOrders(kept.field(0), kept.field(1));
-}
-
-/** Another agent is about to replace this one. */
-void keepOrdersForNext(server_rec *server) {
     try {
-        askForKeptOrders();
+        const Frame kept = ControlClient(theServer->connectControl(LIMIT)).order({ControlVerb::KEPT}, LIMIT);
+        keepOrders(kept.field(0), kept.field(1));
     } catch (const std::exception &problem) {
-        if (keptOrders().drains != nullptr) {
-            return;  // It has answered a moment ago, in leave().
-        }
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
                      "event=agent.orders_lost reason=\"%s\" consequence=\"applications that were drained or paused "
                      "are so no more\"",
@@ -228,7 +220,6 @@ bool adopt(LeftAgent &keep, const AgentSettings &settings, server_rec *server) {
     keep.left.present = false;
     theServer = new ApplicationPoolServer(keep.handle);
     if (theServer->alive() && tell(settings, server)) {
-        keepOrders("", "");
         return true;
     }
     if (theServer->alive()) {
@@ -239,16 +230,6 @@ bool adopt(LeftAgent &keep, const AgentSettings &settings, server_rec *server) {
     return false;
 }
 
-/** A module that an upgrade brings may not know this one's LeftAgent. The agent is not asked again
- *  then. */
-void keepOrdersAcrossVersions() noexcept {
-    try {
-        askForKeptOrders();
-    } catch (const std::exception &) {
-        // A module of this version asks again.
-    }
-}
-
 /** The cleanup of pconf: httpd reloads or ends. Also runs in children, which own nothing. */
 apr_status_t leave(void * /*unused*/) {
     if (theServer == nullptr || getpid() != theOwner) {
@@ -256,7 +237,6 @@ apr_status_t leave(void * /*unused*/) {
     }
     try {
         if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_EXITING) {
-            keepOrdersAcrossVersions();
             LeftAgent &keep = retained();
             keep.handle = theServer->release();
             const ApplicationPoolServer::Handle &handle = keep.handle;
@@ -309,7 +289,7 @@ void AgentKeeper::leaveUnsuitable(server_rec *server) {
     keep.left.present = false;
     theServer = new ApplicationPoolServer(keep.handle);
     if (theServer->alive()) {
-        keepOrdersForNext(server);
+        askForKeptOrders(server);
         letGo(keep, cutOff ? "a process has shut the connect socket down" : "program or settings changed", server);
     } else {
         logDeath(keep, server);
