@@ -69,7 +69,7 @@ AppAddress AppAddress::unixSocket(const std::string &path) {
 }
 
 std::uint16_t AppAddress::unusedPort(const std::string &host) {
-    AppAddress any = tcp(host, 0);
+    AppAddress any = tcp(host, 0).everywhere();
     const FileDescriptor socket(::socket(any.address_.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     socklen_t size = sizeof(any.address_);
     auto *address = reinterpret_cast<sockaddr *>(&any.address_);
@@ -81,10 +81,14 @@ std::uint16_t AppAddress::unusedPort(const std::string &host) {
 
 /** The address of all interfaces meets the sockets at each of them. */
 bool AppAddress::isTaken() const {
-    const AppAddress all = tcp(address_.ss_family == AF_INET ? "0.0.0.0" : "::", port());
+    const AppAddress all = everywhere();
     const FileDescriptor socket(::socket(address_.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     return socket && ::bind(socket.get(), reinterpret_cast<const sockaddr *>(&all.address_), all.size_) != 0 &&
            errno == EADDRINUSE;
+}
+
+AppAddress AppAddress::everywhere() const {
+    return tcp(address_.ss_family == AF_INET ? "0.0.0.0" : "::", port());
 }
 
 std::uint16_t AppAddress::port() const noexcept {

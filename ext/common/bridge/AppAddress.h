@@ -30,7 +30,8 @@ public:
     /** @throws IOException when the path is too long for a socket */
     static AppAddress unixSocket(const std::string &path);
     /**
-     * A port of that address that is unused at this moment.
+     * A port that is unused at this moment, at all addresses of this machine: the application may
+     * listen at all of them, and connections to elsewhere have ports, too.
      * @throws IOException, SystemException
      */
     static std::uint16_t unusedPort(const std::string &host);
@@ -71,6 +72,9 @@ public:
     const std::string &text() const noexcept { return text_; }
 
 private:
+    /** The same port at all addresses of the family. */
+    AppAddress everywhere() const;
+
     sockaddr_storage address_{};
     socklen_t size_ = 0;
     std::string text_;

@@ -5,9 +5,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <iterator>
+#include <vector>
 
 #include "prefork/Listening.h"
 #include "support/LeakCheck.h"
@@ -22,6 +25,7 @@ class AppAddressTest : public LeakCheck {
     CPPUNIT_TEST(testAProcessOfAnotherUserGetsNone);
     CPPUNIT_TEST(testAnotherUserWhoHasGivenThePortBackGetsNone);
     CPPUNIT_TEST(testAClosedPortRefuses);
+    CPPUNIT_TEST(testAnUnusedPortIsUnusedAtAllAddresses);
     CPPUNIT_TEST_SUITE_END();
 
     static AppAddress::Deadline inAMinute() { return std::chrono::steady_clock::now() + std::chrono::minutes(1); }
@@ -34,6 +38,18 @@ public:
         const FileDescriptor connection = address.connect(inAMinute());
         CPPUNIT_ASSERT(connection);
         CPPUNIT_ASSERT_EQUAL(0, address.refusalOf(connection));
+    }
+
+    // As connections to elsewhere, which have ports at another address of this machine.
+    void testAnUnusedPortIsUnusedAtAllAddresses() {
+        std::vector<FileDescriptor> others;
+        std::generate_n(std::back_inserter(others), 800, [] { return listenOnTcp("127.0.0.2", 0); });
+        int taken = 0;
+        for (int i = 0; i < 400; i++) {
+            taken += AppAddress::tcp("127.0.0.1", AppAddress::unusedPort("127.0.0.1")).isTaken() ? 1 : 0;
+        }
+        // Another program may take one in between.
+        CPPUNIT_ASSERT(taken <= 3);
     }
 
     // Only root can act as another user. A socket belongs to the user that makes it.
