@@ -5,11 +5,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
-#include <iterator>
 #include <vector>
 
 #include "prefork/Listening.h"
@@ -43,7 +41,9 @@ public:
     // As connections to elsewhere, which have ports at another address of this machine.
     void testAnUnusedPortIsUnusedAtAllAddresses() {
         std::vector<FileDescriptor> others;
-        std::generate_n(std::back_inserter(others), 800, [] { return listenOnTcp("127.0.0.2", 0); });
+        while (others.size() < 800) {
+            others.push_back(listenOnTcp("127.0.0.2", 0));
+        }
         int taken = 0;
         for (int i = 0; i < 400; i++) {
             taken += AppAddress::tcp("127.0.0.1", AppAddress::unusedPort("127.0.0.1")).isTaken() ? 1 : 0;
