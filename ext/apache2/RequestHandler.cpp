@@ -61,7 +61,7 @@ int RequestHandler::run() {
     if (!bufferBody(sender)) {
         return sender.result();
     }
-    ForgedHeaders::remove(r_);
+    ForgedHeaders::removeTrailers(r_);
     noticeRestart();
     if (turbocache_.answer(sender)) {
         sender.deliver();

@@ -82,4 +82,10 @@ void remove(request_rec *r) {
     r->headers_in = rest;
 }
 
+void removeTrailers(request_rec *r) {
+    if (!apr_is_empty_table(r->trailers_in)) {
+        remove(r);
+    }
+}
+
 }  // namespace Passenger::ForgedHeaders

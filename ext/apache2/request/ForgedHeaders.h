@@ -17,7 +17,11 @@ void note(request_rec *r);
 
 /** A hook for fixups, before mod_headers adds headers: removes the client's headers if an
  *  application may get the request. Requests for others (a proxy, a place without applications)
- *  keep them. Called again once the body is read, for its trailer fields. */
+ *  keep them. */
 void remove(request_rec *r);
+
+/** Once the body is read: the same for trailer fields that httpd has merged into the headers
+ *  (MergeTrailers). */
+void removeTrailers(request_rec *r);
 
 }  // namespace Passenger::ForgedHeaders

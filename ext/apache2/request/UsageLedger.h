@@ -93,6 +93,7 @@ private:
     struct Row {
         /** Entries that were ever used, from the first on. */
         std::uint64_t used;
+        /** The sums of all entries. */
         std::uint64_t uses[USES];
         Entry entries[ENTRIES];
         std::uint64_t reserved;

@@ -43,6 +43,7 @@ public:
 
     /** The client has the head that this side makes, also if the takeover failed afterwards. */
     bool headSent() const noexcept { return headSent_; }
+    /** Whether an instance has got the client's own socket. */
     bool transferred() const noexcept { return transferred_; }
     /** Whether the application has taken the connection over without the client's own socket. */
     bool awaitsRelay() const noexcept { return static_cast<bool>(stream_); }

@@ -26,8 +26,10 @@ class AgentServices {
 public:
     struct Parts {
         std::function<unsigned()> count;
+        /** See LogMonitor::Parts::files. */
         std::function<std::vector<LogMonitor::File>()> monitoredFiles;
         ControlService::Parts control;
+        /** See EventCommand's constructor. */
         std::function<EventCommand::Refusals()> refusals;
         /** See PreStart's constructor: `ended`. */
         std::function<void()> preStarted;

@@ -32,6 +32,7 @@ public:
     void note(std::string_view line, TimePoint now) EXCLUDES(mutex_);
     /** The line of the oldest event. */
     std::optional<std::string> take() EXCLUDES(mutex_);
+    /** The number of events dropped since the last call. */
     std::size_t takeDropped() EXCLUDES(mutex_);
     /** Readable if an event may have come since the last take(). */
     const FileDescriptor &arrivals() const noexcept { return arrivals_; }

@@ -53,6 +53,7 @@ struct PatientThreads::State {
     std::atomic<std::size_t> pending{0};
     /** The keys with work that is not done yet. */
     std::map<Key, Works> keys GUARDED_BY(mutex);
+    /** The key that had the last turn. */
     Key last GUARDED_BY(mutex) = 0;
     std::size_t threads GUARDED_BY(mutex) = 0;
     /** The threads that are not at work, also threads that begin. */

@@ -8,6 +8,7 @@
 
 namespace Passenger {
 
+/** What /proc/PID/stat tells of a process (proc_pid_stat(5)). */
 struct ProcessStat {
     /** The program's, or what the process calls itself. At most 15 characters, of any kind. */
     std::string name;

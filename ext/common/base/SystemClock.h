@@ -4,6 +4,7 @@
 
 namespace Passenger {
 
+/** CLOCK_MONOTONIC. */
 class SystemClock final : public Clock {
 public:
     MonotonicTime now() const override;

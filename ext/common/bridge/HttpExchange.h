@@ -131,6 +131,7 @@ private:
     /** LENGTH: bytes that are still to come. */
     std::uint64_t bodyLeft_ = 0;
     bool bodyDone_ = true;
+    /** The client waits to be asked for the body, and has not been asked yet. */
     bool mustAskForBody_ = false;
     /** An application that is silent until then waits for the body. */
     std::chrono::steady_clock::time_point silentUntil_;

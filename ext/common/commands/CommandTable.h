@@ -54,6 +54,7 @@ struct CommandSpec {
 /** What these statuses mean where a command has nothing else to say: 0 and 1. */
 const std::vector<ExitSpec> &usualStatuses();
 const std::vector<CommandSpec> &allCommands();
+/** The names of the programs, and what each is for. */
 std::vector<std::pair<std::string, std::string>> allPrograms();
 /** @param name empty: the program itself @return null: there is no such command */
 const CommandSpec *findCommand(std::string_view program, std::string_view name = {});

@@ -77,6 +77,7 @@ struct SpoolStatus {
 };
 
 struct ServerStatus {
+    /** The version of the form. */
     unsigned form = 1;
     /** The version of mod_passenger. */
     std::string version;
@@ -89,6 +90,7 @@ struct ServerStatus {
     unsigned maxPoolSize = 0;
     /** Instances that count for it, also those that start. */
     unsigned poolSize = 0;
+    /** Applications that wait for room. */
     unsigned waitingForRoom = 0;
     /** The memory that all instances may use together (PassengerMemoryBudget), and the memory that
      *  they use; 0: the server has no budget. */

@@ -59,6 +59,7 @@ public:
     std::optional<ExchangeTimes::Durations> times() const noexcept {
         return progress_.times().begun() ? std::optional(progress_.times().durations()) : std::nullopt;
     }
+    /** See MessageSession::instance(). */
     pid_t instance() const noexcept { return progress_.instance(); }
     /** See MessageSession::version(). */
     std::optional<AppVersion> version() const noexcept { return progress_.sender().version(); }

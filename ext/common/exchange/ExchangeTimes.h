@@ -44,6 +44,7 @@ public:
      *  count, either. */
     void waited(MonotonicTime since, std::chrono::nanoseconds meant) noexcept;
 
+    /** When the last ticket was sent. */
     MonotonicTime sentAt() const noexcept { return sentAt_; }
     /** The beginning of the request's wait for an instance, over all its tickets. */
     MonotonicTime waitingSince() const noexcept { return waitingSince_; }

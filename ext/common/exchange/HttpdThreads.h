@@ -14,6 +14,7 @@ struct HttpdThreads {
     /** Connections that threads of the MPM serve, and that are no requests in flight: relayed ones,
      *  and those of HTTP/2 with a stream of the application. */
     unsigned connections = 0;
+    /** Requests in flight of streams. */
     unsigned streams = 0;
     /** The most streams, if the request that asks is one of them. 0: no limit. */
     unsigned maxStreams = 0;

@@ -75,6 +75,7 @@ private:
     void sign(MonotonicTime now) noexcept REQUIRES(mutex_);
 
     Mutex mutex_{Locks::QUEUE_DELAY};
+    /** The last sign of an overload. */
     MonotonicTime lastSign_ GUARDED_BY(mutex_);
     bool overloaded_ GUARDED_BY(mutex_) = false;
 
@@ -90,6 +91,7 @@ private:
     /** The lesser one of the last two means: one long request makes no overload. */
     double usualSeconds_ GUARDED_BY(mutex_) = -1;
 
+    /** When the last request came that had to wait. */
     MonotonicTime lastWait_ GUARDED_BY(mutex_);
     /** The time since which requests wait and no answer comes. */
     MonotonicTime stalledSince_ GUARDED_BY(mutex_);

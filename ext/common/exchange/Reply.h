@@ -69,6 +69,7 @@ struct Reply {
     FileDescriptor stream{};
     /** With `stream`: the instance waits for a TransferAnswer as the first byte on the stream. */
     bool wantsClient = false;
+    /** REFUSED: the report's id. */
     std::string reportId{};
     /** REFUSED: the reason, for people. BROKEN: the fault. */
     std::string text{};

@@ -98,6 +98,7 @@ public:
         std::uint64_t limit = 0;
         /** Memory of all instances. Those that start or leave are included. */
         std::uint64_t used = 0;
+        /** Memory of leaving instances. */
         std::uint64_t leaving = 0;
         /** Memory of instances that began to leave less than 2 s ago. */
         std::uint64_t leavingSoon = 0;

@@ -17,6 +17,7 @@ struct ScalingSnapshot {
     std::chrono::nanoseconds headAge{0};
     /** The typical duration of an answer; zero: unknown. */
     std::chrono::nanoseconds serviceTime{0};
+    /** Unused cores, and all cores. */
     double idleCores = 1;
     unsigned cores = 1;
 

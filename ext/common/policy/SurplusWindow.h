@@ -18,6 +18,7 @@ public:
     explicit SurplusWindow(std::chrono::nanoseconds length) : length_(length) {}
 
     void setLength(std::chrono::nanoseconds length) noexcept { length_ = length; }
+    /** Records the surplus from `now` on. */
     void note(unsigned surplus, MonotonicTime now);
     /**
      * The number of workers that were surplus for the whole window. The caller ends them; they no

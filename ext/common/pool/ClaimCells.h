@@ -45,6 +45,7 @@ public:
 
     std::vector<std::pair<ChannelId, Ticket>> claimed(const CellRange &cells) const;
     bool holds(const CellRange &cells, ChannelId channel, Ticket ticket) const;
+    /** The number of requests that the owner of the cells has taken. */
     unsigned taken(const CellRange &cells) const;
     /** Reads all cells, so it is too slow for the path of requests. */
     AnsweredRequests answered(const CellRange &cells) const;

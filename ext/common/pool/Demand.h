@@ -77,6 +77,7 @@ public:
     std::optional<MonotonicTime> pausedUntil() const { return pauses_.until(queue_.name()); }
     /** When the queue is looked at again while requests wait. */
     std::chrono::nanoseconds lookInterval() const;
+    /** The time since which the oldest request waits, at the last look. */
     std::optional<MonotonicTime> waitingSince() const noexcept { return waitingSince_; }
     /** Whether a child that has asked for the queue is about to send a request. */
     bool expectsRequest() const noexcept { return expectedSince_.has_value(); }

@@ -25,6 +25,7 @@ public:
 
     void add(Part part) { parts_.push_back(std::move(part)); }
     const std::vector<Part> &parts() const noexcept { return parts_; }
+    /** How many requests the instance works at. */
     unsigned taken() const;
     /** The requests that the instance works at. */
     std::vector<std::pair<ChannelId, Ticket>> claimed() const;

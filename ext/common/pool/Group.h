@@ -89,6 +89,7 @@ public:
     void rescale() REQUIRES(poolLock) { scaler_.rescale(); }
     /** Whether requests wait that may need another instance. */
     bool asks() const REQUIRES(poolLock) { return queue_.senders().wanted(); }
+    /** The pool's settings have changed. */
     void settingsChanged() REQUIRES(poolLock) {
         hangs_.forgetLimits();
         rescale();
@@ -129,6 +130,7 @@ public:
     }
     /** Ends all instances; the next request starts new ones. */
     void clear() REQUIRES(poolLock);
+    /** See Pool::abandon(). */
     void abandon() REQUIRES(poolLock) {
         disuse_.abandon();
         clear();
@@ -156,6 +158,7 @@ public:
     void channelAdded(ChannelId channel) REQUIRES(poolLock) { queue_.senders().reset(channel); }
     /** The channels will not be used again. */
     void channelsGone(const std::vector<ChannelId> &channels) REQUIRES(poolLock);
+    /** See Scaler::replace(). */
     void requestReplacement(Process &process, const std::string &why) REQUIRES(poolLock) {
         scaler_.replace(process, why);
     }

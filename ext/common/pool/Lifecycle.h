@@ -17,6 +17,7 @@ public:
         /** Has started, and waits until the instance that it replaces has ended, or until its
          *  version takes over. */
         STANDBY,
+        /** Takes requests. */
         SERVING,
         /** Takes no new requests; ends when it has answered those that it has. */
         DRAINING,

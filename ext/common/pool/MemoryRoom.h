@@ -102,6 +102,7 @@ private:
         /** Since when it waits for its first instance, which others' memory would do for. Its
          *  clients may leave and come again meanwhile. */
         std::optional<MonotonicTime> waitsSince;
+        /** When it last asked in vain. */
         MonotonicTime askedAt{};
         /** Only its own budget has refused its last wish. */
         bool heldBackByOwn = false;

@@ -132,6 +132,7 @@ public:
     void noteSilence() noexcept { silent_ = silent_ || stays(); }
     /** Whether its end is a death, and not ordered. */
     bool endIsDeath() const noexcept { return state() != State::DRAINING || silent_; }
+    /** As Lifecycle::stays(). */
     bool stays() const noexcept { return lifecycle_.stays(); }
 
     /** What was last measured for its status: memory, CPU time, the application's process. */

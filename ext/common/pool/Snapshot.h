@@ -71,6 +71,7 @@ struct PoolSnapshot {
     unsigned maxSize = 0;
     /** Instances that count for it. */
     unsigned size = 0;
+    /** Applications that wait for room. */
     unsigned waitingForRoom = 0;
     /** Bytes that all instances may use together, and do; 0: there is no budget. */
     std::uint64_t memoryBudget = 0;

@@ -35,6 +35,7 @@ public:
     void concluded(const SpawnTask &task) noexcept { count(task, -1U, InstanceId()); }
     /** What counts for the limits. */
     unsigned starting() const noexcept { return starting_; }
+    /** The starting instances that replace nothing. */
     unsigned growing() const noexcept { return starting_ - replacements_; }
     /** The starting instances that the pool's limit does not count. */
     unsigned aboveLimit() const noexcept { return aboveLimit_; }
@@ -71,6 +72,7 @@ public:
         isDown_ = true;
         generation_ = closed ? closed : generation_;
     }
+    /** See Backoff. */
     void answered(MonotonicTime lastAnswer) noexcept { backoff_.answered(lastAnswer); }
     void queueBroke(MonotonicTime now) noexcept { backoff_.queueBroke(now); }
     /** The application has changed. */

@@ -39,6 +39,7 @@ public:
         }
         return (another && version.deploying) || (version.failed && !tried_.contains(present_));
     }
+    /** A version is tried with the present one. */
     void tried() { tried_.insert(present_); }
     /** The application itself has changed, and is tried with the present one. */
     void changed() { tried_ = {present_}; }

@@ -30,6 +30,7 @@ public:
         /** The queue that its instances will take requests from. */
         QueueGenerationPtr queue;
         MonotonicTime begun;
+        /** Whether its first instance is on its way. */
         bool started = false;
         /** Starts of its first instance that have failed. */
         unsigned failures = 0;

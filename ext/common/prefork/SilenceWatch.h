@@ -38,6 +38,7 @@ public:
     std::vector<WorkerId> overdue(MonotonicTime now);
     /** Workers that closed their standard output some time ago and have not ended. */
     std::vector<WorkerId> mute(MonotonicTime now) const;
+    /** Workers over the start timeout. */
     std::vector<WorkerId> startingTooLong(MonotonicTime now) const;
     /** When any of these functions may find a worker next. */
     std::optional<MonotonicTime> nextDue() const;

@@ -20,6 +20,7 @@ public:
     explicit SpareControl(std::chrono::milliseconds surplusTime) : surplus_(surplusTime) {}
 
     void setSurplusTime(std::chrono::milliseconds time) noexcept { surplus_.setLength(time); }
+    /** A worker could not be started, or was not ready in time, or died before it was ready. */
     void startFailed(MonotonicTime now) noexcept { delay_.failed(now); }
     /** A worker died that was ready. @param proven it had been busy and then free again */
     void died(MonotonicTime now, std::chrono::nanoseconds life, bool proven) noexcept {

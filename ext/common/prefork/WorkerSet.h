@@ -20,9 +20,11 @@ class WorkerSet {
 public:
     using Snapshot = std::map<pid_t, WorkerSnapshot>;
 
+    /** Adds a worker that is starting. */
     PreForkWorker &add(WorkerId id, std::unique_ptr<WorkerProcess> process, MonotonicTime now);
     /** Also a worker that ends. @return null without such a worker */
     PreForkWorker *find(WorkerId id) noexcept;
+    /** Whether the worker counts. */
     bool contains(WorkerId id) const noexcept { return free_.contains(id) || busy_.contains(id); }
     bool isBusy(WorkerId id) const noexcept { return busy_.contains(id); }
     bool isEnding(WorkerId id) const noexcept { return ending_.contains(id); }

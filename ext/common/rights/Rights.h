@@ -99,6 +99,7 @@ Options::Variables userOptionsOf(const Options &options);
 /** Those of them that UserResolver::ownerOf() needs. */
 Options::Variables ownerOptionsOf(const Options &options);
 
+/** The names of restart files. */
 inline constexpr const char *RESTART_FILE = "restart.txt";
 inline constexpr const char *ALWAYS_RESTART_FILE = "always_restart.txt";
 

@@ -41,9 +41,11 @@ public:
      */
     tl::expected<RunAs, std::string> ownerOf(const Options &options) const;
 
+    /** Whether the user or the group is the startup file's. */
     static bool startupFileDecides(const Options &options) {
         return options.userSwitching && (options.user.empty() || options.group == STARTUP_FILE_GROUP);
     }
+    /** The absolute path of the startup file. */
     static std::string startupFilePath(const Options &options);
 
 private:

@@ -40,6 +40,7 @@ struct ConnectionContext {
     bool obeysUsers = false;
     /** Limits log lines about errors of children. */
     LogLimit complaints{};
+    /** Limits log lines about ChildLimits. */
     LogLimit limitLines{};
     AttachRefusals attachRefusals{};
 };

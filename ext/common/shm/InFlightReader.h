@@ -29,6 +29,7 @@ public:
     InFlightReader() = default;
     /** @throws ProtocolException when the file is not sealed or has another size */
     explicit InFlightReader(FileDescriptor fd);
+    /** The requests of all Groups that are being sent or were sent. */
     std::vector<InFlightEntry> inFlight() const;
     /** The requests of this Group that are being sent or were sent. */
     std::vector<InFlightEntry> inFlight(std::uint32_t groupSlot) const;

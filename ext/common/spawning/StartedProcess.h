@@ -14,6 +14,7 @@
 
 namespace Passenger {
 
+/** A finished step of the spawn server, and its duration. */
 struct SpawnServerStep {
     std::string name;
     std::chrono::milliseconds duration{0};

@@ -44,6 +44,7 @@ public:
 
     /** Starts the spawn server unless it runs. Throws as SpawnManager::ensureStarted(). */
     void ensureStarted(const SpawnSettings &settings);
+    /** Starts a process. Throws as SpawnManager::start(). */
     StartedProcess start(const SpawnSettings &settings, const StartRequest &request, Deadline deadline);
     /** Ends the spawn server. Waits for the requests that it serves. */
     void end();

@@ -129,6 +129,7 @@ private:
     const Events events_;
     std::vector<std::string> settings_;
     bool released_ = false;
+    /** AgentSettings::update of the settings. */
     std::string update_;
     /** See AgentSettings::stopTimeout. */
     std::chrono::seconds stopTimeout_ = AgentSettings().stopTimeout;

@@ -69,6 +69,13 @@ class GroupTest : public GroupParts {
             return group_->instances().serves(version) && group_->scaler().spawns().starting() == 0;
         });
     }
+    /** Of the Group's queue, for an instance. */
+    InstanceClaim::Memory claimMemory() const REQUIRES(poolLock) {
+        return {group_->queue().cells().claims().memory().descriptor(),
+                group_->queue().senders().memory().descriptor()};
+    }
+    /** The cells of the first instance. */
+    CellRange cells() const REQUIRES(poolLock) { return group_->instances().all().front()->socket().cells; }
     void serveOne() {
         {
             const PoolGuard guard(*context_);
@@ -176,9 +183,8 @@ public:
     void testARequestThatAnInstanceHasFinishedDoesNotWait() {
         serveOne();
         const PoolGuard guard(*context_);
-        const InstanceClaim::Memory memory{group_->queue().cells().claims().memory().descriptor(),
-                                           group_->queue().senders().memory().descriptor()};
-        InstanceClaim claim(memory, group_->instances().all().front()->socket().cells.first);
+        const InstanceClaim::Memory memory = claimMemory();
+        InstanceClaim claim(memory, cells().first);
         CPPUNIT_ASSERT(claim.take(channel_, Ticket(requests_)));
         clock_.advance(std::chrono::seconds(8));
         claim.complete(now());
@@ -192,9 +198,8 @@ public:
     void testARequestThatAHungInstanceDoesNotTakeHasAnAge() {
         serveOne();
         const PoolGuard guard(*context_);
-        const InstanceClaim::Memory memory{group_->queue().cells().claims().memory().descriptor(),
-                                           group_->queue().senders().memory().descriptor()};
-        InstanceClaim claim(memory, group_->instances().all().front()->socket().cells.first);
+        const InstanceClaim::Memory memory = claimMemory();
+        InstanceClaim claim(memory, cells().first);
         CPPUNIT_ASSERT(claim.take(channel_, Ticket(requests_)));
         claim.complete(now());
         table_->done(0);
@@ -235,10 +240,7 @@ public:
     void testAnInstanceThatHangsCountsAsReplaced() {
         serveOne();
         const PoolGuard guard(*context_);
-        const InstanceClaim::Memory memory{group_->queue().cells().claims().memory().descriptor(),
-                                           group_->queue().senders().memory().descriptor()};
-        const CellRange cells = group_->instances().all().front()->socket().cells;
-        CPPUNIT_ASSERT(InstanceClaim(memory, cells.first).take(channel_, Ticket(requests_)));
+        CPPUNIT_ASSERT(InstanceClaim(claimMemory(), cells().first).take(channel_, Ticket(requests_)));
         CPPUNIT_ASSERT(group_->requestOverran(channel_, Ticket(requests_), std::chrono::seconds(1)));
         group_->requestOverran(channel_, Ticket(requests_), std::chrono::seconds(1));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group_->inspect(now()).counters.replaced);
