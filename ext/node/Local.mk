@@ -2,6 +2,8 @@
 # installed. One file serves every Node from 16 on (Node-API).
 
 node_native_sources = \
+    %D%/calls.c \
+    %D%/calls.h \
     %D%/claims.c \
     %D%/messages.c \
     %D%/passenger_native.c \

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "../claims/claim_memory.h"
+#include "calls.h"
 #include "passenger_native.h"
 
 static void destroy(napi_env env, void *data, void *hint) {

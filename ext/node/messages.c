@@ -15,11 +15,16 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "passenger_native.h"
 
+/* Bytes of the largest message of a queue or reply channel, and of its header. */
+enum { MESSAGE_LIMIT = 65600, REPLY_HEADER = 24 };
+/* Descriptors of one message. */
+enum { MOST_DESCRIPTORS = 16 };
 /* Milliseconds after which an agent that reads nothing counts as gone. */
 enum { PATIENCE = 60000 };
-/* Seconds have so many milliseconds; a frame without fields has so many bytes. */
+/* Bytes of a frame without fields. */
 enum { EMPTY_FRAME = 8 };
 /* Bytes that pending() looks at. */
 enum { PENDING_LIMIT = 65536 };

@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "calls.h"
 #include "passenger_native.h"
 
 /* Events of one turn of the loop. The tag of shared queues. */

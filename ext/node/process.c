@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "passenger_native.h"
 
 /* block(descriptor): reads and writes of the open file wait from now on. */

@@ -5,6 +5,7 @@
 native_sources = \
     %D%/claim.c \
     %D%/client_socket.c \
+    %D%/descriptor.h \
     %D%/passenger_native.c \
     %D%/passenger_native.h \
     %D%/poller.c

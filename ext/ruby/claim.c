@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../claims/claim_memory.h"
+#include "descriptor.h"
 #include "passenger_native.h"
 
 /* In a message. */

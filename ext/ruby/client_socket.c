@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "descriptor.h"
+
 /* PEER_LIMIT: a message between workers has room for the deadline and so many bytes. */
 enum { PIECE = 16384, PEER_LIMIT = 248 };
 

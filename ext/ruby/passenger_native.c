@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "descriptor.h"
+
 /* ----- Names that are used again */
 
 enum { MAX_PAIRS = 256, NAMES_KEPT = 512, LONGEST_NAME = 64 };
