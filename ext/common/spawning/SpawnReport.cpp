@@ -144,7 +144,7 @@ Report SpawnReport::toReport(const Options &options) const {
     Report report;
     report.summary =
         secrets.hide(diagnosis.brief.empty() ? line : line + "; " + diagnosis.brief).substr(0, MAX_SUMMARY);
-    report.signal = waitStatus && WIFSIGNALED(*waitStatus) ? WTERMSIG(*waitStatus) : 0;
+    report.signal = facts.waitStatus && WIFSIGNALED(*facts.waitStatus) ? WTERMSIG(*facts.waitStatus) : 0;
     report.exited = waitStatus && WIFEXITED(*waitStatus);
     report.mayPass = mayPass;
     report.late = timedOut && options.othersServe;

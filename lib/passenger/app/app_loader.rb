@@ -106,6 +106,8 @@ module PhusionPassenger
       result = yield
       @control.write(Frame::Control::STEP, name, "done", milliseconds_since(started))
       result
+    rescue SignalException
+      raise # its end by a signal tells the agent that the application has not failed
     rescue *FAILURES
       @control.write_at_once(Frame::Control::STEP, name, "failed", milliseconds_since(started))
       raise LoadFailed, name

@@ -13,6 +13,12 @@ module PhusionPassenger
     NOTHING = proc {}
     private_constant :MONITORS, :NOTHING
 
+    # TERM and INT end the process as if it had no handler: its status tells the signal. The agent
+    # then starts it once more.
+    def self.end_by_default
+      ENDING.each { |name| trap(name, "DEFAULT") }
+    end
+
     # Yields the signal's name in a signal handler.
     def self.on_end
       ENDING.each { |name| trap(name) { yield name } }

@@ -65,7 +65,7 @@ module PhusionPassenger
       Hooks.call(:after_installing_signal_handlers)
       start_threads
       true
-    rescue ProtocolError
+    rescue ProtocolError, SignalException
       raise
     rescue Exception => e # rubocop:disable Lint/RescueException
       Failure.report(@control, "instance.start_failed", @step, e)

@@ -69,14 +69,20 @@ class Instance {
         this.end();
     }
 
-    // Takes no further request, and ends when those in work are answered.
-    end() {
+    // Takes no further request, and ends when those in work are answered. `signal`: what ends it.
+    // The status of an instance that does not serve yet tells the signal, and the agent starts it
+    // once more.
+    end(signal) {
         if (this._ending) {
             return;
         }
         this._ending = true;
         if (!this._service) {
             this.onEarlyEnd();
+            if (signal) {
+                process.removeAllListeners(signal);
+                process.once("exit", () => process.kill(process.pid, signal));
+            }
             process.exit(0);
         }
         const timer = setTimeout(() => {
@@ -295,7 +301,7 @@ class Instance {
 // unless they are alone (signal-exit). SIGQUIT tells what it does, and must not end it. SIGHUP may
 // come to all processes of httpd, and does nothing.
 exports.listenToSignals = function (instance) {
-    instance.onSignal = () => process.nextTick(() => instance.end());
+    instance.onSignal = (signal) => process.nextTick(() => instance.end(signal));
     process.on("SIGTERM", instance.onSignal);
     process.on("SIGINT", instance.onSignal);
     process.on("SIGQUIT", () => instance.logThreads());

@@ -19,8 +19,9 @@ module PhusionPassenger
 
     # Runs until the control socket ends.
     def run
-      Signals.on_end { exit }
+      Signals.end_by_default
       prepare_memory
+      Signals.on_end { exit }
       @control.write(Frame::Control::LOADED)
       while (frame = @control.read)
         case frame.type
@@ -89,6 +90,7 @@ module PhusionPassenger
     end
 
     def become_instance(socket, output)
+      Signals.end_by_default
       @control.close
       @wait_statuses.forget
       control = AppProcess.begin_anew("RubyApp", socket, output)

@@ -21,6 +21,7 @@ def start(role, serve):
     sys.stdout.reconfigure(line_buffering=True)
     backtraces.print_on_quit()
     signal.signal(signal.SIGHUP, _ignore)
+    end_by_signals()
     control = FrameSocket(_CONTROL_DESCRIPTOR)
 
     def run():
@@ -86,8 +87,15 @@ def until_the_end(function):
         sys.exit(1)
 
 
+def end_by_signals():
+    """TERM and INT end the process at once, and its status tells the signal. The agent then starts
+    it once more. Python would raise an exception at INT, as if the application had failed."""
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, signal.SIG_DFL)
+
+
 def exit_on_signals():
-    """TERM and INT end a process that serves nothing."""
+    """TERM and INT end a preloader."""
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: sys.exit())
 

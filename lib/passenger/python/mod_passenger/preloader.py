@@ -31,13 +31,14 @@ class Preloader:
 
     def run(self):
         """Returns at the end of the control socket; in a new instance, at that instance's end."""
-        app_process.exit_on_signals()
+        app_process.end_by_signals()
         shared.close_databases()
         self._application.import_service()
         prepare_memory()
         shared.tell()
         # A handler of the application would wait for the instances.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        app_process.exit_on_signals()
         self._control.write(frames.LOADED, self._application.form)
         while True:
             frame = self._next_frame()
@@ -82,6 +83,7 @@ class Preloader:
         return False
 
     def _become_instance(self, control, output):
+        app_process.end_by_signals()
         self._control.close()
         for pid in list(self._instances):
             self._forget(pid)
