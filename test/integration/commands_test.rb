@@ -22,7 +22,7 @@ class CommandsTest < IntegrationTest
   OF_SUPERGROUP = %w[name state get_wait_list_size capacity_used].freeze
   OF_GROUP = %w[name component_name app_root app_type environment enabled_process_count
                 disabling_process_count disabled_process_count capacity_used get_wait_list_size
-                disable_wait_list_size processes_being_spawned life_status user uid].freeze
+                disable_wait_list_size processes_being_spawned life_status].freeze
   OF_PROCESS = %w[concurrency sessions busyness processed uptime life_status enabled has_metrics cpu
                   rss pss private_dirty swap real_memory vmsize process_group_id command
                   last_used_desc].freeze
@@ -60,8 +60,9 @@ class CommandsTest < IntegrationTest
     processes = REXML::XPath.match(document, "info/supergroups/supergroup/group/processes/process")
     shown = processes.map { |process| process.elements["pid"].text.to_i }
     assert_equal [pid("blog"), pid("shop")].sort, shown.sort
+    of_user = TestEnvironment.root? ? %w[user uid] : []
     { "info" => OF_INFO, "info/supergroups/supergroup" => OF_SUPERGROUP,
-      "info/supergroups/supergroup/group" => OF_GROUP }.each do |path, names|
+      "info/supergroups/supergroup/group" => OF_GROUP + of_user }.each do |path, names|
       names.each { |name| refute_nil REXML::XPath.first(document, "#{path}/#{name}").text, name }
     end
     processes.each { |process| check_process(process) }
@@ -87,7 +88,9 @@ class CommandsTest < IntegrationTest
     %w[blog shop].each do |name|
       assert_includes text, "#{app(name)['name']}:\n  * PID: #{pid(name)}\n      Thread "
     end
-    assert_match(/^ +Thread main of process \d+:\n.*handler_threads\.rb:\d+/, text)
+    # Some Rubies have a method written in Ruby above the loader's line.
+    assert_match(/^ +Thread main of process \d+:\n(?: +<internal:.*\n)*.*handler_threads\.rb:\d+/,
+                 text)
   end
 
   def test_the_server_is_told_without_its_applications

@@ -123,8 +123,9 @@ class DeployTest < IntegrationTest
     eventually("the instance is busy") do
       server.tree.processes.any? { |process| process.descriptors.value?(path) }
     end
+    position = server.log.position
     deploy("queueing.test", "sleep 1\n#{SampleApps.saying('new')}")
-    server.log.wait_for(/event=app\.restart/, from: @position)
+    server.log.wait_for(/event=app\.restart/, from: position)
     waiting = Array.new(5) { Thread.new { client("queueing.test").get("/").body } }
     assert_equal ["new"] * 5, waiting.map(&:value)
     assert_predicate slow, :alive?

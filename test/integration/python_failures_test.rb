@@ -75,7 +75,8 @@ class PythonFailuresTest < IntegrationTest
                 "PassengerPython #{PYTHON}\nPassengerFriendlyErrorPages on\n")
     end
     made.site("interpreter.test", SampleApps.written("x", "passenger_wsgi.py"),
-              "PassengerPython /nowhere/python3\nPassengerFriendlyErrorPages on\n")
+              "PassengerPython /nowhere/python3\nPassengerLoadShellEnvvars off\n" \
+              "PassengerFriendlyErrorPages on\n")
   end
 
   def setup

@@ -32,6 +32,9 @@ module TestEnvironment
   # curl has no exception for 127.0.0.1.
   ENV["no_proxy"] = "127.0.0.1,#{ENV['no_proxy'] || ENV['NO_PROXY']}"
 
+  # Debian 13 gives users 002. The agent refuses a registry folder into which a group may write.
+  File.umask(0o022)
+
   module_function
 
   # True if httpd and the tested programs run with sanitizers (script/sanitize --integration). They
