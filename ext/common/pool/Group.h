@@ -55,6 +55,8 @@ public:
     std::uint32_t slot() const noexcept { return slot_; }
     Scaler &scaler() noexcept REQUIRES(poolLock) { return scaler_; }
     RestartFiles &restartFiles() noexcept { return restartFiles_; }
+    /** Whether a start was ever begun. */
+    bool hasStarted() const REQUIRES(poolLock) { return !spawns_.none() || restartFiles_.isFollowed(); }
     /** From now on the restart files are looked at with the rights of the application's user. In a
      *  background thread. False: the user cannot be determined. */
     bool beginRestarts() EXCLUDES(poolLock);

@@ -4,6 +4,7 @@
 #include <exception>
 #include <utility>
 
+#include "base/Lists.h"
 #include "exchange/Options.h"
 #include "log/Log.h"
 #include "rights/Rights.h"
@@ -19,9 +20,11 @@ constexpr const char *UNFINISHED = "an earlier restart was not finished";
 
 }  // namespace
 
-std::vector<RestartCheck::GroupPtr> RestartCheck::all() const {
+/** The applications that have ever been started. The search for the user of another one costs about
+ *  a millisecond. */
+std::vector<RestartCheck::GroupPtr> RestartCheck::started() const {
     const PoolGuard guard(context_);
-    return groups_.share();
+    return those(groups_.share(), [](const GroupPtr &group) REQUIRES(poolLock) { return group->hasStarted(); });
 }
 
 /** Most files are as before, which a look at all of them at once tells. */
@@ -29,7 +32,7 @@ bool RestartCheck::check() {
     bool looked = true;
     std::vector<GroupPtr> known;
     std::vector<FolderLook> looks;
-    for (const GroupPtr &group : all()) {
+    for (const GroupPtr &group : started()) {
         if (!group->restartFiles().needsUser()) {
             const RestartFolder folder = group->restartFiles().folder();
             looks.push_back({{folder.path}, folder.user});
@@ -167,7 +170,7 @@ bool RestartCheck::knowsUser(Group &group) {
 
 std::vector<RestartFolder> RestartCheck::folders() const {
     std::vector<RestartFolder> folders;
-    for (const GroupPtr &group : all()) {
+    for (const GroupPtr &group : started()) {
         if (group->restartFiles().knowsUser()) {
             folders.push_back(group->restartFiles().folder());
         }

@@ -27,7 +27,8 @@ public:
     /** Both arguments outlive this object. */
     RestartCheck(PoolContext &context, const Groups &groups) : context_(context), groups_(groups) {}
 
-    /** Looks at the restart files of all applications. @return whether each could be looked at */
+    /** Looks at the restart files of all applications that have ever been started. @return whether
+     *  each could be looked at */
     bool check() EXCLUDES(poolLock);
     /** Looks at the restart files of one application, if it is known. @param name of the
      *  SuperGroup */
@@ -45,7 +46,7 @@ public:
 private:
     using GroupPtr = std::shared_ptr<Group>;
 
-    std::vector<GroupPtr> all() const EXCLUDES(poolLock);
+    std::vector<GroupPtr> started() const EXCLUDES(poolLock);
     bool check(Group &group) EXCLUDES(poolLock);
     const char *reasonOf(Group &group) EXCLUDES(poolLock);
     bool knowsUser(Group &group) EXCLUDES(poolLock);

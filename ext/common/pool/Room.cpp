@@ -38,27 +38,41 @@ bool comesBefore(const Scaler &a, const Scaler &b) REQUIRES(poolLock) {
 
 }  // namespace
 
-void Room::remove(const Scaler &application) {
+bool Room::BySlot::operator()(const Scaler *a, const Scaler *b) const noexcept {
+    return a->slot() < b->slot();
+}
+
+void Room::leaveIfEmpty(Scaler &application) {
+    if (application.size() == 0) {
+        occupants_.erase(&application);
+    } else {
+        // It may have left meanwhile: the failure of a start looks at it once more.
+        occupants_.insert(&application);
+    }
+}
+
+void Room::remove(Scaler &application) {
     satisfied(application);
     withdrawReplacement(application);
     std::erase(applications_, &application);
+    occupants_.erase(&application);
     memory_.forget(application);
 }
 
 unsigned Room::size() const {
-    return sumOf(0U, applications_, &Scaler::size);
+    return sumOf(0U, occupants_, &Scaler::size);
 }
 
 /** The instances that count for the limit. Forks of a preloader for a new version do not until the
  *  takeover: no other application is to lose an instance for them. */
 unsigned Room::counted() const {
-    return sumOf(0U, applications_, [](const Scaler *application) REQUIRES(poolLock) {
+    return sumOf(0U, occupants_, [](const Scaler *application) REQUIRES(poolLock) {
         return application->size() - application->aboveLimit();
     });
 }
 
 unsigned Room::draining() const {
-    return sumOf(0U, applications_,
+    return sumOf(0U, occupants_,
                  [](const Scaler *application) REQUIRES(poolLock) { return application->instances().draining(); });
 }
 
@@ -79,13 +93,9 @@ unsigned Room::olderWishes(const Scaler &application, MonotonicTime now) const {
         }));
 }
 
-/** One look at all applications, of which most have no instance. */
 Room::Census Room::census(const Scaler &application, MonotonicTime now) const {
     Census census;
-    for (const Scaler *each : applications_) {
-        if (each->size() == 0) {
-            continue;
-        }
+    for (const Scaler *each : occupants_) {
         const Instances &instances = each->instances();
         const unsigned waiting = instances.drainingThatOnlyWait(now);
         census.taken += each->size() - each->aboveLimit();
@@ -164,8 +174,8 @@ void Room::trim() {
 
 Room::Candidates Room::candidates(const Scaler *except, bool onlyAboveMinimum) const {
     Candidates result;
-    for (Scaler *each : applications_) {
-        // Looking at an application reads its claims, which is much for a thousand applications.
+    for (Scaler *each : occupants_) {
+        // Looking at an application reads its claims, which is much for hundreds of applications.
         const unsigned serving = each->instances().serving();
         if (each == except || serving == 0 || (onlyAboveMinimum && serving <= each->demand().minInstances())) {
             continue;
@@ -195,7 +205,7 @@ Scaler *Room::chooseVictim(const Scaler &application, bool onlyIdle, MonotonicTi
 
 /** Whether an instance takes another one's place, so that there may be one more. */
 bool Room::replacing() const {
-    return std::any_of(applications_.begin(), applications_.end(), [](const Scaler *each) REQUIRES(poolLock) {
+    return std::any_of(occupants_.begin(), occupants_.end(), [](const Scaler *each) REQUIRES(poolLock) {
         return each->succession().replacing() || each->succession().startingReplacement();
     });
 }
@@ -203,15 +213,18 @@ bool Room::replacing() const {
 /** Whether one more load could make all of them too slow for PassengerStartTimeout. */
 bool Room::loadsEnough() const {
     const unsigned loads = sumOf(
-        0U, applications_, [](const Scaler *application) REQUIRES(poolLock) { return application->spawns().loads(); });
+        0U, occupants_, [](const Scaler *application) REQUIRES(poolLock) { return application->spawns().loads(); });
     return loads >= std::max(LOADS_OF_A_CORE * cpu_.cores(), FEWEST_LOADS);
 }
 
 /** An application that only its own budget holds back needs nothing that others have. */
 bool Room::anyWantsRoom() const {
-    return std::any_of(applications_.begin(), applications_.end(), [this](const Scaler *each) REQUIRES(poolLock) {
-        return hasWish(*each) && !memory_.isHeldBackByOwn(*each);
-    });
+    return std::any_of(wishes_.begin(), wishes_.end(),
+                       [this](const auto &wish)
+                           REQUIRES(poolLock) { return !memory_.isHeldBackByOwn(*wish.second); }) ||
+           std::any_of(replacementWishes_.begin(), replacementWishes_.end(),
+                       [this](const auto &wish)
+                           REQUIRES(poolLock) { return !memory_.isHeldBackByOwn(*wish.second.application); });
 }
 
 void Room::satisfied(const Scaler &application) {

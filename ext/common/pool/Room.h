@@ -1,8 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/Clock.h"
@@ -22,7 +24,8 @@ class Scaler;
  * Owned by the Pool; guarded by the pool's lock.
  *
  * Always true: an application that was not admitted is looked at again at its own date. It is also
- * looked at when an instance has ended and no application before it waits.
+ * looked at when an instance has ended and no application before it waits. Each application with an
+ * instance, or with one on its way, is an occupant.
  */
 class Room {
 public:
@@ -32,8 +35,15 @@ public:
 
     /** The application's instances count from now on, until remove(). */
     void add(Scaler &application) REQUIRES(poolLock) { applications_.push_back(&application); }
+    /** The application may be about to start an instance. */
+    void enter(Scaler &application) REQUIRES(poolLock) { occupants_.insert(&application); }
+    /** It has started what it may. */
+    void leaveIfEmpty(Scaler &application) REQUIRES(poolLock);
+    /** How many applications a look for room goes through. Of thousands of applications, most have
+     *  no instance. */
+    std::size_t occupants() const noexcept REQUIRES(poolLock) { return occupants_.size(); }
     /** The application has no instances and no wishes. */
-    void remove(const Scaler &application) REQUIRES(poolLock);
+    void remove(Scaler &application) REQUIRES(poolLock);
 
     /**
      * Whether the application may start one instance more. If not, its wish is kept, and room is
@@ -87,6 +97,10 @@ public:
     void trim() REQUIRES(poolLock);
 
 private:
+    struct BySlot {
+        bool operator()(const Scaler *a, const Scaler *b) const noexcept;
+    };
+
     /** Applications with an instance that could go, and what is known of each. */
     struct Candidates {
         std::vector<Scaler *> applications;
@@ -142,6 +156,8 @@ private:
     Orphans &orphans_;
     const CpuLoad &cpu_;
     std::vector<Scaler *> applications_;
+    /** Those of them that have an instance, or start one. */
+    std::set<Scaler *, BySlot> occupants_;
     /** The applications that could not start an instance that they need, by slot. */
     std::map<std::uint32_t, Scaler *> wishes_;
     /** The applications that could not start a replacement, by slot. */

@@ -18,8 +18,8 @@ using std::chrono::milliseconds;
 /** The interval at which a full pool is looked at for room: no instance tells that it is idle. */
 constexpr milliseconds ROOM_LOOK{100};
 /** The interval of looks for an instance that no request waits for. The applications that want one
- *  share the looks, since each look goes through all applications. Room that comes by an event is
- *  given at once. */
+ *  share the looks, since each look goes through all applications with instances. Room that comes
+ *  by an event is given at once. */
 constexpr milliseconds SPARE_ROOM_LOOK{1000};
 constexpr milliseconds LONGEST_ROOM_LOOK{60000};
 /** The interval at which abandoned requests are looked at: no instance tells that it has finished
@@ -67,6 +67,7 @@ void Scaler::rescale() {
     if (stopped_ || parts_.context.shuttingDown) {
         return;
     }
+    parts_.room.enter(*this);
     const MonotonicTime now = parts_.context.clock.now();
     parts_.queue.abandoned().forgetEnded();
     if (parts_.queue.published() != parts_.instances.counts()) {
@@ -78,6 +79,7 @@ void Scaler::rescale() {
     }
     grow(now);
     startSpares(now);
+    parts_.room.leaveIfEmpty(*this);
     parts_.room.endSurplusOrphans();
     parts_.preloader.restIfDue(now);
     plan(now);

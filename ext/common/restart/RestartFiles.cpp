@@ -89,6 +89,11 @@ std::uint64_t RestartFiles::lastChange() const {
     return lastChange_;
 }
 
+bool RestartFiles::isFollowed() const {
+    const LockGuard guard(mutex_);
+    return userOf_ || begun_ || asked_ || !earlier_.empty();
+}
+
 bool RestartFiles::knowsUser() const {
     const LockGuard guard(mutex_);
     return userOf_.has_value();

@@ -70,6 +70,9 @@ public:
     void userMayDiffer() EXCLUDES(mutex_);
     /** The number of the last call of userMayDiffer(). */
     std::uint64_t lastChange() const EXCLUDES(mutex_);
+    /** Whether a state was ever recorded, or a restart asked for. Before that nothing has read the
+     *  application's files. */
+    bool isFollowed() const EXCLUDES(mutex_);
     /** Whether begin() has set the user. */
     bool knowsUser() const EXCLUDES(mutex_);
     /** Whether begin() is to be called with the user by the present options. */

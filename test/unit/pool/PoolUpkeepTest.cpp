@@ -47,6 +47,7 @@ class PoolUpkeepTest : public PoolFixture {
     CPPUNIT_TEST(testClearLetsSessionsEnd);
     CPPUNIT_TEST(testAWaitingRequestIsServedAfterClear);
     CPPUNIT_TEST(testAnApplicationStartsWhileItsRestartFolderDoesNotAnswer);
+    CPPUNIT_TEST(testTheUserOfAnApplicationThatHasNeverStartedIsNotSearched);
     CPPUNIT_TEST_SUITE_END();
 
     /** The rights of a process that looks at no file while it is silent. */
@@ -306,6 +307,25 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, count());
         session.reset();
         CPPUNIT_ASSERT(eventuallyCount(0));
+    }
+
+    void testTheUserOfAnApplicationThatHasNeverStartedIsNotSearched() {
+        std::atomic<unsigned> searches = 0;
+        factory_->owner = [&](const Options &) {
+            searches++;
+            return RunAs();
+        };
+        setMax(1);
+        HeldPtr session = get();
+        CPPUNIT_ASSERT_EQUAL(1U, searches.load());
+        const AnswerPtr waiter = ask(inFolder());
+        CPPUNIT_ASSERT(pool_->checkRestarts());
+        CPPUNIT_ASSERT_EQUAL(1U, searches.load());
+        session.reset();
+        pass(100ms);
+        CPPUNIT_ASSERT(waiter->session() != nullptr);
+        touch(1000);
+        CPPUNIT_ASSERT(restarts());
     }
 
     void testAWaitingRequestIsServedAfterClear() {

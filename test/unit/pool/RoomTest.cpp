@@ -17,6 +17,7 @@ class RoomTest : public GroupParts {
     CPPUNIT_TEST(testALoweredLimitEndsIdleInstances);
     CPPUNIT_TEST(testOneReplacementMayExceedTheLimit);
     CPPUNIT_TEST(testAWishForTheMinimumIsNoRequestThatWaits);
+    CPPUNIT_TEST(testALookGoesThroughApplicationsWithInstancesOnly);
     CPPUNIT_TEST_SUITE_END();
 
     std::optional<Room> room_;
@@ -121,6 +122,19 @@ public:
         CPPUNIT_ASSERT(!room_->admit(blog_->scaler, now()));
         CPPUNIT_ASSERT(room_->hasWish(blog_->scaler));
         CPPUNIT_ASSERT_EQUAL(0U, room_->waiting());
+    }
+
+    void testALookGoesThroughApplicationsWithInstancesOnly() {
+        const PoolGuard guard(*context_);
+        const ProcessPtr idle = fillAndRequest();
+        CPPUNIT_ASSERT_MESSAGE("The blog waits", room_->hasWish(blog_->scaler));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, room_->occupants());
+        shop_->end(idle);
+        shop_->scaler.rescale();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, room_->occupants());
+        room_->mayHaveCome();
+        CPPUNIT_ASSERT_EQUAL(1U, blog_->spawns.starting());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, room_->occupants());
     }
 };
 

@@ -9,6 +9,7 @@ namespace Passenger {
 ScaledApplication::ScaledApplication(PoolContext &context, Room &room, const std::string &named, std::uint32_t slot,
                                      const Options &given)
     : context_(context),
+      room_(room),
       name(named),
       options(given),
       queue(slot, name, context.channels, context.store),
@@ -53,6 +54,7 @@ ProcessPtr ScaledApplication::serve() {
                                              context_.clock.now(), Process::Start());
     process->give({1, Generation(), queue.cells().allocate(1).value()});
     instances.add(process);
+    room_.enter(scaler);
     demand.joined(context_.clock.now(), true, true);
     return process;
 }

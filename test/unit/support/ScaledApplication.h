@@ -57,6 +57,7 @@ private:
     void sent(Process &, const Frame &) override {}
 
     PoolContext &context_;
+    Room &room_;
 
 public:
     const std::string name;
