@@ -19,11 +19,10 @@ namespace Passenger {
 namespace {
 
 using Grant = Settings::Grant;
-using Grants = std::vector<Grant>;
 
-/** A value with a line break could be another grant. No such value can be used. */
-bool isUsable(const char *value) {
-    return std::strchr(value, '\n') == nullptr;
+/** A text with a line break could be another grant. No such value can be used. */
+bool isUsable(const char *text) {
+    return std::strchr(text, '\n') == nullptr;
 }
 
 /** Modules that take part in finding a request's file, and leave the document root as it is.
@@ -52,6 +51,8 @@ bool modulesMapFolders() {
            !keepFolders<ap_LINK_map_to_storage_t>(ap_hook_get_map_to_storage());
 }
 
+constexpr const char *ANY_FOLDER = "any folder";
+
 /** Whatever the case of letters. Most names already differ in the first letter. */
 bool isCalled(const char *directive, const char *name) {
     return (*directive | ' ') == (*name | ' ') && strcasecmp(directive, name) == 0;
@@ -61,7 +62,7 @@ bool isCalled(const char *directive, const char *name) {
  * Reads httpd's tree of the configuration. It tells variables, since mod_env has no interface for
  * other modules. Two keys of class Grants come from it, too. `any folder`: a request's document
  * root depends on the request. `any name`: a .htaccess file may have our directives.
- * @param add takes a key and a value
+ * @param add takes a line
  */
 template <typename Add> void readTree(const ap_directive_t *directive, apr_pool_t *pool, Add add) {
     for (; directive != nullptr; directive = directive->next) {
@@ -69,29 +70,27 @@ template <typename Add> void readTree(const ap_directive_t *directive, apr_pool_
         const char *arguments = directive->args;
         if (isCalled(name, "SetEnv")) {
             const char *variable = ap_getword_conf(pool, &arguments);
-            add("variable", apr_pstrcat(pool, variable, "=", ap_getword_conf(pool, &arguments), nullptr));
+            add(apr_pstrcat(pool, "variable ", variable, "=", ap_getword_conf(pool, &arguments), nullptr));
         } else if (isCalled(name, "PassEnv")) {
             while (*arguments != '\0') {
                 const char *variable = ap_getword_conf(pool, &arguments);
                 const char *value = std::getenv(variable);
-                add("variable", apr_pstrcat(pool, variable, "=", value != nullptr ? value : "", nullptr));
+                add(apr_pstrcat(pool, "variable ", variable, "=", value != nullptr ? value : "", nullptr));
             }
         } else if (isCalled(name, "VirtualDocumentRoot") || isCalled(name, "VirtualDocumentRootIP")) {
-            add("any", "folder");
+            add(ANY_FOLDER);
         } else if (isCalled(name, "AllowOverrideList") && strcasecmp(arguments, "None") != 0) {
-            add("any", "name");
+            add("any name");
         }
         readTree(directive->first_child, pool, add);
     }
 }
 
-bool isKey(const Grant &grant, std::string_view key) {
-    return key == grant.key;
-}
-
 /** Whether the agent has to know the folders of a place with this grant. */
 bool bindsFolders(const Grant &grant) {
-    return isKey(grant, "user") || isKey(grant, "group") || isKey(grant, "start_command") || isKey(grant, "limited");
+    const std::string_view key = grant.key;
+    return key == "user" || key == "group" || key == "start_command" ||
+           (grant.mark != nullptr && std::string_view(grant.mark) == "limited");
 }
 
 /** Grants of one place that follow each other. Places are many, so these are sorted instead of the
@@ -102,7 +101,9 @@ struct Run {
     std::span<const Grant> grants;
 };
 
-void addRuns(std::vector<Run> &runs, std::span<const Grant> grants) {
+/** @return those of one place follow each other, in the order of the configuration */
+std::vector<Run> makeRuns(std::span<const Grant> grants) {
+    std::vector<Run> runs;
     for (auto first = grants.begin(); first != grants.end();) {
         const auto last = std::find_if(first, grants.end(), [&](const Grant &grant) {
             return grant.server != first->server || grant.place != first->place;
@@ -110,53 +111,43 @@ void addRuns(std::vector<Run> &runs, std::span<const Grant> grants) {
         runs.push_back({first->server, first->place, {first, last}});
         first = last;
     }
-}
-
-void sort(std::vector<Run> &runs) {
-    std::sort(runs.begin(), runs.end(), [](const Run &one, const Run &other) {
+    std::stable_sort(runs.begin(), runs.end(), [](const Run &one, const Run &other) {
         return one.server != other.server ? std::less<>()(one.server, other.server)
                                           : std::less<>()(one.place, other.place);
     });
+    return runs;
 }
 
-bool isBefore(const Grant &one, const Grant &other) {
-    const int keys = std::strcmp(one.key, other.key);
-    return keys < 0 || (keys == 0 && std::strcmp(one.value, other.value) < 0);
+void addLine(std::string &lines, const char *key, const char *value) {
+    lines.append(key).append(" ").append(value).append("\n");
 }
 
-bool isSame(const Grant &one, const Grant &other) {
-    return !isBefore(one, other) && !isBefore(other, one);
-}
-
-/** The lines of a place, sorted, each once. */
-std::string linesOf(Grants &grants) {
-    std::erase_if(grants, [](const Grant &grant) { return !isUsable(grant.value); });
-    std::sort(grants.begin(), grants.end(), isBefore);
-    grants.erase(std::unique(grants.begin(), grants.end(), isSame), grants.end());
-    std::string lines;
-    lines.reserve(grants.size() * 64);
+void addLines(std::string &lines, std::span<const Grant> grants) {
     for (const Grant &grant : grants) {
-        lines.append(grant.key).append(" ").append(grant.value).append("\n");
+        if (isUsable(grant.value)) {
+            addLine(lines, grant.key, grant.value);
+        }
+        if (grant.mark != nullptr) {
+            addLine(lines, grant.mark, grant.key);
+        }
     }
-    return lines;
 }
 
-/** The places of a virtual host, each once: two often grant the same. @param runs sorted */
-std::string placesOf(const server_rec *server, const std::vector<Run> &runs) {
-    std::vector<std::string> places;
+/** The places of a virtual host, each once: two often grant the same. @param places some of
+ *  them */
+std::string placesOf(const server_rec *server, const std::vector<Run> &runs, std::vector<std::string> places = {}) {
     auto run = std::lower_bound(runs.begin(), runs.end(), server, [](const Run &one, const server_rec *wanted) {
         return std::less<>()(one.server, wanted);
     });
     while (run != runs.end() && run->server == server) {
         const Settings *place = run->place;
-        Grants grants;
+        std::string &lines = places.emplace_back();
+        lines.reserve(256);
         for (; run != runs.end() && run->server == server && run->place == place; ++run) {
-            grants.insert(grants.end(), run->grants.begin(), run->grants.end());
-        }
-        if (std::string lines = linesOf(grants); !lines.empty()) {
-            places.push_back(std::move(lines));
+            addLines(lines, run->grants);
         }
     }
+    std::erase(places, "");
     std::sort(places.begin(), places.end());
     places.erase(std::unique(places.begin(), places.end()), places.end());
     std::string text = "server\n";
@@ -173,38 +164,43 @@ std::string serverGrants(const server_rec *main) {
     apr_pool_t *pool = nullptr;
     apr_pool_create(&pool, main->process->pool);
     const std::span<const Grant> noted = settings.allGrants();
-    Grants others;
-    const auto add = [&](const char *key, const char *value) { others.push_back({main, nullptr, key, value}); };
-    add("ruby", settings.defaultRuby);
+    std::vector<std::string_view> others;
+    const auto add = [&](const char *line) {
+        if (isUsable(line)) {
+            others.emplace_back(line);
+        }
+    };
+    add(apr_pstrcat(pool, "ruby ", settings.defaultRuby.value(), nullptr));
     readTree(ap_conftree, pool, add);
     if (modulesMapFolders()) {
-        add("any", "folder");
+        add(ANY_FOLDER);
     }
     // Also those of virtual hosts without grants: two may have one folder, and only one a limit.
     const bool folders = std::any_of(noted.begin(), noted.end(), bindsFolders) ||
-                         std::none_of(others.begin(), others.end(), [](const Grant &grant) {
-                             return isKey(grant, "any") && std::string_view(grant.value) == "folder";
-                         });
-    std::vector<Run> runs;
-    addRuns(runs, noted);
-    addRuns(runs, others);
-    sort(runs);
+                         std::find(others.begin(), others.end(), ANY_FOLDER) == others.end();
+    std::sort(others.begin(), others.end());
+    others.erase(std::unique(others.begin(), others.end()), others.end());
+    std::string lines;
+    for (const std::string_view line : others) {
+        lines.append(line).append("\n");
+    }
+    const std::vector<Run> runs = makeRuns(noted);
 
     // Virtual hosts with the same places are one, with the document roots of all.
-    std::vector<std::pair<std::string, std::string_view>> hosts;
+    std::vector<std::pair<std::string_view, std::string_view>> hosts;
     for (const server_rec *server = main; server != nullptr; server = server->next) {
         const auto *core = static_cast<const core_server_config *>(ap_get_core_module_config(server->module_config));
         const char *root = core->ap_document_root;
         const bool isTold = folders && root != nullptr && isUsable(root);
-        hosts.emplace_back(placesOf(server, runs), isTold ? root : "");
+        const std::string places = server == main ? placesOf(server, runs, {lines}) : placesOf(server, runs);
+        hosts.emplace_back(std::string_view(apr_pstrdup(pool, places.c_str()), places.size()), isTold ? root : "");
     }
-    apr_pool_destroy(pool);
     std::sort(hosts.begin() + 1, hosts.end());
     std::string text;
     text.reserve(std::accumulate(hosts.begin(), hosts.end(), std::size_t{0}, [](std::size_t sum, const auto &host) {
         return sum + host.first.size() + host.second.size() + std::strlen("document_root \n");
     }));
-    const std::pair<std::string, std::string_view> *last = nullptr;
+    const std::pair<std::string_view, std::string_view> *last = nullptr;
     for (const auto &host : hosts) {
         // The main server may have the places of a virtual host.
         const bool isNew = last == nullptr || last == &hosts.front() || host.first != last->first;
@@ -214,6 +210,7 @@ std::string serverGrants(const server_rec *main) {
         }
         last = &host;
     }
+    apr_pool_destroy(pool);
     return text;
 }
 

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <variant>
 
 #include "apache2/config/DirectiveTable.h"
@@ -436,18 +437,23 @@ const command_rec *commands() noexcept {
 }
 
 void merge(apr_pool_t *pool, Settings &settings, const Settings &inner) noexcept {
-    const auto mergeAll = [&]<typename Member>(Placed<Member> /*type*/) {
-        for (const Member member : Placed<Member>::MEMBERS) {
-            if (!(inner.*member).given) {
-                continue;
-            }
-            auto &target = (settings.*member).given;
-            if constexpr (std::is_same_v<Member, Settings::List Settings::*>) {
-                target = target ? apr_array_append(pool, *target, *(inner.*member).given) : (inner.*member).given;
-            } else {
-                target = (inner.*member).given;
-            }
+    const auto mergeOne = [&](auto member) {
+        if (!(inner.*member).given) {
+            return;
         }
+        auto &target = (settings.*member).given;
+        if constexpr (std::is_same_v<decltype(member), Settings::List Settings::*>) {
+            target = target ? apr_array_append(pool, *target, *(inner.*member).given) : (inner.*member).given;
+        } else {
+            target = (inner.*member).given;
+        }
+    };
+    // Not a loop: with constant offsets, a virtual host's merge is a third of the instructions.
+    const auto mergeAll = [&]<typename Member>(Placed<Member> /*type*/) {
+        [&]<std::size_t... Index>(std::index_sequence<Index...> /*each*/) {
+            (mergeOne(Placed<Member>::MEMBERS[Index]), ...);
+        }
+        (std::make_index_sequence<Placed<Member>::MEMBERS.size()>());
     };
     mergeAll(Placed<Settings::Text Settings::*>());
     mergeAll(Placed<Settings::Number Settings::*>());

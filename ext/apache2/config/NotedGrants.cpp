@@ -45,18 +45,12 @@ void noteGrant(const cmd_parms *cmd, const Directive &directive, const Settings 
         global.grants = apr_array_make(cmd->pool, 1, sizeof(Settings::Grant));
     }
     const Field &field = directive.field;
-    const auto push = [&](const char *key, const char *value) {
-        *static_cast<Settings::Grant *>(apr_array_push(global.grants)) = {cmd->server, &settings, key, value};
-    };
-    push(field.grant, valueOf(cmd->pool, field, settings));
-    if (cmd->path != nullptr) {
-        return;
+    const char *mark = nullptr;
+    if (cmd->path == nullptr && (field.isLimit || replacesDefault(field))) {
+        mark = field.isLimit ? "limited" : "fixed";
     }
-    if (field.isLimit) {
-        push("limited", field.grant);
-    } else if (replacesDefault(field)) {
-        push("fixed", field.grant);
-    }
+    *static_cast<Settings::Grant *>(apr_array_push(global.grants)) = {cmd->server, &settings, field.grant,
+                                                                      valueOf(cmd->pool, field, settings), mark};
 }
 
 }  // namespace Passenger::Directives

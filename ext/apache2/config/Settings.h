@@ -119,6 +119,9 @@ struct Settings {
         /** A key of class Grants. */
         const char *key;
         const char *value;
+        /** The key `limited` or `fixed` of class Grants, which is granted with `key` as its value;
+         *  null: neither. */
+        const char *mark;
     };
     /** See allGrants(). No directive of its own sets it. */
     apr_array_header_t *grants = nullptr;
