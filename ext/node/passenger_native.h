@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* Versions of this interface; lib/passenger/node/native.js names the one that it needs. */
-enum { INTERFACE = 8 };
+enum { INTERFACE = 9 };
 /* Bytes of the largest message of a queue or reply channel, and of its header. */
 enum { MESSAGE_LIMIT = 65600, REPLY_HEADER = 24 };
 /* Descriptors of one message. */

@@ -89,6 +89,9 @@ class Start {
         this._control.write(frames.STEP, STARTED, "done", 0);
         this._control.write(frames.STEP, LISTENS, "begin", 0);
         this._folder = fs.mkdtempSync(join(this._options.spawn_dir || "/tmp", `passenger.${process.pid}.`));
+        // Without a lock each agent that starts or ends removes the folder.
+        this._lock = fs.openSync(this._folder);
+        native.addon.lock(this._lock);
         this.path = join(this._folder, "socket");
         process.env.PASSENGER_SOCKET = this.path;
         // The application serves, or has failed.
@@ -210,6 +213,9 @@ class Start {
     }
 
     _end() {
+        if (!this.isOver) {
+            fs.closeSync(this._lock);
+        }
         this.isOver = true;
         clearInterval(this._timer);
         clearTimeout(this._limit);
