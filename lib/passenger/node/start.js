@@ -145,7 +145,7 @@ class Start {
         try {
             native.addon.exec([this._options.bridge, "bridge-again"], environment);
         } catch (error) {
-            this._fail("", `the bridge "${this._options.bridge}" could not be started: ${error.message}`, "");
+            this._report("", `the bridge "${this._options.bridge}" could not be started: ${error.message}`, "");
             process.reallyExit(1);
         }
     }
@@ -201,6 +201,10 @@ class Start {
             return;
         }
         this._end();
+        this._report(name, message, backtrace, ...status);
+    }
+
+    _report(name, message, backtrace, ...status) {
         const line = message.split("\n")[0];
         log.event("app.load_failed", { step: LISTENS, reason: name ? `${name}: ${line}` : line });
         this._tellStep("failed");
