@@ -4,7 +4,7 @@
 #include "calls.h"
 
 /* Versions of this interface; lib/passenger/node/native.js names the one that it needs. */
-enum { INTERFACE = 8 };
+enum { INTERFACE = 9 };
 
 NAPI_MODULE_INIT() {
     napi_value version;

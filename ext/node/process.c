@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,6 +29,12 @@ static napi_value close_on_exec(napi_env env, napi_callback_info info) {
 static napi_value close_descriptor(napi_env env, napi_callback_info info) {
     const arguments_t arguments = arguments_of(env, info);
     return number(env, close((int)number_at(&arguments, 0)) != 0 ? -errno : 0);
+}
+
+/* lock(descriptor): shares the lock of the open file until that is closed. */
+static napi_value lock(napi_env env, napi_callback_info info) {
+    const arguments_t arguments = arguments_of(env, info);
+    return number(env, flock((int)number_at(&arguments, 0), LOCK_SH | LOCK_NB) != 0 ? -errno : 0);
 }
 
 /* streamPair(): the two ends. */
@@ -78,6 +85,6 @@ static napi_value become(napi_env env, napi_callback_info info) {
 
 bool add_process(napi_env env, napi_value exports) {
     return add_function(env, exports, "block", block) && add_function(env, exports, "closeOnExec", close_on_exec) &&
-           add_function(env, exports, "close", close_descriptor) &&
+           add_function(env, exports, "close", close_descriptor) && add_function(env, exports, "lock", lock) &&
            add_function(env, exports, "streamPair", stream_pair) && add_function(env, exports, "exec", become);
 }

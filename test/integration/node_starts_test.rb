@@ -333,6 +333,7 @@ class NodeStartsTest < IntegrationTest
     answer = Thread.new { body("later.test") }
     eventually("the application runs") { File.exist?(File.join(root("later.test"), "port")) }
     port = Integer(File.read(File.join(root("later.test"), "port")))
+    assert_folder_is_locked
     TCPServer.open("127.0.0.1", port) do |other|
       4.times do
         eventually("a look") { other.accept_nonblock(exception: false) != :wait_readable }
@@ -394,6 +395,12 @@ class NodeStartsTest < IntegrationTest
   def replace(site, pid)
     FileUtils.touch(File.join(root(site), "tmp/restart.txt"))
     eventually("another process") { body(site) != pid.to_s }
+  end
+
+  # An agent that starts or ends removes folders without a lock.
+  def assert_folder_is_locked
+    folder = Dir.glob(File.join(server.spawn_dir, "passenger.*.*")).max_by { |it| File.ctime(it) }
+    refute File.open(folder) { |it| it.flock(File::LOCK_EX | File::LOCK_NB) }, folder
   end
 
   def assert_ended(site, pid, note)

@@ -9,8 +9,9 @@ namespace Passenger {
 
 /**
  * The folder of PassengerSpawnDir. Each bridge makes a private folder in it for its application's
- * socket, `passenger.PID.XXXXXX`, and holds a lock on it. The bridge's keeper removes that folder.
- * This class removes the folders whose keepers were killed.
+ * socket, `passenger.PID.XXXXXX`, and holds a lock on it, which systemd-tmpfiles heeds, too. A Node
+ * instance does so until it listens. The bridge's keeper removes that folder. This class removes
+ * the folders whose keepers were killed.
  *
  * A plain value. The methods block on the file system and do not follow links. Thread-safe.
  */

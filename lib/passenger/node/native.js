@@ -3,7 +3,7 @@
 // The addon (ext/node), and the memory that it shares with JavaScript.
 const constants = require("os").constants;
 
-const INTERFACE = 8;
+const INTERFACE = 9;
 
 const { errno } = constants;
 exports.EAGAIN = -errno.EAGAIN;

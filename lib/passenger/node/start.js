@@ -89,6 +89,9 @@ class Start {
         this._control.write(frames.STEP, STARTED, "done", 0);
         this._control.write(frames.STEP, LISTENS, "begin", 0);
         this._folder = fs.mkdtempSync(join(this._options.spawn_dir || "/tmp", `passenger.${process.pid}.`));
+        // Without a lock each agent that starts or ends removes the folder.
+        this._lock = fs.openSync(this._folder);
+        native.addon.lock(this._lock);
         this.path = join(this._folder, "socket");
         process.env.PASSENGER_SOCKET = this.path;
         // The application serves, or has failed.
@@ -142,7 +145,7 @@ class Start {
         try {
             native.addon.exec([this._options.bridge, "bridge-again"], environment);
         } catch (error) {
-            this._fail("", `the bridge "${this._options.bridge}" could not be started: ${error.message}`, "");
+            this._report("", `the bridge "${this._options.bridge}" could not be started: ${error.message}`, "");
             process.reallyExit(1);
         }
     }
@@ -198,6 +201,10 @@ class Start {
             return;
         }
         this._end();
+        this._report(name, message, backtrace, ...status);
+    }
+
+    _report(name, message, backtrace, ...status) {
         const line = message.split("\n")[0];
         log.event("app.load_failed", { step: LISTENS, reason: name ? `${name}: ${line}` : line });
         this._tellStep("failed");
@@ -210,6 +217,9 @@ class Start {
     }
 
     _end() {
+        if (!this.isOver) {
+            fs.closeSync(this._lock);
+        }
         this.isOver = true;
         clearInterval(this._timer);
         clearTimeout(this._limit);
