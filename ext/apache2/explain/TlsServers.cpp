@@ -40,7 +40,7 @@ Engine engineOf(const server_rec *server) noexcept {
     return Engine::NOT_GIVEN;
 }
 
-/** httpd gives a server the protocol of its Listen when it opens its sockets, which is after this check. */
+/** httpd gives a server the protocol of its Listen only when it opens its sockets. */
 bool listensForHttps(const server_rec *server) noexcept {
     const ap_listen_rec *found = nullptr;
     for (const server_addr_rec *address = server->addrs; address != nullptr; address = address->next) {
