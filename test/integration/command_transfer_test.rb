@@ -192,7 +192,10 @@ class CommandTransferTest < IntegrationTest
     skip "this machine has no uvicorn" unless UVICORN
     raws = Array.new(MANY) { server.raw("uvicorn.test").request("GET", "/events").tap(&:read_head) }
     raws.each do |raw|
-      assert_equal(%w[0 1 2], Array.new(3) { raw.read_chunk }.map { |event| event[/\d+/] })
+      # What httpd itself sends may have several events in a chunk.
+      text = +""
+      text << raw.read_chunk until text.count("\n") >= 6
+      assert_equal(%w[0 1 2], text.scan(/\d+/).first(3))
     end
     assert_equal "0", server.client("uvicorn.test").get("/").body
     raws.each(&:close)

@@ -96,7 +96,7 @@ class HungAppTest < IntegrationTest
         assert_empty refusals.call
         waiting.each(&:close)
       end
-      eventually("all have left") { open_requests(server).zero? }
+      wait_until_all_have_left(server)
       over_http2(server, 5) do |refusals|
         # More are refused where requests begin together, and mod_http2 may hold a few back.
         eventually("the share of 21 threads is taken") do
@@ -106,7 +106,7 @@ class HungAppTest < IntegrationTest
         assert_equal ["503"], refusals.call.uniq
         assert_operator open_requests(server), :<=, 21
       end
-      eventually("all have left") { open_requests(server).zero? }
+      wait_until_all_have_left(server)
       over_http2(server, 24, streams: 1) do |refusals|
         eventually("the MPM's share is taken") { refusals.call.size >= 24 - SHARE - 2 }
         assert_equal "hello world\n", server.client("other.test").get("/hello").body
@@ -202,6 +202,11 @@ class HungAppTest < IntegrationTest
     yield -> { File.readlines(output, chomp: true) }
   ensure
     Process.kill("KILL", client) && Process.wait(client) if client
+  end
+
+  # The application learns of a request's end before httpd's count of requests does.
+  def wait_until_all_have_left(server)
+    eventually("all have left") { open_requests(server).zero? && busy_threads(server).zero? }
   end
 
   def open_requests(server)

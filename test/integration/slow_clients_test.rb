@@ -264,6 +264,33 @@ class SlowClientsTest < IntegrationTest
     end
   end
 
+  # curl reads no more than its output takes.
+  def test_a_client_that_takes_nothing_for_the_timeout_is_given_up_over_http2
+    with_http2("PassengerResponseBufferHighWatermark 1000000\nTimeout 2\n") do |own|
+      curl(own, "/download?bytes=#{LARGE}") do |output|
+        output.readpartial(1)
+        eventually("a free instance") { assert_free own }
+      end
+    end
+  end
+
+  # The connection lives on.
+  def test_a_stream_without_a_window_for_the_timeout_is_given_up_over_http2
+    with_http2("PassengerResponseBufferHighWatermark 1000000\nTimeout 2\n") do |own|
+      socket = TCPSocket.new("127.0.0.1", own.port)
+      path = "/download?bytes=#{LARGE}"
+      head = "\x82\x86\x01\x09rack.test\x04#{path.size.chr}#{path}".b
+      socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(4, 0, ""), frame(1, 1, head))
+      socket.readpartial(1)
+      alive = Thread.new { loop { socket.write(frame(6, 0, "12345678")) and sleep 0.1 } }
+      eventually("a free instance") { assert_free own }
+      assert_predicate alive, :alive?
+    ensure
+      alive&.kill&.join
+      socket&.close
+    end
+  end
+
   private
 
   def limited(directives)
@@ -287,6 +314,11 @@ class SlowClientsTest < IntegrationTest
     skip "needs mod_http2" unless File.exist?(http2)
     lines = "LoadModule http2_module #{http2}\nProtocols h2c http/1.1\n#{directives}"
     with_server(limited(lines), &block)
+  end
+
+  # A frame of HTTP/2; of HEADERS (type 1) the only one of its request.
+  def frame(type, stream, payload)
+    [0, payload.bytesize, type, type == 1 ? 5 : 0, stream].pack("CnCCN") + payload
   end
 
   # Yields the output of curl, and ends it.

@@ -146,6 +146,9 @@ class ValidateInstallTest < IntegrationTest
       subjects = findings.map { |one| one["subject"] }
       assert_includes subjects, "http://plain.test:#{own.port}/"
       assert_includes subjects, "https://only.test:#{made.tls_port}/"
+      { " https" => true, "\nProtocol https" => true, " http" => false }.each do |protocol, tls|
+        assert_equal tls, tls_with?(own, protocol), protocol
+      end
     end
   end
 
@@ -188,6 +191,14 @@ class ValidateInstallTest < IntegrationTest
     file = File.join(scratch, "with.conf")
     File.write(file, "#{File.read(configuration_file)}\n#{directive}\n")
     subject(validate(file), root("blog")).select { |one| one["level"] == "warning" }
+  end
+
+  # Whether only.test is asked over TLS without an SSLEngine. `protocol` is text after its Listen.
+  def tls_with?(own, protocol)
+    text = File.read(File.join(own.folder, "httpd.conf")).gsub("SSLEngine on", "")
+    file = File.join(scratch, "listen.conf")
+    File.write(file, text.sub(/^Listen .*:#{own.configuration.tls_port}$/, "\\0#{protocol}"))
+    validate(file).any? { |one| one["subject"].start_with?("https://only.test:") }
   end
 
   def subject(findings, folder)

@@ -5,12 +5,15 @@
 #include <string_view>
 
 extern "C" {
+#include <ap_listen.h>
 #include <util_cfgtree.h>
 }
 
 namespace Passenger::TlsServers {
 
 namespace {
+
+constexpr std::string_view HTTPS = "https";
 
 enum class Engine { NOT_GIVEN, ON, OFF };
 
@@ -37,8 +40,24 @@ Engine engineOf(const server_rec *server) noexcept {
     return Engine::NOT_GIVEN;
 }
 
-apr_port_t portOf(const server_rec *server) noexcept {
-    return server->addrs != nullptr && server->addrs->host_port != 0 ? server->addrs->host_port : server->port;
+/** httpd gives a server the protocol of its Listen only when it opens its sockets. */
+bool listensForHttps(const server_rec *server) noexcept {
+    const ap_listen_rec *found = nullptr;
+    for (const server_addr_rec *address = server->addrs; address != nullptr; address = address->next) {
+        for (const ap_listen_rec *listener = ap_listeners; listener != nullptr; listener = listener->next) {
+            if (listener->bind_addr->port == address->host_port &&
+                (found == nullptr || apr_sockaddr_equal(listener->bind_addr, address->host_addr) != 0)) {
+                found = listener;
+            }
+        }
+    }
+    return found != nullptr && std::string_view(found->protocol) == HTTPS;
+}
+
+/** For a server without an SSLEngine. */
+bool hasHttps(const server_rec *server) noexcept {
+    const char *given = ap_get_server_protocol(const_cast<server_rec *>(server));
+    return given != nullptr ? given == HTTPS : listensForHttps(server);
 }
 
 }  // namespace
@@ -48,9 +67,8 @@ bool has(const server_rec *server) noexcept {
     if (engine == Engine::NOT_GIVEN) {
         engine = engineAmong(ap_conftree);
     }
-    const bool isDefault = engine == Engine::NOT_GIVEN && portOf(server) == DEFAULT_HTTPS_PORT &&
-                           ap_find_linked_module("mod_ssl.c") != nullptr;
-    return engine == Engine::ON || isDefault;
+    return engine == Engine::ON ||
+           (engine == Engine::NOT_GIVEN && ap_find_linked_module("mod_ssl.c") != nullptr && hasHttps(server));
 }
 
 }  // namespace Passenger::TlsServers

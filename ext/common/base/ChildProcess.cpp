@@ -52,6 +52,12 @@ std::optional<ChildSetup::Failure> readFailure(const FileDescriptor &pipe) {
     return std::nullopt;
 }
 
+void throwFailure(const FileDescriptor &pipe, const std::string &program) {
+    if (const auto failure = readFailure(pipe)) {
+        throw SystemException(ChildSetup::describe(failure->step) + "(\"" + program + "\")", failure->error);
+    }
+}
+
 }  // namespace
 
 ChildProcess::ChildProcess(const Command &command) {
@@ -62,13 +68,15 @@ ChildProcess::ChildProcess(const Command &command) {
     pid_ = forkAndRun(setup, status.second.get());
     status.second.reset();
     try {
-        // Only this object reaps the child, so no other process has its pid yet.
+        // No other process has the child's pid before the child is reaped.
         pidFd_ = openPidFd(pid_);
-        if (const auto failure = readFailure(status.first)) {
-            throw SystemException(ChildSetup::describe(failure->step) + "(\"" + command.program + "\")",
-                                  failure->error);
+        throwFailure(status.first, command.program);
+    } catch (const SystemException &error) {
+        if (!pidFd_ && error.error() == ESRCH) {
+            // SIGCHLD is ignored, and the kernel has reaped the child.
+            pid_ = 0;
+            throwFailure(status.first, command.program);
         }
-    } catch (...) {
         kill();
         throw;
     }

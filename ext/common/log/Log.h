@@ -87,7 +87,7 @@ private:
 /** Formats and writes one line. Between quotes, arguments are escaped. */
 template <typename... Args> void log(LogLevel level, fmt::format_string<Args...> format, Args &&...args) {
     if (enabled(level)) {
-        write(level, LogFields::compose(format, fmt::make_format_args(args...)));
+        write(level, LogFields::compose(LogFields::textOf(format), fmt::make_format_args(args...)));
     }
 }
 template <typename... Args> void error(fmt::format_string<Args...> format, Args &&...args) {

@@ -29,6 +29,14 @@ struct LogFields {
     /** Null: the line has no such field. If there are several, the first one. */
     const Field *find(std::string_view key) const noexcept;
 
+    /** The text of a format of fmt. Version 12.2 deprecates the conversion, and 9 has no get(). */
+    template <typename Format> static fmt::string_view textOf(const Format &format) {
+        if constexpr (requires { format.get(); }) {
+            return format.get();
+        } else {
+            return format;
+        }
+    }
     /**
      * The line of a format and its arguments.
      * @param format of fmt; its replacement fields have neither a number nor a name. Between quotes

@@ -23,6 +23,7 @@
 #include "base/Exceptions.h"
 #include "base/FileContent.h"
 #include "base/Lists.h"
+#include "base/ProcessTree.h"
 #include "base/SignalDescriptor.h"
 #include "base/Split.h"
 #include "base/StandardDescriptors.h"
@@ -163,7 +164,8 @@ std::vector<FrameType> RightsProcess::orderTypes() {
 void RightsProcess::signal(Frame &frame) {
     const FileDescriptor pidFd = frame.takeDescriptor(0);
     const std::string refusal = server_.signal(pidFd, static_cast<int>(frame.number(0)));
-    if (!refusal.empty()) {
+    // After the anchor's death no process descends from it, and the watchdog ends all.
+    if (!refusal.empty() && parentOf(::getppid()) == agent_) {
         Log::error("event=rights.refused verb=\"signal\" reason=\"{}\"", refusal);
     }
 }

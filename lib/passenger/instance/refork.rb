@@ -55,7 +55,8 @@ module PhusionPassenger
       [socket, output].each(&:close)
     end
 
-    # A preloader ends soon after its successor has loaded.
+    # A preloader ends soon after its successor has loaded. One that ends before an earlier one is a
+    # zombie until that ends, too.
     def await_end(pid)
       Process.wait(pid)
     rescue Errno::ECHILD

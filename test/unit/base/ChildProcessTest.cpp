@@ -2,6 +2,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -40,6 +41,21 @@ ChildProcess::Command sleeper() {
     return command;
 }
 
+ChildProcess::Command programOf(const char *program) {
+    ChildProcess::Command command;
+    command.program = program;
+    return command;
+}
+
+bool forksAwaitEnd = false;
+
+/** Called by fork() in the parent. With SIGCHLD ignored, the kernel reaps the children. */
+void awaitEndOfChildren() {
+    if (forksAwaitEnd) {
+        ::waitpid(-1, nullptr, 0);
+    }
+}
+
 FileDescriptor memoryFile(const char *name) {
     return FileDescriptor(::memfd_create(name, MFD_CLOEXEC));
 }
@@ -71,6 +87,7 @@ class ChildProcessTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ChildProcessTest);
     CPPUNIT_TEST(testAProgramIsLookedUpInPath);
     CPPUNIT_TEST(testAMissingProgramIsAnErrorThatNamesIt);
+    CPPUNIT_TEST(testAMissingProgramIsTheSameErrorIfTheKernelReapsAtOnce);
     CPPUNIT_TEST(testAFileThatCannotBeExecutedIsAnError);
     CPPUNIT_TEST(testAForbiddenProgramInPathIsReportedAsForbidden);
     CPPUNIT_TEST(testTheWaitStatusIsReturnedOnce);
@@ -107,13 +124,23 @@ public:
 
     void testAMissingProgramIsAnErrorThatNamesIt() {
         for (const char *program : {"/no/such/program", "no-such-program"}) {
-            ChildProcess::Command command;
-            command.program = program;
-            const auto error = thrownBy<SystemException>([&] { ChildProcess child(command); });
+            const auto error = thrownBy<SystemException>([&] { ChildProcess child(programOf(program)); });
             CPPUNIT_ASSERT_EQUAL(ENOENT, error.error());
             CPPUNIT_ASSERT_EQUAL(std::string("exec(\"") + program + "\"): No such file or directory",
                                  std::string(error.what()));
         }
+    }
+
+    /** As with the helpers of the rights process. */
+    void testAMissingProgramIsTheSameErrorIfTheKernelReapsAtOnce() {
+        CPPUNIT_ASSERT_EQUAL(0, ::pthread_atfork(nullptr, &awaitEndOfChildren, nullptr));
+        const auto previous = ::signal(SIGCHLD, SIG_IGN);
+        forksAwaitEnd = true;
+        const auto error = thrownBy<SystemException>([] { ChildProcess child(programOf("/no/such/program")); });
+        forksAwaitEnd = false;
+        ::signal(SIGCHLD, previous);
+        CPPUNIT_ASSERT_EQUAL(std::string("exec(\"/no/such/program\"): No such file or directory"),
+                             std::string(error.what()));
     }
 
     void testAFileThatCannotBeExecutedIsAnError() {

@@ -19,7 +19,7 @@ class LogFieldsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
     template <typename... Args> static std::string compose(fmt::format_string<Args...> format, Args &&...args) {
-        return LogFields::compose(format, fmt::make_format_args(args...));
+        return LogFields::compose(LogFields::textOf(format), fmt::make_format_args(args...));
     }
 
     static std::string value(const LogFields &fields, const std::string &key) {

@@ -43,16 +43,8 @@ class PreForkRealWorkersTest : public PreForkProcesses {
         }
     };
 
-    /** The process that forks the workers: our only child that is none. */
-    pid_t forkServer() {
-        const auto workers = pids();
-        for (const pid_t pid : descendantsOf(::getpid())) {
-            if (!workers.contains(pid)) {
-                return pid;
-            }
-        }
-        return 0;
-    }
+    /** The process that forks the workers. */
+    pid_t forkServer() { return parentOf(*pids().begin()); }
     static bool sleeps(pid_t pid) {
         std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
         std::string number;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -22,8 +23,11 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "base/ChildProcess.h"
 #include "base/Exceptions.h"
+#include "base/FileContent.h"
 #include "base/PidFd.h"
 #include "base/ProcessStat.h"
 #include "base/ProcessTree.h"
@@ -82,6 +86,7 @@ class RightsProcessTest : public LeakCheck {
     CPPUNIT_TEST(testAConnectionAboveTheMostIsRefusedByAnAnswer);
     CPPUNIT_TEST(testAProcessThatDoesNotEndTakesNoOtherOnesPlace);
     CPPUNIT_TEST(testAQueueGetsMoreRoomThanTheSystemGivesToAll);
+    CPPUNIT_TEST(testARefusedSignalIsLoggedWhileTheAnchorLives);
     CPPUNIT_TEST(testItEndsWithTheWatchdogsSocketAndItsChildrenEndToo);
     CPPUNIT_TEST_SUITE_END();
 
@@ -299,6 +304,27 @@ public:
         }));
     }
 
+    void testARefusedSignalIsLoggedWhileTheAnchorLives() {
+        const FileDescriptor log(::memfd_create("log", MFD_CLOEXEC));
+        // The outer shell is the anchor, the inner one the watchdog.
+        startProcess("/bin/sh", {"-c", R"(sh -c '"$0" rights; :' "$0"; :)", passengerRoot() + "/passenger-agent"});
+        sendSettings(log.get());
+        FrameSocket main = connectPool();
+        const auto refuse = [&] {
+            const FileDescriptor self = openPidFd(::getpid());
+            const Frame order(FrameType::RIGHTS_SIGNAL, {std::to_string(SIGTERM)});
+            main.send(order, {self.get()}, FrameSocket::in(LIMIT));
+            FrameSocket connection = connect(main);
+            CPPUNIT_ASSERT(answers(connection));
+            return fileContent(fmt::format("/proc/self/fd/{}", log.get()));
+        };
+        const std::string logged = refuse();
+        CPPUNIT_ASSERT_MESSAGE(logged, logged.find("event=rights.refused") != std::string::npos);
+        process_.signal(SIGKILL);
+        process_.wait(LIMIT);
+        CPPUNIT_ASSERT_EQUAL(logged, refuse());
+    }
+
     void testItEndsWithTheWatchdogsSocketAndItsChildrenEndToo() {
         FrameSocket main = connectPool();
         FrameSocket connection = connect(main);
@@ -312,11 +338,13 @@ public:
 private:
     static constexpr unsigned PSEUDO_RANDOM_SEED = 20261123;
 
-    void startProcess() {
+    void startProcess() { startProcess(passengerRoot() + "/passenger-agent", {"rights"}); }
+
+    void startProcess(const std::string &program, const std::vector<std::string> &arguments) {
         DescriptorPair pair = makeStreamPair();
         ChildProcess::Command command;
-        command.program = passengerRoot() + "/passenger-agent";
-        command.arguments = {"rights"};
+        command.program = program;
+        command.arguments = arguments;
         command.descriptors = {{pair.second.get(), 3}};
         process_ = ChildProcess(command);
         watchdog_ = FrameSocket(std::move(pair.first));

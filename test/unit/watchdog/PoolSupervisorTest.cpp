@@ -327,9 +327,12 @@ public:
 
     void testALogThatIsReopenedForADeadPoolProcessConcernsNoOther() {
         write("order", Frame(FrameType::REOPEN_LOG, {"1"}), 1);
-        start(0s, "cd '" + folder_ + "'\n[ -e order ] && cat order >&3 && rm order && exit 0\n");
+        // It has received BEGIN when it ends.
+        start(0s, "cd '" + folder_ + "'\n[ -e order ] && dd bs=1M count=1 <&3 2>/dev/null >begin && cat order >&3 " +
+                      "&& rm order && exit 0\n");
         CPPUNIT_ASSERT(eventually([this] {
             supervisor_->receive();
+            supervisor_->reap(started().front());
             return failed_;
         }));
         CPPUNIT_ASSERT(reopens_);

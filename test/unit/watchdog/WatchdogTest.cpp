@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/Exceptions.h"
+#include "base/FileContent.h"
 #include "base/PidFd.h"
 #include "base/ProcessTree.h"
 #include "client/AgentConnector.h"
@@ -65,6 +66,15 @@ bool hasOpen(pid_t process, const std::string &target) {
         }
     }
     return false;
+}
+
+/** Names, states and parents: proc_pid_stat(5). */
+std::string statsOf(const std::vector<pid_t> &processes) {
+    std::string stats;
+    for (const pid_t pid : processes) {
+        stats += fileContent("/proc/" + std::to_string(pid) + "/stat");
+    }
+    return stats;
 }
 
 std::string readAll(int fd, std::size_t size) {
@@ -124,7 +134,7 @@ public:
             return reaped < 0 && errno == ECHILD;
         });
         ::prctl(PR_SET_CHILD_SUBREAPER, 0);
-        CPPUNIT_ASSERT(allEnded);
+        CPPUNIT_ASSERT_MESSAGE(statsOf(descendantsOf(::getpid())), allEnded);
         LeakCheck::tearDown();
     }
 
