@@ -60,26 +60,25 @@ void throwFailure(const FileDescriptor &pipe, const std::string &program) {
 
 }  // namespace
 
-ChildProcess::ChildProcess(const Command &command) {
+ChildProcess::ChildProcess(const Command &command) : ChildProcess() {
     const FileDescriptor nullDevice = openNullDevice();
     DescriptorPair status = makePipe();
     const ChildSetup setup(command, nullDevice.get());
 
+    // If this throws, the destructor ends the child.
     pid_ = forkAndRun(setup, status.second.get());
     status.second.reset();
     try {
-        // No other process has the child's pid before the child is reaped.
         pidFd_ = openPidFd(pid_);
-        throwFailure(status.first, command.program);
     } catch (const SystemException &error) {
-        if (!pidFd_ && error.error() == ESRCH) {
-            // SIGCHLD is ignored, and the kernel has reaped the child.
+        if (error.error() == ESRCH) {
+            // SIGCHLD is ignored, and the kernel has reaped the child. Its pid may be another's.
             pid_ = 0;
             throwFailure(status.first, command.program);
         }
-        kill();
         throw;
     }
+    throwFailure(status.first, command.program);
 }
 
 ChildProcess::ChildProcess(ChildProcess &&other) noexcept
