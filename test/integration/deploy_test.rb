@@ -53,6 +53,29 @@ class DeployTest < IntegrationTest
     assert_equal old, client("single.test").get("/").body
   end
 
+  # Nothing but its last instance has the old version.
+  def test_the_last_instance_of_a_version_whose_successor_failed_outlives_the_idle_time
+    root = SampleApps.written(SampleApps.saying("old"))
+    made = configuration do |one|
+      one.set("PassengerPoolIdleTime", 1)
+      one.set("PassengerMinInstances", 0)
+      one.site("direct.test", root, "PassengerSpawnMethod direct\n")
+      one.site("other.test", SampleApps.rack)
+    end
+    with_server(made) do |server|
+      server.client("direct.test").get("/")
+      File.write(File.join(root, "config.ru"), BROKEN)
+      touch(root)
+      server.log.wait_for(/event=deploy\.failed/)
+      2.times do
+        position = server.log.position
+        pid = server.client("other.test").pid
+        server.log.wait_for(/event=instance\.idle .* pid=#{pid}/, from: position)
+      end
+      assert_equal "old", server.client("direct.test").get("/").body
+    end
+  end
+
   def test_with_rolling_restarts_no_request_waits_for_the_new_version
     warm("rolling.test")
     position = server.log.position

@@ -42,8 +42,40 @@ std::optional<std::size_t> first(const std::vector<RoomCandidate> &candidates, F
     return best;
 }
 
+/** `fits`, for candidates that are irreplaceable or for those that are not. */
+template <typename Fits> auto thatAre(bool irreplaceable, Fits fits) {
+    return [=](const RoomCandidate &candidate) { return candidate.irreplaceable == irreplaceable && fits(candidate); };
+}
+
 bool neededLess(const RoomCandidate &a, const RoomCandidate &b) {
     return a.lastNeeded < b.lastNeeded;
+}
+
+/** Of the candidates that are irreplaceable, or of those that are not. */
+std::optional<std::size_t> chooseVictim(const RoomRequest &request, const std::vector<RoomCandidate> &candidates,
+                                        MonotonicTime now, bool irreplaceable) {
+    const auto those = [irreplaceable](auto fits) { return thatAre(irreplaceable, fits); };
+    if (const auto found = first(candidates, those(overMinimum), neededLess)) {
+        return found;
+    }
+    if (request.serving == 0 && request.oldestWaiter) {
+        if (const auto found = first(candidates, those(idle), neededLess)) {
+            return found;
+        }
+    }
+    if (request.onlyIdle) {
+        return std::nullopt;
+    }
+    return first(candidates, those([&](const RoomCandidate &candidate) { return owes(candidate, request, now); }),
+                 [](const RoomCandidate &a, const RoomCandidate &b) {
+                     return a.serving != b.serving ? a.serving > b.serving : a.servingSince < b.servingSince;
+                 });
+}
+
+std::optional<std::size_t> chooseSurplus(const std::vector<RoomCandidate> &candidates, bool irreplaceable) {
+    const auto those = [irreplaceable](auto fits) { return thatAre(irreplaceable, fits); };
+    const auto found = first(candidates, those(overMinimum), neededLess);
+    return found ? found : first(candidates, those(idle), neededLess);
 }
 
 }  // namespace
@@ -53,27 +85,14 @@ std::optional<std::size_t> chooseVictim(const RoomRequest &request, const std::v
     if (!request.oldestWaiter && request.serving >= request.minInstances) {
         return std::nullopt;
     }
-    if (const auto found = first(candidates, overMinimum, neededLess)) {
-        return found;
-    }
-    if (request.serving == 0 && request.oldestWaiter) {
-        if (const auto found = first(candidates, idle, neededLess)) {
-            return found;
-        }
-    }
-    if (request.onlyIdle) {
-        return std::nullopt;
-    }
-    return first(
-        candidates, [&](const RoomCandidate &candidate) { return owes(candidate, request, now); },
-        [](const RoomCandidate &a, const RoomCandidate &b) {
-            return a.serving != b.serving ? a.serving > b.serving : a.servingSince < b.servingSince;
-        });
+    const auto found = chooseVictim(request, candidates, now, false);
+    // An instance that is to end is enough, even if it does not end soon.
+    return found || request.onlyIdle ? found : chooseVictim(request, candidates, now, true);
 }
 
 std::optional<std::size_t> chooseSurplus(const std::vector<RoomCandidate> &candidates) {
-    const auto found = first(candidates, overMinimum, neededLess);
-    return found ? found : first(candidates, idle, neededLess);
+    const auto found = chooseSurplus(candidates, false);
+    return found ? found : chooseSurplus(candidates, true);
 }
 
 }  // namespace Passenger

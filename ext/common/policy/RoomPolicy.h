@@ -29,6 +29,9 @@ struct RoomCandidate {
     std::optional<MonotonicTime> oldestWaiter;
     /** Whether the instance to give up is busy with requests that only wait. */
     bool onlyWaits = false;
+    /** Requests would fail without the instance to give up: the application's next one is of a
+     *  version that did not start. */
+    bool irreplaceable = false;
     /** The last time at which it needed all its instances. */
     MonotonicTime lastNeeded{};
     /** The time at which the instance to give up began to serve. */
@@ -48,6 +51,7 @@ struct RoomCandidate {
  *    application. For an application without instances, a candidate without an older waiting
  *    request is enough. A candidate whose instance only waits is enough, too: that instance takes
  *    no request from its queue.
+ * 4. An irreplaceable instance, by the same rules, which pass over it before.
  *
  * So waiting applications take turns by the age of their oldest request, and none starves.
  */
@@ -57,7 +61,7 @@ std::optional<std::size_t> chooseVictim(const RoomRequest &request, const std::v
 /**
  * Chooses the application that gives up an idle instance after the pool's limit was lowered. None:
  * all instances are busy. Pure. Applications above their minimum come first; then the one that has
- * not needed all its instances for the longest time.
+ * not needed all its instances for the longest time. Irreplaceable instances come last.
  */
 std::optional<std::size_t> chooseSurplus(const std::vector<RoomCandidate> &candidates);
 

@@ -26,6 +26,9 @@ bool Disuse::isOver(MonotonicTime now) {
         lastUsed_ = now;
     } else if (abandoned_) {
         return true;
+    } else if (parts_.versions.failure() && parts_.preloader.isLoaded()) {
+        // The preloader alone can start the version that served.
+        lastUsed_ = now;
     }
     const std::chrono::nanoseconds time = parts_.settings.forgetTime;
     return time > std::chrono::nanoseconds(0) && now - lastUsed_ >= time;

@@ -46,7 +46,11 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
                   timer.set(*this, shutDown_
                                        ? date
                                        : earlier(date, earlier(disuse_.nextLook(now), succession_.nextLook(now))));
-              }) {}
+              }) {
+    if (context.orphans.deployFailed(name_)) {
+        succession_.assumeFailed();
+    }
+}
 
 // ----- Requests
 
@@ -193,6 +197,9 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     spawns_.joined(process->former() ? std::nullopt : std::optional(process->spawnTime()), wanted);
     if (wanted && versions_.deploys(task)) {
         demand_.restore();  // The old version may have grown since the restart.
+    }
+    if (versions_.failure() && process->version() == versions_.current()) {
+        process->noteFailedDeployment(restartFiles_.seen());
     }
     instances_.add(process);
     room_.memory().joined(scaler_, now);

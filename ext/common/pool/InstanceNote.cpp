@@ -17,9 +17,9 @@ constexpr const char *NO_GROUP = "-";
 
 /** The name of the application comes last, since it may have spaces. */
 std::string InstanceNote::toText() const {
-    std::string text = fmt::format("{} {} {} {} {} {:d} {:d} {:d} {} {} {}", pid, threads, stickyId,
+    std::string text = fmt::format("{} {} {} {} {} {:d} {:d} {:d} {:d} {} {} {}", pid, threads, stickyId,
                                    heartbeatTimeout.count(), stopTimeout.count(), hasDescendants, isAsgi, serves,
-                                   restartFile, group.empty() ? NO_GROUP : group, cells.size());
+                                   deployFailed, restartFile, group.empty() ? NO_GROUP : group, cells.size());
     for (const CellRange &range : cells) {
         text += fmt::format(" {} {}", range.first, range.count);
     }
@@ -33,7 +33,7 @@ InstanceNote InstanceNote::parse(const std::string &text) {
     std::chrono::seconds::rep stop = 0;
     std::size_t ranges = 0;
     words >> note.pid >> note.threads >> note.stickyId >> heartbeat >> stop >> note.hasDescendants >> note.isAsgi >>
-        note.serves >> note.restartFile >> note.group >> ranges;
+        note.serves >> note.deployFailed >> note.restartFile >> note.group >> ranges;
     if (note.group == NO_GROUP) {
         note.group.clear();
     }

@@ -28,6 +28,8 @@ struct InstanceNote {
     bool isAsgi = false;
     /** It takes requests, and was not told to end. */
     bool serves = false;
+    /** The last deployment has failed, so that it is one of the version before. */
+    bool deployFailed = false;
     /** RestartFiles::seen() before it was started, or RestartFiles::ASKED. */
     std::string restartFile;
     /** The application's control group; empty: none. */

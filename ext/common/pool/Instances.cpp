@@ -78,7 +78,7 @@ void Instances::noteRestart() {
 
 void Instances::restartFailed(const std::string &seen) {
     for (const ProcessPtr &process : all_) {
-        process->noteRestartFile(seen);
+        process->noteFailedDeployment(seen);
         if (isServing(process)) {
             deposit(*process);
         }

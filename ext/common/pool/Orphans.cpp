@@ -192,6 +192,14 @@ std::optional<std::string> Orphans::restartFile(const std::string &app, bool rol
     return state;
 }
 
+bool Orphans::deployFailed(const std::string &app) const {
+    const LockGuard guard(mutex_);
+    return std::any_of(kept_.begin(), kept_.end(), [&](const auto &each) {
+        const InstanceNote &note = each.second.orphan.note;
+        return each.second.state == State::WAITS && note.app == app && note.deployFailed;
+    });
+}
+
 bool Orphans::askRestart(const std::string &app) {
     const LockGuard guard(mutex_);
     bool found = false;

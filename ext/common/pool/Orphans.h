@@ -66,6 +66,9 @@ public:
      *  waits. If a restart was asked for and is not rolling, tells the orphans to end and returns
      *  nothing. @param rolling PassengerRollingRestarts */
     std::optional<std::string> restartFile(const std::string &app, bool rolling) EXCLUDES(mutex_);
+    /** Whether the last deployment of the application failed, so that waiting orphans are of the
+     *  version before. */
+    bool deployFailed(const std::string &app) const EXCLUDES(mutex_);
     /** Asks for a restart once the waiting orphans of the application are taken over. False: no
      *  orphan waits. */
     bool askRestart(const std::string &app) EXCLUDES(mutex_);

@@ -16,13 +16,17 @@ PreloaderCare::Load::Load(const Options &options)
       startCommand(options.startCommand) {}
 
 void PreloaderCare::joined(const Process &instance, const Options &options) {
+    const auto &origin = instance.parts().origin;
     if (!instance.former()) {
-        loaded_ = instance.parts().origin ? std::optional(Load(options)) : std::nullopt;
+        loaded_ = origin ? std::optional(Load(options)) : std::nullopt;
+        preloader_ = origin == coldOrigin_ ? preloader_ : origin;
     }
 }
 
 std::optional<MonotonicTime> PreloaderCare::restDate() const {
-    if (!lastSpawn_ || parts_.spawns.starting() > 0 || parts_.options.maxPreloaderIdleTime == std::chrono::seconds(0)) {
+    // After a failed deployment the preloader alone can start the version that serves.
+    if (!lastSpawn_ || parts_.versions.failure() || parts_.spawns.starting() > 0 ||
+        parts_.options.maxPreloaderIdleTime == std::chrono::seconds(0)) {
         return std::nullopt;
     }
     return *lastSpawn_ + parts_.options.maxPreloaderIdleTime;
@@ -101,6 +105,7 @@ void PreloaderCare::ended(const Process &instance, const std::optional<SpawnExce
     parts_.counters.reforked++;
     lastSpawn_ = parts_.context.clock.now();
     coldOrigin_ = instance.parts().origin;
+    preloader_.reset();
     for (const ProcessPtr &process : parts_.instances.all()) {
         replaceIfCold(*process);
     }

@@ -16,6 +16,7 @@
 #include "pool/SpawnTask.h"
 #include "pool/Spawns.h"
 #include "pool/Versions.h"
+#include "spawning/Preloader.h"
 #include "spawning/SpawnPlan.h"
 
 namespace Passenger {
@@ -54,9 +55,11 @@ public:
     /** An instance of the current version has been started. One of an earlier pool process tells
      *  nothing of the preloader. @param options those that it was started with */
     void joined(const Process &instance, const Options &options);
-    /** Whether a preloader has the application loaded, as far as its instances have told, and the
-     *  present options let it fork. */
-    bool isLoaded() const { return loaded_ && *loaded_ == Load(parts_.options); }
+    /** Whether a preloader lives that has the application loaded, as far as its instances have
+     *  told, and the present options let it fork. */
+    bool isLoaded() const {
+        return loaded_ && !(preloader_ && preloader_->hasEnded()) && *loaded_ == Load(parts_.options);
+    }
     void spawnEnded(MonotonicTime now) noexcept { lastSpawn_ = now; }
     /** When the preloader has forked nothing for long enough; nothing: not as it is now. */
     std::optional<MonotonicTime> restDate() const;
@@ -94,6 +97,9 @@ private:
     std::optional<MonotonicTime> lastSpawn_;
     bool reforking_ = false;
     std::optional<Load> loaded_;
+    /** The preloader that forked the last instance. Null: there is none, or a refork has made
+     *  another one. */
+    std::shared_ptr<const Origin> preloader_;
     /** The preloader that the last refork made old. */
     std::shared_ptr<const Origin> coldOrigin_;
 };

@@ -46,7 +46,8 @@ Process::Process(SpawnResult result, const Orphan &orphan, InstanceId id, std::u
               {.threads = orphan.note.threads,
                .heartbeatTimeout = orphan.note.heartbeatTimeout,
                .stopTimeout = orphan.note.stopTimeout,
-               .restartFile = orphan.note.restartFile}) {
+               .restartFile = orphan.note.restartFile,
+               .deployFailed = orphan.note.deployFailed}) {
     stickyId_ = orphan.note.stickyId;
     former_ = orphan.claims;
 }
@@ -62,6 +63,7 @@ InstanceNote Process::note(const std::string &app) const {
             .hasDescendants = parts_.hasDescendants,
             .isAsgi = parts_.isAsgi,
             .serves = state() == State::SERVING,
+            .deployFailed = start_.deployFailed,
             .restartFile = start_.restartFile,
             .group = parts_.group ? parts_.group->name() : "",
             .app = app};

@@ -57,6 +57,8 @@ public:
         std::chrono::seconds stopTimeout{0};
         /** RestartFiles::seen() before it, or before another version that did not start. */
         std::string restartFile = "-";
+        /** See InstanceNote. */
+        bool deployFailed = false;
         /** How long it took, up to the loaded application. */
         std::chrono::nanoseconds spawnTime{0};
     };
@@ -87,7 +89,11 @@ public:
     std::chrono::seconds heartbeatTimeout() const noexcept { return start_.heartbeatTimeout; }
     std::chrono::nanoseconds spawnTime() const noexcept { return start_.spawnTime; }
     const std::string &restartFile() const noexcept { return start_.restartFile; }
-    void noteRestartFile(const std::string &seen) { start_.restartFile = seen; }
+    /** The deployment of another version has failed. @param seen RestartFiles' */
+    void noteFailedDeployment(const std::string &seen) {
+        start_.restartFile = seen;
+        start_.deployFailed = true;
+    }
     /** The instance's note for the next pool process, without its cells. */
     InstanceNote note(const std::string &app) const;
     /** Whether it may have watchers. It must not be destroyed under the pool's lock then. */

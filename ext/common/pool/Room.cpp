@@ -180,7 +180,8 @@ Room::Candidates Room::candidates(const Scaler *except, bool onlyAboveMinimum) c
         if (each == except || serving == 0 || (onlyAboveMinimum && serving <= each->demand().minInstances())) {
             continue;
         }
-        if (const std::optional<RoomCandidate> candidate = each->demand().roomCandidate()) {
+        if (std::optional<RoomCandidate> candidate = each->demand().roomCandidate()) {
+            candidate->irreplaceable = each->isIrreplaceable();
             result.applications.push_back(each);
             result.rooms.push_back(*candidate);
         }

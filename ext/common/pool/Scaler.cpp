@@ -328,8 +328,11 @@ void Scaler::endUnneeded(MonotonicTime now) {
     }
 }
 
-/** Ends so many idle instances. */
+/** Ends so many idle instances, but not the last one after a failed deployment. */
 void Scaler::endIdle(unsigned surplus, First first, const char *event, const char *reason) {
+    if (parts_.versions.failure()) {
+        surplus = std::min(surplus, std::max(parts_.instances.serving(), 1U) - 1);
+    }
     if (surplus == 0) {
         return;
     }

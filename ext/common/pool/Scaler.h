@@ -104,6 +104,9 @@ public:
     const std::string &name() const noexcept { return parts_.app; }
     /** Whether a fork of a loaded preloader would be its next instance of the current version. */
     bool forks() const REQUIRES(poolLock) { return parts_.preloader.isLoaded(); }
+    /** Whether its last instance is the only thing that is left of a version whose successor did
+     *  not start: without it requests get the failure. */
+    bool isIrreplaceable() const REQUIRES(poolLock) { return keepsLast() && !forks(); }
     /** Ends an instance to make room for another application. Only with a room candidate. */
     void evict() REQUIRES(poolLock);
     /** Ends this instance after its requests, since its memory is needed. @param restored another
@@ -115,6 +118,8 @@ public:
 private:
     enum class First { OLDEST, YOUNGEST };
 
+    /** Whether one instance serves, of a version whose successor did not start. */
+    bool keepsLast() const REQUIRES(poolLock) { return parts_.versions.failure() && parts_.instances.serving() == 1; }
     void end(const ProcessPtr &process) REQUIRES(poolLock);
     bool asked() const REQUIRES(poolLock);
     bool mayTry(MonotonicTime now) const REQUIRES(poolLock);

@@ -107,6 +107,7 @@ void Succession::takeOver(const SpawnTask &task) {
         parts_.queue.makeCurrent(parts_.versions.adopt());
         Log::notice("event=deploy.done app=\"{}\" version={} ms={}", parts_.app, parts_.versions.current(),
                     std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
+        parts_.context.orphans.end(parts_.app);
         // Not activateStandby(): the old instances still count as wanted again.
         activate();
         parts_.instances.retireOlderThan(parts_.versions.current());

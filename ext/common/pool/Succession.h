@@ -96,6 +96,11 @@ public:
     /** The task has failed. It may have been the last attempt at a new version. @param seen
      *  RestartFiles' @return whether that version is given up, and the old one stays */
     bool attemptFailed(const SpawnTask &task, const GetFailure &failure, const std::string &seen) REQUIRES(poolLock);
+    /** An earlier pool process has seen the last deployment fail. */
+    void assumeFailed() REQUIRES(poolLock) {
+        parts_.versions.assumeFailed();
+        startupFiles_.changed();
+    }
     /** See FirstAnswer. */
     void look(MonotonicTime now) REQUIRES(poolLock) { firstAnswer_.look(now); }
     std::optional<MonotonicTime> nextLook(MonotonicTime now) REQUIRES(poolLock) { return firstAnswer_.nextLook(now); }

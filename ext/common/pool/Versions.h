@@ -70,6 +70,8 @@ public:
     /** The new version does not start. @param resists the current one stays; otherwise the new one
      *  is the current one all the same. @param action what follows, for the log */
     void fail(const GetFailure &failure, bool resists, std::string_view action);
+    /** The last deployment has failed, as an earlier pool process has left it. */
+    void assumeFailed() { failure_ = {GetFailure::Reason::SPAWN_FAILED, "the deployment of the last version failed"}; }
     /** Cancels all Spawners, for good. */
     void shutDown();
 

@@ -15,12 +15,16 @@ constexpr auto EXIT_LIMIT = 1000ms;
 
 }  // namespace
 
-Preloader::Preloader(SpawnStartup &startup) : self_(startup.load(StartRequest::Role::PRELOADER)) {
-    origin_ = std::make_shared<Origin>(Origin{startup.plan(), self_.process.uid()});
-}
+Preloader::Preloader(SpawnStartup &startup)
+    : self_(startup.load(StartRequest::Role::PRELOADER)),
+      origin_(
+          std::make_shared<Origin>(Origin{startup.plan(), self_.process.uid(), self_.process.pidFd().duplicate()})) {}
 
 Preloader::Preloader(SpawnStartup &startup, const WarmInstance &instance)
-    : origin_(std::make_shared<Origin>(*instance.origin)), self_(startup.refork(instance)), reforked_(true) {}
+    : self_(startup.refork(instance)),
+      origin_(std::make_shared<Origin>(
+          Origin{instance.origin->plan, instance.origin->uid, self_.process.pidFd().duplicate()})),
+      reforked_(true) {}
 
 Preloader::~Preloader() {
     // The end of file tells the process to exit. If it does not, its owner kills it.

@@ -2,17 +2,26 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <memory>
 
+#include "base/FileDescriptor.h"
+#include "base/PidFd.h"
 #include "spawning/SpawnPlan.h"
 #include "spawning/SpawnStartup.h"
 
 namespace Passenger {
 
-/** The plan and the user of a preloader; the same for all processes forked from it. */
+/** The plan and the user of a preloader, and its process; the same for all processes forked from
+ *  it. */
 struct Origin {
     SpawnPlan plan;
     uid_t uid = 0;
+    /** Empty in tests: no process. */
+    FileDescriptor pidFd{};
+
+    /** Whether the preloader has ended. */
+    bool hasEnded() const { return pidFd && waitPidFd(pidFd, std::chrono::milliseconds(0)); }
 };
 
 /**
@@ -48,8 +57,8 @@ public:
     pid_t pid() const noexcept { return self_.process.pid(); }
 
 private:
-    std::shared_ptr<const Origin> origin_;
     LoadedProcess self_;
+    std::shared_ptr<const Origin> origin_;
     const bool reforked_ = false;
 };
 

@@ -39,6 +39,10 @@ class RoomPolicyTest : public CppUnit::TestFixture {
         candidate.onlyWaits = true;
         return candidate;
     }
+    static RoomCandidate irreplaceable(RoomCandidate candidate) {
+        candidate.irreplaceable = true;
+        return candidate;
+    }
     /** One instance is idle, though requests wait. */
     static RoomCandidate torn(unsigned serving) {
         RoomCandidate candidate = busy(serving, 3s, 9s);
@@ -76,6 +80,10 @@ public:
             {"busy without anybody waiting, for who has none", first, {busy(1, 0s, 9s)}, 0},
             {"an idle one that ends at once", soon, {busy(9, 0s, 9s), idle(1, 1, 1s)}, 1},
             {"a busy one does not end at once", soon, {busy(9, 0s, 9s), waiting(4)}, NOBODY},
+            {"idle, and another one can be replaced", first, {irreplaceable(idle(1, 0, 9s)), idle(1, 1, 5s)}, 1},
+            {"idle, and a busy one can be replaced", first, {irreplaceable(idle(1, 0, 9s)), busy(1, 0s, 9s)}, 1},
+            {"irreplaceable, and there is no other", first, {irreplaceable(idle(1, 1, 9s)), busy(1, 3s, 9s)}, 0},
+            {"irreplaceable, and a busy one is to end", soon, {irreplaceable(idle(1, 0, 9s))}, NOBODY},
             {"busy, and its requests are younger", first, {busy(1, 1s, 9s)}, 0},
             {"busy, and its requests are older", first, {busy(1, 3s, 9s)}, NOBODY},
             {"its requests are older, but it only waits", first, {waiting(1)}, 0},

@@ -72,6 +72,7 @@ class InstanceStoreTest : public LeakCheck {
         note.threads = 2;
         note.serves = true;
         note.isAsgi = true;
+        note.deployFailed = true;
         note.restartFile = "12.34";
         note.group = "app-u1";
         note.app = "blog";

@@ -37,6 +37,10 @@ public:
         const LockGuard guard(mutex_);
         return InstanceNote::parse(notes_.at(key)).restartFile;
     }
+    bool deployFailed(const std::string &key) const {
+        const LockGuard guard(mutex_);
+        return InstanceNote::parse(notes_.at(key)).deployFailed;
+    }
     /** Of the queue that was made last. */
     std::size_t queueEnds() const {
         const LockGuard guard(mutex_);
@@ -56,6 +60,7 @@ class PoolAdoptionTest : public PoolContract {
     CPPUNIT_TEST(testAChangeThatIsSeenDuringATakeOverCostsNoInstance);
     CPPUNIT_TEST(testAnOrderedRestartKeepsWhatWaitsUntilTheNewVersionServes);
     CPPUNIT_TEST(testAnOrderedRestartThatHasFailedIsOverForWhatWasTakenOver);
+    CPPUNIT_TEST(testAFailedDeploymentIsStillKnownAfterATakeOver);
     CPPUNIT_TEST(testWithoutRollingRestartsAnOrderedRestartTakesNothingOver);
     CPPUNIT_TEST(testAnAsgiApplicationInAFileForWsgiKeepsItsStartInstances);
     CPPUNIT_TEST(testAPauseHoldsForInstancesThatWait);
@@ -197,7 +202,28 @@ public:
         pool_->checkRestarts();
         CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
         CPPUNIT_ASSERT_EQUAL(std::string("-"), notes_.restartFile(key));
+        CPPUNIT_ASSERT(notes_.deployFailed(key));
         endPool();
+    }
+
+    void testAFailedDeploymentIsStillKnownAfterATakeOver() {
+        LeftProcess left(name());
+        left.deployFailed = true;
+        left.restoreIn(*pool_);
+        Options two = inFolder();
+        two.minInstances = 2;
+        factory_->beforeSpawn = [this](const Options &) {
+            if (factory_->attempts() > 1) {
+                throw SpawnException("the new version is broken");
+            }
+        };
+        CPPUNIT_ASSERT(ask(two)->session());
+        // The second instance would load the files of the new version: it is a deployment of it.
+        CPPUNIT_ASSERT(eventually([&] { return log_->contains("event=deploy.failed"); }));
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=deploy.again"));
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=app.restart"));
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, two));
+        CPPUNIT_ASSERT(instances(two)[0].adopted);
     }
 
     void testWithoutRollingRestartsAnOrderedRestartTakesNothingOver() {

@@ -83,7 +83,7 @@ class PoolPreloaderTest : public PoolContract {
         if (failing_) {
             throw SpawnException("a failure was ordered", "queue one\nline two\n");
         }
-        origin_ = std::make_shared<Origin>(*instance.origin);
+        origin_ = std::make_shared<Origin>(Origin{instance.origin->plan, instance.origin->uid});
     }
     void hold(bool held) {
         const std::lock_guard<std::mutex> guard(mutex_);

@@ -35,6 +35,8 @@ class PoolRoomTest : public PoolContract {
     CPPUNIT_TEST(testADeadInstanceMakesRoomForTheRequestThatHasWaitedLongest);
     CPPUNIT_TEST(testALoweredMaximumIsReachedAsAnotherApplicationNeedsRoom);
     CPPUNIT_TEST(testARaisedMaximumServesTheOldestRequestFirst);
+    CPPUNIT_TEST(testAfterAFailedDeployTheLastInstanceOutlivesTheIdleTime);
+    CPPUNIT_TEST(testAfterAFailedDeployAnotherApplicationGivesUpItsInstance);
     CPPUNIT_TEST_SUITE_END();
 
     /** An instance tells the pool nothing when it becomes idle. The pool looks so often. */
@@ -365,6 +367,44 @@ public:
         CPPUNIT_ASSERT(!younger->here());
         setMax(3);
         CPPUNIT_ASSERT(younger->comes());
+    }
+
+    void testAfterAFailedDeployTheLastInstanceOutlivesTheIdleTime() {
+        warmUp(2, inFolder());
+        factory_->failuresToCome = 1;
+        restart();
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
+        const auto ends = [this](std::uint64_t count) {
+            return eventually([&] {
+                pass(10s);
+                return group(inFolder()).counters.idled == count;
+            });
+        };
+        CPPUNIT_ASSERT(ends(1));
+        for (int i = 0; i < 20; i++) {
+            pass(10s);
+        }
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(inFolder()).size());
+        // A version that starts ends the exception.
+        restart();
+        CPPUNIT_ASSERT(eventuallyState(GroupState::SERVING, inFolder()));
+        CPPUNIT_ASSERT(ends(2));
+    }
+
+    void testAfterAFailedDeployAnotherApplicationGivesUpItsInstance() {
+        warmUp(1, inFolder());
+        factory_->failuresToCome = 1;
+        restart();
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
+        pass(2s);
+        warmUp(1, app("/b"));
+        pass(2s);
+        warmUp(1, app("/c"));
+        pass(2s);
+        // The pool is full. The application in the folder has been idle for longest.
+        CPPUNIT_ASSERT(ask(app("/d"))->session());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(inFolder()).size());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(app("/b")).counters.evicted);
     }
 };
 

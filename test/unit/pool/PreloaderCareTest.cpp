@@ -7,6 +7,7 @@
 #include "base/Exceptions.h"
 #include "spawning/Preloader.h"
 #include "support/GroupParts.h"
+#include "support/LeftProcess.h"
 
 namespace Passenger {
 
@@ -17,6 +18,8 @@ class PreloaderCareTest : public GroupParts {
     CPPUNIT_TEST(testThePreloaderRestsOnceAfterEachSpawn);
     CPPUNIT_TEST(testThePreloaderDoesNotRestDuringASpawn);
     CPPUNIT_TEST(testThePreloaderForksWithTheOptionsOfItsStartOnly);
+    CPPUNIT_TEST(testAPreloaderThatHasEndedHasNothingLoaded);
+    CPPUNIT_TEST(testAfterAReforkTheEndOfTheOldPreloaderChangesNothing);
     CPPUNIT_TEST(testAfterAReforkTheInstancesOfTheOldPreloaderAreReplaced);
     CPPUNIT_TEST(testAReforkWithoutOldInstancesStillChangesTheDate);
     CPPUNIT_TEST(testAReforkThatFailsIsCountedAndReplacesNothing);
@@ -39,6 +42,9 @@ class PreloaderCareTest : public GroupParts {
         SpawnResult result{};
         result.origin = origin;
         return std::make_shared<Process>(std::move(result), id, 1, MonotonicTime(), Process::Start());
+    }
+    static std::shared_ptr<const Origin> originOf(const LeftProcess &process) {
+        return std::make_shared<const Origin>(Origin{SpawnPlan(), 0, openPidFd(process.pid)});
     }
     ProcessPtr serveFork(const std::shared_ptr<const Origin> &origin) {
         ProcessPtr process = instanceOf(origin, InstanceId(++lastId_));
@@ -116,6 +122,30 @@ public:
         CPPUNIT_ASSERT(care_->isLoaded());
         care_->joined(*instanceOf(nullptr), options_);
         CPPUNIT_ASSERT(!care_->isLoaded());
+    }
+
+    void testAPreloaderThatHasEndedHasNothingLoaded() {
+        LeftProcess preloader("");
+        care_->joined(*instanceOf(originOf(preloader)), options_);
+        CPPUNIT_ASSERT(care_->isLoaded());
+        preloader.end();
+        CPPUNIT_ASSERT(!care_->isLoaded());
+        const LeftProcess next("");
+        care_->joined(*instanceOf(originOf(next)), options_);
+        CPPUNIT_ASSERT(care_->isLoaded());
+    }
+
+    void testAfterAReforkTheEndOfTheOldPreloaderChangesNothing() {
+        LeftProcess old("");
+        const auto origin = originOf(old);
+        const ProcessPtr warmed = serveFork(origin);
+        care_->joined(*warmed, options_);
+        warm(*warmed);
+        old.end();
+        CPPUNIT_ASSERT(care_->isLoaded());
+        // Its start began before the refork.
+        care_->joined(*instanceOf(origin), options_);
+        CPPUNIT_ASSERT(care_->isLoaded());
     }
 
     void testAfterAReforkTheInstancesOfTheOldPreloaderAreReplaced() {

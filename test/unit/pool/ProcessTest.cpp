@@ -88,7 +88,7 @@ public:
     void testItsNoteSaysWithWhatItWasStarted() {
         SpawnResult result;
         result.isAsgi = true;
-        const auto process = makeNew(std::move(result), {3, seconds(20), seconds(30), "12.34", seconds(2)});
+        const auto process = makeNew(std::move(result), {3, seconds(20), seconds(30), "12.34", false, seconds(2)});
         InstanceNote note = process->note("blog");
         CPPUNIT_ASSERT_EQUAL(3U, note.threads);
         CPPUNIT_ASSERT_EQUAL(process->stickyId(), note.stickyId);
@@ -97,11 +97,13 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("12.34"), note.restartFile);
         CPPUNIT_ASSERT_EQUAL(std::string("blog"), note.app);
         process->give({2, Generation(7), CELLS});
-        process->noteRestartFile("13.5");
+        CPPUNIT_ASSERT(!note.deployFailed);
+        process->noteFailedDeployment("13.5");
         process->lifecycle().standBy();
         note = process->note("blog");
         CPPUNIT_ASSERT_EQUAL(2U, note.threads);
         CPPUNIT_ASSERT_EQUAL(std::string("13.5"), note.restartFile);
+        CPPUNIT_ASSERT(note.deployFailed);
         CPPUNIT_ASSERT(!note.serves);
     }
 

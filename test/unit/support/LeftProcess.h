@@ -58,6 +58,7 @@ struct LeftProcess {
         note.stopTimeout = std::chrono::seconds(10);
         note.serves = serves;
         note.isAsgi = isAsgi;
+        note.deployFailed = deployFailed;
         note.restartFile = "12.34";
         note.cells = {{4, 2}};
         note.app = app;
@@ -82,6 +83,7 @@ struct LeftProcess {
     std::string app;
     bool serves;
     bool isAsgi = false;
+    bool deployFailed = false;
     pid_t pid = 0;
     FileDescriptor control;
     FileDescriptor theirs;
