@@ -110,7 +110,10 @@ class AttackChildLimitsTest < IntegrationTest
     end
     server.log.wait_for(/event=connection\.dropped .*may order/, from: @position)
     eventually("the count") { grown("connections_dropped") == 2 }
-    assert_equal [pid, size], [client("victim.test").pid, counts.fetch("max_pool_size")]
+    # Under load, the application may have got a second instance that answers.
+    assert_status 200, client("victim.test").get("/")
+    assert ProcessInfo.read(pid), "the instance has ended"
+    assert_equal size, counts.fetch("max_pool_size")
   end
 
   private

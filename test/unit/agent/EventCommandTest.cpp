@@ -20,7 +20,7 @@ public:
     void testAThreadThatCouldNotBeStartedIsStartedByTheNextSettings() {
         const CapturedLog log;
         AgentSettings settings;
-        settings.onEvent = "/bin/true";
+        settings.onEvent = "/bin/false";
         EventCommand command([] { return EventCommand::Refusals(); });
         {
             const NoThreads limit;
@@ -28,8 +28,8 @@ public:
         }
         command.use(settings);
         Log::error("event=spawn.failed app=\"blog\" error=\"no such file\"");
-        // It starts the command, or tells why it cannot.
-        CPPUNIT_ASSERT(eventually([&] { return log.contains("event=event_command."); }));
+        // It tells that the command has ended, or why it cannot start it.
+        CPPUNIT_ASSERT(eventually([&] { return log.contains("event=event_command.failed"); }));
     }
 };
 
