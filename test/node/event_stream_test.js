@@ -38,7 +38,8 @@ process.nextTick(() => {
         look = call;
         return { unref() {} };
     };
-    performance.now = () => now;
+    // Ubuntu 24.04's Node has it read-only, in the prototype of its prototype.
+    Object.defineProperty(performance, "now", { value: () => now });
     Date.now = () => now + (now > 0 ? 3600_000 : 0);
     const { socket: connection } = response;
     response.end(() => setImmediate(() => {
