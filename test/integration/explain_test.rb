@@ -199,7 +199,7 @@ class ExplainTest < IntegrationTest
     assert_fails 1, /PassengerMinInstances does not take "many"/, CONFIG, "explain", url("/"),
                  "--httpd", httpd, "--config", broken
     without = File.join(scratch, "without.conf")
-    File.write(without, File.read(configuration_file).gsub(/^.*(?:Passenger|passenger).*$/, "")
+    File.write(without, File.read(configuration_file).gsub(/^(?!<).*[Pp]assenger.*$/, "")
                             .gsub(/^.*Rails.*$/, ""))
     assert_fails 1, /loads no mod_passenger/, CONFIG, "explain", url("/"), "--httpd", httpd,
                  "--config", without
