@@ -78,6 +78,7 @@ class NodeStartsTest < IntegrationTest
   # It listens once it may.
   LATER = <<~'JS'
     const fs = require("fs");
+    fs.writeFileSync("pid", String(process.pid));
     fs.writeFileSync("new-port", process.env.PORT);
     fs.renameSync("new-port", "port");
     const server = require("http").createServer((request, response) => response.end("later"));
@@ -333,7 +334,7 @@ class NodeStartsTest < IntegrationTest
     answer = Thread.new { body("later.test") }
     eventually("the application runs") { File.exist?(File.join(root("later.test"), "port")) }
     port = Integer(File.read(File.join(root("later.test"), "port")))
-    assert_folder_is_locked
+    assert_folder_is_locked File.read(File.join(root("later.test"), "pid"))
     TCPServer.open("127.0.0.1", port) do |other|
       4.times do
         eventually("a look") { other.accept_nonblock(exception: false) != :wait_readable }
@@ -398,8 +399,8 @@ class NodeStartsTest < IntegrationTest
   end
 
   # An agent that starts or ends removes folders without a lock.
-  def assert_folder_is_locked
-    folder = Dir.glob(File.join(server.spawn_dir, "passenger.*.*")).max_by { |it| File.ctime(it) }
+  def assert_folder_is_locked(pid)
+    folder, = Dir.glob(File.join(server.spawn_dir, "passenger.#{pid}.*"))
     refute File.open(folder) { |it| it.flock(File::LOCK_EX | File::LOCK_NB) }, folder
   end
 

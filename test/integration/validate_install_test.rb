@@ -149,6 +149,10 @@ class ValidateInstallTest < IntegrationTest
       { " https" => true, "\nProtocol https" => true, " http" => false }.each do |protocol, tls|
         assert_equal tls, tls_with?(own, protocol), protocol
       end
+      # As in httpd: the first address decides, and TLS needs a certificate.
+      refute(tls_with?(own, " https") { |text| text.gsub!("SSLCertificateFile", "#") })
+      host = /^<VirtualHost (?=.*:#{made.tls_port}>)/
+      refute(tls_with?(own, " https") { |text| text.gsub!(host, "\\0127.0.0.1:#{own.port} ") })
     end
   end
 
@@ -194,8 +198,10 @@ class ValidateInstallTest < IntegrationTest
   end
 
   # Whether only.test is asked over TLS without an SSLEngine. `protocol` is text after its Listen.
+  # The block may change the configuration.
   def tls_with?(own, protocol)
     text = File.read(File.join(own.folder, "httpd.conf")).gsub("SSLEngine on", "")
+    yield text if block_given?
     file = File.join(scratch, "listen.conf")
     File.write(file, text.sub(/^Listen .*:#{own.configuration.tls_port}$/, "\\0#{protocol}"))
     validate(file).any? { |one| one["subject"].start_with?("https://only.test:") }

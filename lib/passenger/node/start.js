@@ -218,7 +218,7 @@ class Start {
 
     _end() {
         if (!this.isOver) {
-            fs.closeSync(this._lock);
+            native.addon.close(this._lock);
         }
         this.isOver = true;
         clearInterval(this._timer);

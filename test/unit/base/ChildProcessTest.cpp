@@ -115,6 +115,12 @@ class ChildProcessTest : public LeakCheck {
     CPPUNIT_TEST_SUITE_END();
 
 public:
+    void tearDown() override {
+        forksAwaitEnd = false;
+        ::signal(SIGCHLD, SIG_DFL);
+        LeakCheck::tearDown();
+    }
+
     void testAProgramIsLookedUpInPath() {
         ChildProcess::Command command;
         command.program = "echo";
@@ -134,11 +140,9 @@ public:
     /** As with the helpers of the rights process. */
     void testAMissingProgramIsTheSameErrorIfTheKernelReapsAtOnce() {
         CPPUNIT_ASSERT_EQUAL(0, ::pthread_atfork(nullptr, &awaitEndOfChildren, nullptr));
-        const auto previous = ::signal(SIGCHLD, SIG_IGN);
+        ::signal(SIGCHLD, SIG_IGN);
         forksAwaitEnd = true;
         const auto error = thrownBy<SystemException>([] { ChildProcess child(programOf("/no/such/program")); });
-        forksAwaitEnd = false;
-        ::signal(SIGCHLD, previous);
         CPPUNIT_ASSERT_EQUAL(std::string("exec(\"/no/such/program\"): No such file or directory"),
                              std::string(error.what()));
     }
