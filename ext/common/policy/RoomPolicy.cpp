@@ -86,8 +86,9 @@ std::optional<std::size_t> chooseVictim(const RoomRequest &request, const std::v
         return std::nullopt;
     }
     const auto found = chooseVictim(request, candidates, now, false);
-    // An instance that is to end is enough, even if it does not end soon.
-    return found || request.onlyIdle ? found : chooseVictim(request, candidates, now, true);
+    // An irreplaceable instance ends for requests only, and not if one that is to end is enough.
+    const bool mayTakeAny = request.oldestWaiter && !request.onlyIdle;
+    return found || !mayTakeAny ? found : chooseVictim(request, candidates, now, true);
 }
 
 std::optional<std::size_t> chooseSurplus(const std::vector<RoomCandidate> &candidates) {

@@ -35,7 +35,10 @@ using State = BudgetInstance::State;
 State stateOf(const Scaler &application, const Process &process, MonotonicTime now) REQUIRES(poolLock) {
     switch (process.state()) {
         case Process::State::SERVING:
-            return application.instances().isUnused(process, now, IDLE_AFTER) ? State::IDLE : State::BUSY;
+            // What no start could replace is no memory that is free to take.
+            return application.instances().isUnused(process, now, IDLE_AFTER) && !application.isIrreplaceable()
+                       ? State::IDLE
+                       : State::BUSY;
         case Process::State::STANDBY: return State::HELD;
         default: return State::LEAVING;
     }

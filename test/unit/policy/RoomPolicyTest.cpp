@@ -84,6 +84,7 @@ public:
             {"idle, and a busy one can be replaced", first, {irreplaceable(idle(1, 0, 9s)), busy(1, 0s, 9s)}, 1},
             {"irreplaceable, and there is no other", first, {irreplaceable(idle(1, 1, 9s)), busy(1, 3s, 9s)}, 0},
             {"irreplaceable, and a busy one is to end", soon, {irreplaceable(idle(1, 0, 9s))}, NOBODY},
+            {"irreplaceable, for an instance in reserve", reserve, {irreplaceable(idle(1, 0, 9s))}, NOBODY},
             {"busy, and its requests are younger", first, {busy(1, 1s, 9s)}, 0},
             {"busy, and its requests are older", first, {busy(1, 3s, 9s)}, NOBODY},
             {"its requests are older, but it only waits", first, {waiting(1)}, 0},
