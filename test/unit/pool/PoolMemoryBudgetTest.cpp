@@ -17,7 +17,6 @@ class PoolMemoryBudgetTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolMemoryBudgetTest);
     CPPUNIT_TEST(testWithoutABudgetNothingChanges);
     CPPUNIT_TEST(testAnIdleInstanceOfTheApplicationOverItsShareEnds);
-    CPPUNIT_TEST(testAfterAFailedDeployTheMemoryOfTheLastInstanceIsNotTaken);
     CPPUNIT_TEST(testALeakerIsReplacedInOrderNearTheBudget);
     CPPUNIT_TEST(testABusyLeakerAboveTheBudgetEndsAfterItsRequest);
     CPPUNIT_TEST(testAFirstInstanceGetsTheRoomOfAnIdleOne);
@@ -115,18 +114,6 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(blog_).counters.evicted);
         CPPUNIT_ASSERT(log_->count("event=instance.over_budget app=\"/srv/blog") == 1);
         CPPUNIT_ASSERT_MESSAGE("The next request starts another one", get(blog_) != nullptr);
-    }
-
-    void testAfterAFailedDeployTheMemoryOfTheLastInstanceIsNotTaken() {
-        begin(inFolder());
-        begin(shop_);
-        factory_->failuresToCome = 1;
-        restart();
-        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
-        use(shop_, 400);
-        clock_.advance(1s);
-        use(inFolder(), 650);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, serving(inFolder()));
     }
 
     void testALeakerIsReplacedInOrderNearTheBudget() {

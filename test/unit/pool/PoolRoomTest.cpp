@@ -37,6 +37,7 @@ class PoolRoomTest : public PoolContract {
     CPPUNIT_TEST(testARaisedMaximumServesTheOldestRequestFirst);
     CPPUNIT_TEST(testAfterAFailedDeployTheLastInstanceOutlivesTheIdleTime);
     CPPUNIT_TEST(testAfterAFailedDeployAnotherApplicationGivesUpItsInstance);
+    CPPUNIT_TEST(testAfterAFailedDeployTheBudgetDoesNotTakeTheLastInstance);
     CPPUNIT_TEST_SUITE_END();
 
     /** An instance tells the pool nothing when it becomes idle. The pool looks so often. */
@@ -405,6 +406,27 @@ public:
         CPPUNIT_ASSERT(ask(app("/d"))->session());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(inFolder()).size());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(app("/b")).counters.evicted);
+    }
+
+    void testAfterAFailedDeployTheBudgetDoesNotTakeTheLastInstance() {
+        PoolSettings settings = PoolContract::settings();
+        settings.memoryBudget = 1000;
+        pool_->configure(settings);
+        const auto measure = [this](const Options &options, std::uint64_t megabytes) {
+            setMemory(instances(options).at(0).id, megabytes * 1024 * 1024);
+            pool_->checkMemory();
+            pass(2s);
+        };
+        warmUp(1, inFolder());
+        measure(inFolder(), 400);
+        factory_->failuresToCome = 1;
+        restart();
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
+        warmUp(1, shop_);
+        // Over its share, but no leak.
+        measure(inFolder(), 590);
+        measure(shop_, 450);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(inFolder()).size());
     }
 };
 
