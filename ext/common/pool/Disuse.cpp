@@ -22,12 +22,12 @@ bool Disuse::isUnusedButQueue() const {
 }
 
 bool Disuse::isOver(MonotonicTime now) {
-    if (!isUnused()) {
-        lastUsed_ = now;
-    } else if (abandoned_) {
+    const bool unused = isUnused();
+    if (unused && abandoned_) {
         return true;
-    } else if (parts_.versions.failure() && parts_.preloader.isLoaded()) {
-        // The preloader alone can start the version that served.
+    }
+    // After a failed deployment the preloader alone can start the version that served.
+    if (!unused || (parts_.versions.failure() && parts_.preloader.isLoaded())) {
         lastUsed_ = now;
     }
     const std::chrono::nanoseconds time = parts_.settings.forgetTime;
