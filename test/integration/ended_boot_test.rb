@@ -1,10 +1,13 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/slow_boots"
 
 # A signal from outside ends the process that loads an application. It is no failure of the
 # application, whatever the language: the next attempt serves the request.
 class EndedBootTest < IntegrationTest
+  include SlowBoots
+
   PYTHON = "PassengerPython /usr/bin/python3\n"
   COMMAND = "PassengerAppStartCommand \"/usr/bin/python3 server.py\"\n"
   WSGI = <<~PYTHON
@@ -19,11 +22,7 @@ class EndedBootTest < IntegrationTest
   PYTHON
   # By name: startup file, text, directives.
   APPLICATIONS = {
-    "ruby" => ["config.ru", <<~RUBY, ""],
-      File.open("boots", "a") { |file| file.puts Process.pid }
-      sleep 0.02 until File.exist?("go_on")
-      #{SampleApps.saying('served')}
-    RUBY
+    "ruby" => ["config.ru", RUBY, ""],
     "python" => ["passenger_wsgi.py", WSGI, PYTHON],
     "node" => ["app.js", <<~JAVASCRIPT, ""],
       const fs = require("fs");
@@ -59,23 +58,8 @@ class EndedBootTest < IntegrationTest
   def test_a_signal_to_a_process_that_loads_an_application_fails_no_request
     CASES.each do |name, signal, spawns|
       site = "#{name}.#{signal.downcase}.#{spawns}.test"
-      request = Thread.new { client(site).get("/") }
-      Process.kill(signal, eventually("a boot", within: 60) { boots(site).first })
-      FileUtils.touch(File.join(root(site), "go_on"))
-      response = request.value
-      assert_equal %w[200 served], [response.code, response.body], site
+      assert_served(site) { |boot| Process.kill(signal, boot) }
       assert_equal 2, boots(site).size, site
     end
-  end
-
-  private
-
-  def root(name)
-    server.configuration.sites.find { |one| one.name == name }.root
-  end
-
-  def boots(name)
-    file = File.join(root(name), "boots")
-    File.exist?(file) ? File.readlines(file).map(&:to_i) : []
   end
 end

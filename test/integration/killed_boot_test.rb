@@ -1,16 +1,15 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/slow_boots"
 
 # Kills processes while an application starts. A working application starts all the same, and no
 # client sees an error.
 class KilledBootTest < IntegrationTest
+  include SlowBoots
+
   POOL = /passenger-agent\S* pool/.freeze
 
-  # Notes that it boots, and boots until the file `go_on` exists.
-  SLOW = "File.open(File.join(__dir__, 'boots'), 'a') { |f| f.puts Process.pid }\n" \
-         "sleep 0.02 until File.exist?(File.join(__dir__, 'go_on'))\n" \
-         "#{SampleApps.saying('served')}".freeze
   KILLS_ITSELF = "File.open(File.join(__dir__, 'boots'), 'a') { |f| f.puts Process.pid }\n" \
                  "Process.kill(:KILL, Process.pid)\nsleep\n"
   UNFORKABLE = "def Random.srand = exit!(4)\n#{SampleApps.saying('served')}".freeze
@@ -20,13 +19,13 @@ class KilledBootTest < IntegrationTest
   serve do |made|
     METHODS.each do |method|
       %w[process spawn_server pool].each do |victim|
-        made.site("#{victim}.#{method}.test", SampleApps.written(SLOW),
+        made.site("#{victim}.#{method}.test", SampleApps.written(RUBY),
                   "PassengerSpawnMethod #{method}\n")
       end
       made.site("suicide.#{method}.test", SampleApps.written(KILLS_ITSELF),
                 "PassengerSpawnMethod #{method}\n")
     end
-    made.site("preloader.test", SampleApps.written(SLOW), "PassengerMaxInstances 2\n")
+    made.site("preloader.test", SampleApps.written(RUBY), "PassengerMaxInstances 2\n")
     made.site("unforkable.test", SampleApps.written(UNFORKABLE))
   end
 
@@ -36,7 +35,7 @@ class KilledBootTest < IntegrationTest
 
   METHODS.each do |method|
     define_method("test_an_application_whose_#{method}_boot_is_killed_is_started_again") do
-      assert_served("process.#{method}.test") { |boots| Process.kill(:KILL, boots.last) }
+      assert_served("process.#{method}.test") { |boot| Process.kill(:KILL, boot) }
       server.log.wait_for(/event=spawn\.killed .*signal=9/, from: @position)
     end
 
@@ -82,19 +81,6 @@ class KilledBootTest < IntegrationTest
 
   private
 
-  def root(name)
-    server.configuration.sites.find { |one| one.name == name }.root
-  end
-
-  def boots(name)
-    file = File.join(root(name), "boots")
-    File.exist?(file) ? File.readlines(file).map(&:to_i) : []
-  end
-
-  def go_on(name)
-    FileUtils.touch(File.join(root(name), "go_on"))
-  end
-
   # A process that another test has killed may run for another moment.
   def the_only(pattern)
     eventually("one process") do
@@ -102,15 +88,5 @@ class KilledBootTest < IntegrationTest
       assert_equal 1, found.size, "#{pattern.inspect}: #{found.join(', ')}"
       found.first
     end
-  end
-
-  # The request that starts the application is served, though the block kills a process meanwhile.
-  def assert_served(name)
-    request = Thread.new { client(name).get("/") }
-    yield(eventually("a boot",
-                     within: 60) { boots(name).then { |found| found unless found.empty? } })
-    go_on(name)
-    response = request.value
-    assert_equal %w[200 served], [response.code, response.body]
   end
 end

@@ -204,7 +204,9 @@ class ValidateInstallTest < IntegrationTest
     yield text if block_given?
     file = File.join(scratch, "listen.conf")
     File.write(file, text.sub(/^Listen .*:#{own.configuration.tls_port}$/, "\\0#{protocol}"))
-    validate(file).any? { |one| one["subject"].start_with?("https://only.test:") }
+    asked = validate(file).map { |one| one["subject"] }
+    assert_includes asked, "http://plain.test:#{own.port}/"
+    asked.any? { |subject| subject.start_with?("https://only.test:") }
   end
 
   def subject(findings, folder)
