@@ -140,6 +140,10 @@ void InstanceStarter::attempt(const SpawnTask &task, const std::function<void()>
     try {
         work();
         return;
+    } catch (const NotLoadedException &) {
+        const PoolGuard guard(parts_.context);
+        notLoaded(task);
+        return;
     } catch (const std::exception &error) {
         failure = FailureReports::describe(error);
     }
@@ -335,6 +339,16 @@ bool InstanceStarter::tryAgain(const SpawnTask &task, const GetFailure &failure)
     again.orphan.clear();
     again.secondAttempt = true;
     return run(again);
+}
+
+/** What was to fork the instance, or was to be taken over, has ended. That is no failure of the
+ *  application: the Scaler decides anew. */
+void InstanceStarter::notLoaded(const SpawnTask &task) {
+    Log::notice("event=spawn.not_loaded app=\"{}\" reason=\"nothing has the version that serves loaded any more\"",
+                parts_.app);
+    parts_.preloader.notLoaded();
+    concluded(task);
+    listener_.roomCame();
 }
 
 }  // namespace Passenger
