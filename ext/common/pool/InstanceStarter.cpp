@@ -328,9 +328,10 @@ void InstanceStarter::fail(const SpawnTask &task, GetFailure failure) {
 }
 
 /** A process that a signal has ended may be sound; somebody may have killed it or a process that it
- *  needed. It is started once more, at once, and no request is refused for it. */
+ *  needed. So may one that has exited with status 0, as an application's own handler of SIGTERM
+ *  does. It is started once more, at once, and no request is refused for it. */
 bool InstanceStarter::tryAgain(const SpawnTask &task, const GetFailure &failure) {
-    if (task.secondAttempt || !failure.report || failure.report->signal == 0) {
+    if (task.secondAttempt || !failure.report || (failure.report->signal == 0 && !failure.report->orderly)) {
         return false;
     }
     Log::warn("event=spawn.killed app=\"{}\" signal={} error=\"{}\" action=\"one more attempt\"", parts_.app,
