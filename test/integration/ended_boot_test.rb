@@ -40,16 +40,25 @@ class EndedBootTest < IntegrationTest
       make_server("127.0.0.1", int(os.environ["PORT"]), application).serve_forever()
     PYTHON
   }.freeze
+  # An application whose own handler ends it in order.
+  ORDERLY = {
+    "handler" => ["app.js", <<~JAVASCRIPT, ""],
+      process.on("SIGTERM", () => process.exit(0));
+      #{APPLICATIONS["node"][1]}
+    JAVASCRIPT
+    "abrupt" => ["config.ru", "trap(:TERM) { exit!(0) }\n#{RUBY}", ""]
+  }.freeze
   SIGNALS = %w[TERM INT KILL].freeze
   CASES = (%w[ruby python].product(SIGNALS, %w[smart direct]) +
            ["node"].product(SIGNALS, ["direct"]) +
            # A program ends as it likes at SIGINT.
-           ["command"].product(%w[TERM KILL], ["direct"])).freeze
+           ["command"].product(%w[TERM KILL], ["direct"]) +
+           [%w[handler TERM direct], %w[abrupt TERM smart], %w[abrupt TERM direct]]).freeze
 
   serve do |made|
     made.set("PassengerMaxPoolSize", CASES.size)
     CASES.each do |name, signal, spawns|
-      file, text, directives = APPLICATIONS[name]
+      file, text, directives = APPLICATIONS[name] || ORDERLY[name]
       made.site("#{name}.#{signal.downcase}.#{spawns}.test", SampleApps.written(text, file),
                 "#{directives}PassengerSpawnMethod #{spawns}\n")
     end

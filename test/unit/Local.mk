@@ -239,6 +239,7 @@ endif
     %D%/pool/PoolStickyTest.cpp \
     %D%/pool/PoolTest.cpp \
     %D%/pool/PoolTurnTest.cpp \
+    %D%/pool/PoolUnloadedTest.cpp \
     %D%/pool/PoolUpkeepTest.cpp \
     %D%/pool/PoolWaitingTest.cpp \
     %D%/pool/PreloaderCareTest.cpp \
@@ -302,6 +303,7 @@ endif
     %D%/spawning/BootGuardTest.cpp \
     %D%/spawning/BootLimitsTest.cpp \
     %D%/spawning/BootSweepTest.cpp \
+    %D%/spawning/ChangedFilesTest.cpp \
     %D%/spawning/DiagnosisTest.cpp \
     %D%/spawning/ExclusiveTurnTest.cpp \
     %D%/spawning/OutputFilesTest.cpp \

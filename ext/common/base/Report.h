@@ -47,6 +47,8 @@ struct Report {
     int signal = 0;
     /** The process has exited. If `signal` is 0 and this is false, the cause is unknown. */
     bool exited = false;
+    /** It, or the command that it was to become, has exited with status 0 and told no reason. */
+    bool orderly = false;
     /** The application had no part in the failure, as at the limit of processes: the next attempt
      *  may succeed. */
     bool mayPass = false;

@@ -140,6 +140,10 @@ void InstanceStarter::attempt(const SpawnTask &task, const std::function<void()>
     try {
         work();
         return;
+    } catch (const NotLoadedException &) {
+        const PoolGuard guard(parts_.context);
+        notLoaded(task);
+        return;
     } catch (const std::exception &error) {
         failure = FailureReports::describe(error);
     }
@@ -324,9 +328,10 @@ void InstanceStarter::fail(const SpawnTask &task, GetFailure failure) {
 }
 
 /** A process that a signal has ended may be sound; somebody may have killed it or a process that it
- *  needed. It is started once more, at once, and no request is refused for it. */
+ *  needed. So may one that has exited with status 0, as an application's own handler of SIGTERM
+ *  does. It is started once more, at once, and no request is refused for it. */
 bool InstanceStarter::tryAgain(const SpawnTask &task, const GetFailure &failure) {
-    if (task.secondAttempt || !failure.report || failure.report->signal == 0) {
+    if (task.secondAttempt || !failure.report || (failure.report->signal == 0 && !failure.report->orderly)) {
         return false;
     }
     Log::warn("event=spawn.killed app=\"{}\" signal={} error=\"{}\" action=\"one more attempt\"", parts_.app,
@@ -335,6 +340,16 @@ bool InstanceStarter::tryAgain(const SpawnTask &task, const GetFailure &failure)
     again.orphan.clear();
     again.secondAttempt = true;
     return run(again);
+}
+
+/** What was to fork the instance, or was to be taken over, has ended. That is no failure of the
+ *  application: the Scaler decides anew. */
+void InstanceStarter::notLoaded(const SpawnTask &task) {
+    Log::notice("event=spawn.not_loaded app=\"{}\" reason=\"nothing has the version that serves loaded any more\"",
+                parts_.app);
+    parts_.preloader.notLoaded();
+    concluded(task);
+    listener_.roomCame();
 }
 
 }  // namespace Passenger

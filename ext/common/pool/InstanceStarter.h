@@ -109,6 +109,7 @@ private:
     void concluded(const SpawnTask &task) REQUIRES(poolLock);
     void fail(const SpawnTask &task, GetFailure failure) REQUIRES(poolLock);
     bool tryAgain(const SpawnTask &task, const GetFailure &failure) REQUIRES(poolLock);
+    void notLoaded(const SpawnTask &task) REQUIRES(poolLock);
 
     const Parts parts_;
     Listener &listener_;

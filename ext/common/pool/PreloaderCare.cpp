@@ -24,8 +24,9 @@ void PreloaderCare::joined(const Process &instance, const Options &options) {
 }
 
 std::optional<MonotonicTime> PreloaderCare::restDate() const {
-    // After a failed deployment the preloader alone can start the version that serves.
-    if (!lastSpawn_ || parts_.versions.failure() || parts_.spawns.starting() > 0 ||
+    // During a deployment, and after one that failed, the preloader alone can start the version
+    // that serves.
+    if (!lastSpawn_ || parts_.versions.deployment() || parts_.versions.failure() || parts_.spawns.starting() > 0 ||
         parts_.options.maxPreloaderIdleTime == std::chrono::seconds(0)) {
         return std::nullopt;
     }
@@ -59,11 +60,11 @@ void PreloaderCare::warm(const Process &process) {
     }
     try {
         parts_.context.threads.run("refork", [this, instance, spawner, options = parts_.options] {
-            const std::optional<SpawnException> failure = fork(instance, *spawner, options);
+            const Reforked reforked = fork(instance, *spawner, options);
             const PoolGuard guard(parts_.context);
             reforking_ = false;
             if (spawner == parts_.versions.spawner() && !parts_.context.shuttingDown) {
-                ended(*instance, failure);
+                ended(*instance, reforked);
             }
         });
         reforking_ = true;
@@ -72,9 +73,8 @@ void PreloaderCare::warm(const Process &process) {
     }
 }
 
-/** In a background thread. @return why it failed */
-std::optional<SpawnException> PreloaderCare::fork(const ProcessPtr &instance, Spawner &spawner,
-                                                  const Options &options) {
+/** In a background thread. */
+PreloaderCare::Reforked PreloaderCare::fork(const ProcessPtr &instance, Spawner &spawner, const Options &options) {
     const auto send = [&](const Frame &frame, const std::vector<int> &descriptors) {
         const PoolGuard guard(parts_.context);
         if (instance->state() != Process::State::SERVING) {
@@ -85,27 +85,27 @@ std::optional<SpawnException> PreloaderCare::fork(const ProcessPtr &instance, Sp
         }
     };
     try {
-        spawner.refork(options, WarmInstance{instance->pid(), instance->parts().origin, send, instance->parts().group});
+        return spawner.refork(options,
+                              WarmInstance{instance->pid(), instance->parts().origin, send, instance->parts().group});
     } catch (const SpawnException &error) {
-        return error;
+        return tl::unexpected(error);
     } catch (const std::exception &error) {
-        return SpawnException(error.what());
+        return tl::unexpected(SpawnException(error.what()));
     }
-    return std::nullopt;
 }
 
 /** Instances that start from now on share the memory of the instance that forked the new preloader.
  *  Instances of the old preloader are replaced, one at a time. */
-void PreloaderCare::ended(const Process &instance, const std::optional<SpawnException> &failure) {
-    if (failure) {
+void PreloaderCare::ended(const Process &instance, const Reforked &reforked) {
+    if (!reforked) {
         parts_.counters.reforksFailed++;
-        logFailure(instance, *failure);
+        logFailure(instance, reforked.error());
         return;
     }
     parts_.counters.reforked++;
     lastSpawn_ = parts_.context.clock.now();
     coldOrigin_ = instance.parts().origin;
-    preloader_.reset();
+    preloader_ = *reforked;
     for (const ProcessPtr &process : parts_.instances.all()) {
         replaceIfCold(*process);
     }

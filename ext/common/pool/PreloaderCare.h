@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include <tl/expected.hpp>
+
 #include "base/AppCounters.h"
 #include "base/Clock.h"
 #include "base/Exceptions.h"
@@ -60,6 +62,8 @@ public:
     bool isLoaded() const {
         return loaded_ && !(preloader_ && preloader_->hasEnded()) && *loaded_ == Load(parts_.options);
     }
+    /** A fork has found no preloader. */
+    void notLoaded() noexcept { loaded_.reset(); }
     void spawnEnded(MonotonicTime now) noexcept { lastSpawn_ = now; }
     /** When the preloader has forked nothing for long enough; nothing: not as it is now. */
     std::optional<MonotonicTime> restDate() const;
@@ -86,9 +90,10 @@ private:
         std::string spawnMethod;
         std::string startCommand;
     };
-    std::optional<SpawnException> fork(const ProcessPtr &instance, Spawner &spawner, const Options &options)
-        EXCLUDES(poolLock);
-    void ended(const Process &instance, const std::optional<SpawnException> &failure) REQUIRES(poolLock);
+    /** The new preloader, or why there is none. */
+    using Reforked = tl::expected<std::shared_ptr<const Origin>, SpawnException>;
+    Reforked fork(const ProcessPtr &instance, Spawner &spawner, const Options &options) EXCLUDES(poolLock);
+    void ended(const Process &instance, const Reforked &reforked) REQUIRES(poolLock);
     void logFailure(const Process &instance, const SpawnException &failure) const;
 
     const Parts parts_;
@@ -97,8 +102,8 @@ private:
     std::optional<MonotonicTime> lastSpawn_;
     bool reforking_ = false;
     std::optional<Load> loaded_;
-    /** The preloader that forked the last instance. Null: there is none, or a refork has made
-     *  another one. */
+    /** The preloader that forked the last instance, or that a refork has made since. Null: there is
+     *  none. */
     std::shared_ptr<const Origin> preloader_;
     /** The preloader that the last refork made old. */
     std::shared_ptr<const Origin> coldOrigin_;

@@ -131,12 +131,16 @@ bool Scaler::deploy(MonotonicTime now) {
 
 /**
  * After a failed deployment an instance that loads the files anew would be one of the new version,
- * beside those of the old one. The deployment is tried again in its place.
- * @return whether it is
+ * beside those of the old one. The deployment is tried again in its place, unless instances of the
+ * old version wait for a take-over that could not begin just now.
+ * @return whether nothing else is to be started
  */
 bool Scaler::deployAgain(MonotonicTime now) {
     if (!parts_.versions.failure() || parts_.preloader.isLoaded()) {
         return false;
+    }
+    if (parts_.context.orphans.waiting(parts_.app) > 0) {
+        return true;
     }
     try {
         QueueGenerationPtr queue = parts_.context.makeQueue(parts_.options);
@@ -247,8 +251,8 @@ void Scaler::grow(MonotonicTime now) {
                 break;
             }
             ensureQueue();
-            if (deployAgain(now) && parts_.versions.deployment()) {
-                missing = 0;
+            if (deployAgain(now) && (parts_.versions.deployment() || parts_.versions.failure())) {
+                missing = parts_.versions.deployment() ? 0 : missing;
                 break;
             }
             if (!parts_.starter.start(SpawnTask::Purpose::GROW)) {

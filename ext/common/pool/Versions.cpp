@@ -19,6 +19,7 @@ constexpr unsigned MOST_LATE_ATTEMPTS = 2;
 void Versions::deploy(SpawnerPointer spawner, QueueGenerationPtr queue, MonotonicTime now) {
     drop();
     failure_.reset();
+    spawner_->filesChanged();
     deployment_ = Deployment{++last_, std::move(spawner), std::move(queue), now};
 }
 
@@ -55,6 +56,11 @@ void Versions::fail(const GetFailure &failure, bool resists, std::string_view ac
     }
     failure_ = failure;
     drop();
+}
+
+void Versions::assumeFailed() {
+    failure_ = {GetFailure::Reason::SPAWN_FAILED, "the deployment of the last version failed"};
+    spawner_->filesChanged();
 }
 
 void Versions::drop() {

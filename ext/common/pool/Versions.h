@@ -56,7 +56,8 @@ public:
     /** Why the last deployment failed; nothing: it did not. */
     const std::optional<GetFailure> &failure() const noexcept { return failure_; }
 
-    /** A new version takes over when its first instance is ready. */
+    /** A new version takes over when its first instance is ready. The Spawner of the current one
+     *  loads nothing any more: the files are those of the new version. */
     void deploy(SpawnerPointer spawner, QueueGenerationPtr queue, MonotonicTime now);
     /** A new version is the current one at once. */
     void replace(SpawnerPointer spawner);
@@ -71,7 +72,7 @@ public:
      *  is the current one all the same. @param action what follows, for the log */
     void fail(const GetFailure &failure, bool resists, std::string_view action);
     /** The last deployment has failed, as an earlier pool process has left it. */
-    void assumeFailed() { failure_ = {GetFailure::Reason::SPAWN_FAILED, "the deployment of the last version failed"}; }
+    void assumeFailed();
     /** Cancels all Spawners, for good. */
     void shutDown();
 

@@ -10,6 +10,7 @@ DirectSpawner::~DirectSpawner() {
 
 SpawnResult DirectSpawner::spawn(const Options &options) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to spawn");
+    checkMayLoad();
     SpawnStartup startup(resources_, cancelSwitch(), options);
     startup.plan();
     if (!options.startsByBridge()) {

@@ -55,6 +55,7 @@ public:
     /** Made from an instance, whose state may not survive a fork. */
     bool reforked() const noexcept { return reforked_; }
     pid_t pid() const noexcept { return self_.process.pid(); }
+    const std::shared_ptr<const Origin> &origin() const noexcept { return origin_; }
 
 private:
     LoadedProcess self_;

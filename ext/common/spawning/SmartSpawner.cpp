@@ -32,6 +32,7 @@ SmartSpawner::~SmartSpawner() {
 SpawnResult SmartSpawner::spawn(const Options &options) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to spawn");
     if (!preloads(options)) {
+        checkMayLoad();
         dropUnusedPreloader();
         return DirectSpawner::spawn(options);
     }
@@ -48,6 +49,7 @@ SpawnResult SmartSpawner::spawn(const Options &options) {
             return forkInstance(startup, options);
         }
     }
+    checkMayLoad();
     return startup.load(StartRequest::Role::INSTANCE).toResult();
 }
 
@@ -62,7 +64,7 @@ void SmartSpawner::rest() {
     }
 }
 
-void SmartSpawner::refork(const Options &options, const WarmInstance &instance) {
+std::shared_ptr<const Origin> SmartSpawner::refork(const Options &options, const WarmInstance &instance) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to fork from an instance");
     if (warmForksHang_) {
         throw SpawnException("the last preloader that was forked from a warm instance hung when it forked");
@@ -82,10 +84,11 @@ void SmartSpawner::refork(const Options &options, const WarmInstance &instance) 
     arrivals_++;
     Log::notice("event=preloader.reforked app=\"{}\" pid={} from={}", options.groupName(), preloader_->pid(),
                 instance.pid);
+    return preloader_->origin();
 }
 
 SpawnResult SmartSpawner::forkInstance(SpawnStartup &startup, const Options &options) {
-    if (lateForks_ >= LATE_FORKS) {
+    if (lateForks_ >= LATE_FORKS && !loadsNothing()) {
         lateForks_ = 0;
         return giveUpPreloading(options, "its forks were not ready in time");
     }
@@ -100,7 +103,7 @@ SpawnResult SmartSpawner::forkInstance(SpawnStartup &startup, const Options &opt
             if (!worthAnother || cancelSwitch().cancelled()) {
                 throw;
             }
-            if (again && isOwnFault(*failure.details())) {
+            if (again && isOwnFault(*failure.details()) && !loadsNothing()) {
                 return giveUpPreloading(options, failure.what());
             }
             if (again) {
@@ -136,6 +139,7 @@ SpawnResult SmartSpawner::giveUpPreloading(const Options &options, const std::st
 }
 
 void SmartSpawner::startPreloader(SpawnStartup &startup) {
+    checkMayLoad();
     try {
         preloader_ = std::make_unique<Preloader>(startup);
         failedStart_.reset();
@@ -149,6 +153,7 @@ void SmartSpawner::startPreloader(SpawnStartup &startup) {
 void SmartSpawner::dropUnsuitablePreloader(SpawnStartup &startup, const Options &options) {
     const auto &plan = startup.plan();
     if (preloader_ && !preloader_->suits(plan)) {
+        checkMayLoad();
         Log::info(
             "event=preloader.replaced app=\"{}\" pid={} reason=\"user, interpreter, environment variables or startup "
             "file changed\"",

@@ -16,7 +16,8 @@ namespace Passenger {
 /**
  * Keeps a preloader that has loaded the application, and lets it fork instances. The first spawn()
  * starts the preloader. It is restarted after its death (once in a spawn, without an error), and if
- * a spawn needs another user, interpreter, environment or startup file (SpawnPlan).
+ * a spawn needs another user, interpreter, environment or startup file (SpawnPlan). After
+ * filesChanged() it is kept for as long as it lives, and is not restarted.
  *
  * A spawn() whose options need no preloader (PassengerSpawnMethod direct, a bridge) goes the way of
  * the DirectSpawner and ends the preloader. So a reload that changes how an application is started
@@ -43,7 +44,7 @@ public:
     SpawnResult spawn(const Options &options) override;
     /** Ends the preloader, unless a spawn arrives meanwhile. */
     void rest() override;
-    void refork(const Options &options, const WarmInstance &instance) override;
+    std::shared_ptr<const Origin> refork(const Options &options, const WarmInstance &instance) override;
 
 private:
     /** A preloader that did not start. */

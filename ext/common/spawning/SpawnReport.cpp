@@ -146,6 +146,8 @@ Report SpawnReport::toReport(const Options &options) const {
         secrets.hide(diagnosis.brief.empty() ? line : line + "; " + diagnosis.brief).substr(0, MAX_SUMMARY);
     report.signal = facts.waitStatus && WIFSIGNALED(*facts.waitStatus) ? WTERMSIG(*facts.waitStatus) : 0;
     report.exited = waitStatus && WIFEXITED(*waitStatus);
+    report.orderly = exceptionClass.empty() && facts.waitStatus && WIFEXITED(*facts.waitStatus) &&
+                     WEXITSTATUS(*facts.waitStatus) == 0;
     report.mayPass = mayPass;
     report.late = timedOut && options.othersServe;
     report.add("Step", Report::Form::PROSE, step);

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -85,8 +86,16 @@ struct WarmInstance {
     AppGroupPtr group = nullptr;
 };
 
+/** The files of the application are of another version, and nothing that lives has this one
+ *  loaded. */
+class NotLoadedException : public SpawnException {
+public:
+    NotLoadedException() : SpawnException("no process has this version of the application loaded") {}
+};
+
 /**
- * One way to start instances of one application. Made by SpawnerFactory, owned by a Group.
+ * One way to start instances of one version of an application. Made by SpawnerFactory, owned by a
+ * Group.
  *
  * All methods, the destructor included, may block while a process starts or ends. So they run in
  * background threads only, while the event loop runs (doc/THREADING.md). On the event loop spawn()
@@ -101,6 +110,7 @@ public:
     /**
      * Makes an instance.
      * @param options of the request that needs the instance, with its environment variables
+     * @throws NotLoadedException after filesChanged()
      * @throws SpawnException, with a report that names the failed step, the reason and the
      *     application's output. No process that was started for the instance is left then, also no
      *     daemon of the application.
@@ -114,14 +124,20 @@ public:
     virtual SpawnResult adopt(const Options &, const LeftInstance &) {
         throw SpawnException("this spawn method makes no processes");
     }
+    /** The application's files are of another version from now on, for good. spawn() loads nothing
+     *  any more; it forks from what is loaded. Any thread may call this method; it never blocks. */
+    void filesChanged() noexcept { filesChanged_ = true; }
+    /** Whether filesChanged() was called. */
+    bool loadsNothing() const noexcept { return filesChanged_; }
     /** Ends the processes that only make spawns faster. The next spawn starts them again. */
     virtual void rest() {}
     /**
      * Lets an instance of this Spawner fork the process from which later spawns fork. Later
      * instances share the memory that the instance's requests have filled.
+     * @return that process
      * @throws SpawnException, with a report; nothing has changed then
      */
-    virtual void refork(const Options &, const WarmInstance &) {
+    virtual std::shared_ptr<const Origin> refork(const Options &, const WarmInstance &) {
         throw SpawnException("this spawn method has no preloader");
     }
     /**
@@ -132,8 +148,17 @@ public:
     /** Cancelled by cancel(). Any thread may use it. */
     CancelSwitch &cancelSwitch() noexcept { return cancel_; }
 
+protected:
+    /** Called before the files are read. @throws NotLoadedException */
+    void checkMayLoad() const {
+        if (loadsNothing()) {
+            throw NotLoadedException();
+        }
+    }
+
 private:
     CancelSwitch cancel_;
+    std::atomic<bool> filesChanged_{false};
 };
 
 using SpawnerPtr = std::unique_ptr<Spawner>;

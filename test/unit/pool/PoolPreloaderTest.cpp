@@ -70,9 +70,9 @@ class PoolPreloaderTest : public PoolContract {
             result.origin = origin_;
             return result;
         };
-        factory_->refork = [this](const WarmInstance &instance) { refork(instance); };
+        factory_->refork = [this](const WarmInstance &instance) { return refork(instance); };
     }
-    void refork(const WarmInstance &instance) {
+    std::shared_ptr<const Origin> refork(const WarmInstance &instance) {
         begun_++;
         instance.send(Frame(FrameType::REFORK), {});
         eventually([this] {
@@ -83,7 +83,7 @@ class PoolPreloaderTest : public PoolContract {
         if (failing_) {
             throw SpawnException("a failure was ordered", "queue one\nline two\n");
         }
-        origin_ = std::make_shared<Origin>(Origin{instance.origin->plan, instance.origin->uid});
+        return origin_ = std::make_shared<Origin>(Origin{instance.origin->plan, instance.origin->uid});
     }
     void hold(bool held) {
         const std::lock_guard<std::mutex> guard(mutex_);

@@ -16,10 +16,12 @@ using std::chrono::seconds;
 class PreloaderCareTest : public GroupParts {
     CPPUNIT_TEST_SUITE(PreloaderCareTest);
     CPPUNIT_TEST(testThePreloaderRestsOnceAfterEachSpawn);
-    CPPUNIT_TEST(testThePreloaderDoesNotRestDuringASpawn);
+    CPPUNIT_TEST(testThePreloaderDoesNotRestDuringASpawnOrADeployment);
     CPPUNIT_TEST(testThePreloaderForksWithTheOptionsOfItsStartOnly);
     CPPUNIT_TEST(testAPreloaderThatHasEndedHasNothingLoaded);
     CPPUNIT_TEST(testAfterAReforkTheEndOfTheOldPreloaderChangesNothing);
+    CPPUNIT_TEST(testAReforkedPreloaderThatHasEndedHasNothingLoaded);
+    CPPUNIT_TEST(testAForkThatFoundNoPreloaderLeavesNothingLoaded);
     CPPUNIT_TEST(testAfterAReforkTheInstancesOfTheOldPreloaderAreReplaced);
     CPPUNIT_TEST(testAReforkWithoutOldInstancesStillChangesTheDate);
     CPPUNIT_TEST(testAReforkThatFailsIsCountedAndReplacesNothing);
@@ -37,6 +39,8 @@ class PreloaderCareTest : public GroupParts {
     unsigned changes_ = 0;
     /** Whether reforks fail. */
     bool failing_ = false;
+    /** What they make. */
+    std::shared_ptr<const Origin> reforked_;
 
     static ProcessPtr instanceOf(const std::shared_ptr<const Origin> &origin, InstanceId id = InstanceId(1)) {
         SpawnResult result{};
@@ -67,10 +71,12 @@ public:
         replaced_.clear();
         changes_ = 0;
         failing_ = false;
+        reforked_ = std::make_shared<const Origin>();
         factory_->refork = [this](const WarmInstance &) {
             if (failing_) {
                 throw SpawnException("a failure was ordered");
             }
+            return reforked_;
         };
         versions_.emplace(app_, context_->threads, factory_->create(options_));
         care_.emplace(
@@ -81,6 +87,7 @@ public:
     void tearDown() override {
         care_.reset();
         versions_.reset();
+        reforked_.reset();
         GroupParts::tearDown();
     }
 
@@ -97,11 +104,15 @@ public:
         CPPUNIT_ASSERT(!care_->restDate());
     }
 
-    void testThePreloaderDoesNotRestDuringASpawn() {
+    void testThePreloaderDoesNotRestDuringASpawnOrADeployment() {
         care_->spawnEnded(now());
         spawns_.begun(SpawnTask());
         CPPUNIT_ASSERT(!care_->restDate());
         spawns_.concluded(SpawnTask());
+        CPPUNIT_ASSERT(care_->restDate());
+        versions_->deploy(factory_->create(options_), nullptr, now());
+        CPPUNIT_ASSERT_MESSAGE("the old version may need it", !care_->restDate());
+        versions_->adopt();
         CPPUNIT_ASSERT(care_->restDate());
         options_.maxPreloaderIdleTime = seconds(0);
         CPPUNIT_ASSERT(!care_->restDate());
@@ -146,6 +157,23 @@ public:
         // Its start began before the refork.
         care_->joined(*instanceOf(origin), options_);
         CPPUNIT_ASSERT(care_->isLoaded());
+    }
+
+    void testAReforkedPreloaderThatHasEndedHasNothingLoaded() {
+        LeftProcess next("");
+        reforked_ = originOf(next);
+        const ProcessPtr warmed = serveFork(std::make_shared<const Origin>());
+        care_->joined(*warmed, options_);
+        warm(*warmed);
+        CPPUNIT_ASSERT(care_->isLoaded());
+        next.end();
+        CPPUNIT_ASSERT(!care_->isLoaded());
+    }
+
+    void testAForkThatFoundNoPreloaderLeavesNothingLoaded() {
+        care_->joined(*instanceOf(std::make_shared<const Origin>()), options_);
+        care_->notLoaded();
+        CPPUNIT_ASSERT(!care_->isLoaded());
     }
 
     void testAfterAReforkTheInstancesOfTheOldPreloaderAreReplaced() {

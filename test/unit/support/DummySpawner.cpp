@@ -17,11 +17,14 @@ DummySpawner::~DummySpawner() {
 
 SpawnResult DummySpawner::spawn(const Options &options) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to spawn");
+    if (!factory_.loaded) {
+        checkMayLoad();
+    }
     return factory_.spawn(options, cancelled_);
 }
 
 SpawnResult DummySpawner::adopt(const Options &options, const LeftInstance &instance) {
-    SpawnResult result = spawn(options);
+    SpawnResult result = factory_.spawn(options, cancelled_);
     result.isAsgi = instance.isAsgi;
     return result;
 }
@@ -31,12 +34,12 @@ void DummySpawner::rest() {
     ++factory_.rests_;
 }
 
-void DummySpawner::refork(const Options &options, const WarmInstance &instance) {
+std::shared_ptr<const Origin> DummySpawner::refork(const Options &options, const WarmInstance &instance) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to fork from an instance");
     if (!factory_.refork) {
-        Spawner::refork(options, instance);
+        return Spawner::refork(options, instance);
     }
-    factory_.refork(instance);
+    return factory_.refork(instance);
 }
 
 void DummySpawner::cancel() {

@@ -21,7 +21,7 @@ public:
     /** As spawn(): what an earlier pool process has left is looked at by nobody. */
     SpawnResult adopt(const Options &options, const LeftInstance &instance) override;
     void rest() override;
-    void refork(const Options &options, const WarmInstance &instance) override;
+    std::shared_ptr<const Origin> refork(const Options &options, const WarmInstance &instance) override;
     void cancel() override;
 
 private:

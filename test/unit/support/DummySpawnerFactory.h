@@ -32,7 +32,9 @@ public:
     /** Makes the result, likewise. Without it, instances() does. */
     std::function<SpawnResult(const Options &options)> makeResult;
     /** Does what a refork does, in its thread; may throw. Without it, they fail. */
-    std::function<void(const WarmInstance &instance)> refork;
+    std::function<std::shared_ptr<const Origin>(const WarmInstance &instance)> refork;
+    /** Whether a process has the application loaded after Spawner::filesChanged(). */
+    std::atomic<bool> loaded{true};
     /** So many of the next spawns fail with a SpawnException. */
     std::atomic<unsigned> failuresToCome{0};
     std::atomic<pid_t> reportedSpawnServerPid{0};
