@@ -30,8 +30,8 @@ class ParallelRun
   # or fail more files. What failed at first is shown in any case.
   AGAIN = ENV["RUN_AGAIN"] == "yes" ? 8 : 0
 
-  # What Minitest says of one failed test.
-  FAILURE = /^(?: *\d+\) )?(?:Failure|Error):\n.+?(?=\n\n|\z)/m.freeze
+  # What Minitest says of one failed test, with a number or without it.
+  FAILURE = /^(?: *\d+\) )?((?:Failure|Error):\n.+?)(?=\n\n|\z)/m.freeze
   # More of one failure, or of all, would hide the others where only the end of a log is shown.
   FAILURE_LINES = 5
   FAILURES = 10
@@ -172,7 +172,7 @@ class ParallelRun
 
   def result_of(text, status)
     counts = text.match(COUNTS)&.captures&.map(&:to_i)
-    failures = text.scan(FAILURE).map { |failure| failure.lines.first(FAILURE_LINES).join.chomp }
+    failures = text.scan(FAILURE).map { |said,| said.lines.first(FAILURE_LINES).join.chomp }
     return Result.new([0] * NAMES.size, failures, "no result (#{status})") unless counts
 
     Result.new(counts, failures, (status.to_s if !status.success? && counts[2, 2] == [0, 0]))
