@@ -46,7 +46,7 @@ class DownloadsTest < IntegrationTest
     raw.request("GET", "/download?bytes=#{size}").read_head
     sleep 0.5
     raw.close_write
-    assert_equal Pattern.digest(size), Digest::SHA256.hexdigest(raw.read_bytes(size))
+    assert_equal Pattern.digest(size), OpenSSL::Digest::SHA256.hexdigest(raw.read_bytes(size))
   ensure
     raw&.close
   end
@@ -55,7 +55,7 @@ class DownloadsTest < IntegrationTest
 
   # Returns size and digest of the received body.
   def fetch(client, path)
-    digest = Digest::SHA256.new
+    digest = OpenSSL::Digest::SHA256.new
     size = 0
     response = client.get_stream(path) do |piece|
       digest << piece

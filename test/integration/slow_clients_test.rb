@@ -48,7 +48,7 @@ class SlowClientsTest < IntegrationTest
   end
 
   def assert_arrives(raw, size)
-    assert_equal Pattern.digest(size), Digest::SHA256.hexdigest(raw.read_bytes(size))
+    assert_equal Pattern.digest(size), OpenSSL::Digest::SHA256.hexdigest(raw.read_bytes(size))
   end
 
   def test_a_client_that_reads_nothing_keeps_no_instance_and_gets_its_answer_later
@@ -126,7 +126,8 @@ class SlowClientsTest < IntegrationTest
   def test_slow_clients_over_tls_keep_no_instance
     raw = secure("/download?bytes=#{LARGE}")
     assert_free
-    assert_equal Pattern.digest(LARGE), Digest::SHA256.hexdigest(raw.read.split("\r\n\r\n", 2).last)
+    body = raw.read.split("\r\n\r\n", 2).last
+    assert_equal Pattern.digest(LARGE), OpenSSL::Digest::SHA256.hexdigest(body)
   ensure
     raw&.close
   end
@@ -170,7 +171,7 @@ class SlowClientsTest < IntegrationTest
         end
       end
       curl(own, "/download?bytes=#{LARGE}") do |output|
-        assert_equal Pattern.digest(LARGE), Digest::SHA256.hexdigest(output.read)
+        assert_equal Pattern.digest(LARGE), OpenSSL::Digest::SHA256.hexdigest(output.read)
       end
     end
   end
@@ -184,7 +185,7 @@ class SlowClientsTest < IntegrationTest
         assert_free own
       end
       curl(own, "/download?bytes=#{LARGE}&pause=0.5") do |output|
-        assert_equal Pattern.digest(LARGE), Digest::SHA256.hexdigest(output.read)
+        assert_equal Pattern.digest(LARGE), OpenSSL::Digest::SHA256.hexdigest(output.read)
       end
     end
   end
@@ -216,7 +217,7 @@ class SlowClientsTest < IntegrationTest
       in_one_of(3) do
         pid = eventually("an instance") { own.client("rack.test").pid }
         curl(own, "/download?bytes=30000000", "--limit-rate", "4M") do |output|
-          assert_equal Pattern.digest(30_000_000), Digest::SHA256.hexdigest(output.read)
+          assert_equal Pattern.digest(30_000_000), OpenSSL::Digest::SHA256.hexdigest(output.read)
         end
         assert_equal pid, own.client("rack.test").pid
       end

@@ -77,7 +77,7 @@ class UploadsTest < IntegrationTest
       raw.write(slice.pack("C*"))
       sleep 0.01
     end
-    assert_equal Digest::SHA256.hexdigest(content), JSON.parse(raw.response.body)["sha256"]
+    assert_equal OpenSSL::Digest::SHA256.hexdigest(content), JSON.parse(raw.response.body)["sha256"]
   ensure
     raw&.close
   end
