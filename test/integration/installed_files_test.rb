@@ -50,6 +50,18 @@ class InstalledFilesTest < Minitest::Test
     assert_path_exists "#{@folder}/my"
   end
 
+  # Its interface may be one that the library does not know.
+  def test_without_nodes_headers_an_addon_that_is_older_than_its_sources_is_not_installed
+    addon = "#{@folder}/addon.node"
+    FileUtils.touch(addon)
+    make("current-node-native node_native=#{addon}", @stage)
+    assert_path_exists addon
+    FileUtils.touch(addon, mtime: Time.at(0))
+    output, = make("current-node-native node_native=#{addon}", @stage)
+    assert_match(/addon\.node is older than its sources.*no headers of Node/, output)
+    refute_path_exists addon
+  end
+
   private
 
   def make(target, stage)

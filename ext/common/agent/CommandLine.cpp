@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -31,14 +32,22 @@ namespace {
 
 constexpr int EXIT_USAGE = 2;
 
-int runAnchor() {
+/** A signal to one process of the agent is for httpd, or a mistake. The anchor only ends at a
+ *  signal, and with it the agent: it tells the others. */
+void setUpAgentProcess() {
     setUpProcess();
+    ignoreSignals({SIGQUIT, SIGUSR1, SIGUSR2});
+}
+
+int runAnchor() {
+    setUpAgentProcess();
     Anchor anchor(takeInheritedSocket(), ownProgram);
     return anchor.run();
 }
 
 int runWatchdog() {
-    setUpProcess();
+    setUpAgentProcess();
+    ignoreSignals({SIGTERM, SIGINT});
     Log::info("event=watchdog.starting descriptors=\"{}\"", describeDescriptorLimit());
     Watchdog watchdog(takeInheritedSocket(), ownProgram);
     return watchdog.run();
@@ -47,7 +56,8 @@ int runWatchdog() {
 /** @param limits the numbers of the user and group that this process gets, and what
  *  PassengerSeccomp says; none: it stays as it is */
 int runPool(const PoolEngineFactory &makeEngine, std::span<char *const> limits) {
-    setUpProcess();
+    setUpAgentProcess();
+    ignoreSignals({SIGTERM, SIGINT});
     std::string confinement = "user=unchanged";
     if (limits.size() == 3) {
         confinement = giveUpRights(static_cast<uid_t>(std::stoul(limits[0])), static_cast<gid_t>(std::stoul(limits[1])),
@@ -58,7 +68,7 @@ int runPool(const PoolEngineFactory &makeEngine, std::span<char *const> limits) 
 }
 
 int runRights() {
-    setUpProcess();
+    setUpAgentProcess();
     // This process forks children that do not execute a program, so it has no other thread.
     DescriptorCloser::use(nullptr);
     keepRights();

@@ -3,16 +3,13 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 #include <utility>
 
 #include "agent/ProcessSetup.h"
 #include "base/DescriptorLimit.h"
 #include "base/Exceptions.h"
-#include "base/SignalDescriptor.h"
 #include "base/StandardDescriptors.h"
 #include "io/AgentFailure.h"
 #include "log/Log.h"
@@ -46,8 +43,6 @@ PoolProcess::~PoolProcess() {
 }
 
 int PoolProcess::run() {
-    // Before any thread is made, so that all threads have the signals blocked.
-    signals_ = makeSignalDescriptor({SIGTERM, SIGINT});
     std::optional<Log::Writer> logWriter(std::in_place);
     try {
         store_ = std::make_unique<DescriptorStoreClient>(socket_.descriptor());
@@ -124,14 +119,10 @@ void PoolProcess::begin(Frame begin) {
 
 void PoolProcess::serve() {
     while (!ending_) {
-        std::array<pollfd, 2> entries{{{socket_.descriptor().get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}}};
-        if (::poll(entries.data(), entries.size(), -1) < 0) {
+        pollfd entry{socket_.descriptor().get(), POLLIN, 0};
+        if (::poll(&entry, 1, -1) < 0) {
             throwUnless(errno == EINTR, "poll");
             continue;
-        }
-        if (entries[1].revents != 0) {
-            Log::notice("event=pool.stopping reason=\"signal\"");
-            return;
         }
         receive();
     }

@@ -18,7 +18,7 @@ namespace Passenger {
 /**
  * The pool process without its engine. Takes earlier store entries and settings from the watchdog,
  * makes the engine, reports that it is ready, and gives it new settings. Stops the engine when the
- * watchdog closes the socket or ends, or at a SIGTERM or SIGINT.
+ * watchdog orders it. Without the watchdog the process exits, and its instances live on.
  *
  * Owned by main(), whose thread runs it. That thread never runs the event loop, so it can destroy
  * the engine. A thread of its own gives the engine new settings.
@@ -31,8 +31,7 @@ public:
     PoolProcess(const PoolProcess &) = delete;
     PoolProcess &operator=(const PoolProcess &) = delete;
 
-    /** Blocks SIGTERM and SIGINT permanently, also in threads made later. @return the exit status.
-     *  @throws SystemException */
+    /** @return the exit status. @throws SystemException */
     int run();
 
 private:
@@ -49,7 +48,6 @@ private:
     FrameSocket socket_;
     /** None: this process has the rights itself. */
     std::optional<RightsClient> rights_;
-    FileDescriptor signals_;
     const PoolEngineFactory makeEngine_;
     const std::string confinement_;
     std::unique_ptr<DescriptorStoreClient> store_;

@@ -53,11 +53,15 @@ void setUpProcess() {
     openStandardDescriptors();
     // A write() to a closed connection returns an error instead. A hang-up of a terminal does not
     // concern the agent.
-    ::signal(SIGPIPE, SIG_IGN);
-    ::signal(SIGHUP, SIG_IGN);
     // A write() to a log beyond RLIMIT_FSIZE fails like that to a full disk.
-    ::signal(SIGXFSZ, SIG_IGN);
+    ignoreSignals({SIGPIPE, SIGHUP, SIGXFSZ});
     raiseDescriptorLimit();
+}
+
+void ignoreSignals(std::initializer_list<int> signals) {
+    for (const int signal : signals) {
+        ::signal(signal, SIG_IGN);
+    }
 }
 
 std::string giveUpRights(uid_t user, gid_t group, SeccompMode seccomp) {

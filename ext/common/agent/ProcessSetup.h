@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <initializer_list>
 #include <string>
 
 #include "base/FileDescriptor.h"
@@ -19,10 +20,12 @@ namespace Passenger {
  *  raises the limit of open descriptors. @throws SystemException */
 void setUpProcess();
 
+/** Signals that nobody means for a process of the agent, or that its parent's order replaces. */
+void ignoreSignals(std::initializer_list<int> signals);
+
 /**
  * Makes this process one of a user without rights, for good, and confines it (class Confinement).
- * It then changes no file, and talks over Unix sockets only. The parent's end is still SIGTERM for
- * it.
+ * It then changes no file, and talks over Unix sockets only. The parent's end still kills it.
  * @return what is in force, for the log
  * @throws SystemException, IOException: the change did not last
  */

@@ -9,6 +9,8 @@ namespace {
  * start instances.
  */
 constexpr std::chrono::seconds TENURE{1};
+/** After this time a request has waited too long for an instance that is to end. */
+constexpr std::chrono::seconds LONGEST_WAIT{3};
 
 bool overMinimum(const RoomCandidate &candidate) {
     return candidate.idle && !candidate.oldestWaiter && candidate.serving > candidate.minInstances;
@@ -86,8 +88,9 @@ std::optional<std::size_t> chooseVictim(const RoomRequest &request, const std::v
         return std::nullopt;
     }
     const auto found = chooseVictim(request, candidates, now, false);
-    // An irreplaceable instance ends for requests only, and not if one that is to end is enough.
-    const bool mayTakeAny = request.oldestWaiter && !request.onlyIdle;
+    // An irreplaceable instance ends for requests only. One that is to end may be enough, but may
+    // only wait, for a minute.
+    const bool mayTakeAny = request.oldestWaiter && (!request.onlyIdle || now - *request.oldestWaiter >= LONGEST_WAIT);
     return found || !mayTakeAny ? found : chooseVictim(request, candidates, now, true);
 }
 

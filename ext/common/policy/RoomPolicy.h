@@ -51,7 +51,8 @@ struct RoomCandidate {
  *    application. For an application without instances, a candidate without an older waiting
  *    request is enough. A candidate whose instance only waits is enough, too: that instance takes
  *    no request from its queue.
- * 4. For requests, an irreplaceable instance, by the same rules, which pass over it before.
+ * 4. For requests, an irreplaceable instance, by the same rules, which pass over it before. Beside
+ *    busy instances that end for it, a request takes an irreplaceable one after three seconds.
  *
  * So waiting applications take turns by the age of their oldest request, and none starves.
  */

@@ -50,6 +50,8 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
     if (context.orphans.deployFailed(name_)) {
         succession_.assumeFailed();
     }
+    // Last: the Room must not know a group whose constructor throws.
+    room.add(scaler_);
 }
 
 // ----- Requests

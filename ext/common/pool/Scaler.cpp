@@ -31,9 +31,9 @@ using Verdict = MemoryRoom::Verdict;
 }  // namespace
 
 Scaler::Scaler(const Parts &parts, SetDate setDate)
-    : parts_(parts), setDate_(std::move(setDate)), spares_(parts.options, parts.demand, parts.instances, parts.spawns) {
-    parts_.room.add(*this);
-}
+    : parts_(parts),
+      setDate_(std::move(setDate)),
+      spares_(parts.options, parts.demand, parts.instances, parts.spawns) {}
 
 void Scaler::stop() {
     stopped_ = true;

@@ -57,7 +57,7 @@ public:
     /** Takes the date at which the application is to be looked at again; nothing: none. */
     using SetDate = std::function<void(std::optional<MonotonicTime>)>;
 
-    /** Everything outlives this object. The Room knows it from now on. */
+    /** Everything outlives this object. The owner adds it to the Room. */
     Scaler(const Parts &parts, SetDate setDate) REQUIRES(poolLock);
     Scaler(const Scaler &) = delete;
     Scaler &operator=(const Scaler &) = delete;

@@ -291,7 +291,7 @@ void RightsProcess::endChildren() {
 void RightsProcess::readSignals() {
     signalfd_siginfo info{};
     while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
-        ending_ = ending_ || info.ssi_signo != SIGCHLD;
+        // SIGTERM and SIGINT are for this process's children: the watchdog ends it.
     }
     int status = 0;
     for (pid_t child = 0; (child = ::waitpid(-1, &status, WNOHANG)) > 0;) {

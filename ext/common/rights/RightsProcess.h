@@ -32,7 +32,7 @@ public:
      *  @param agent the anchor: the ancestor of all processes of the agent */
     RightsProcess(FileDescriptor watchdog, pid_t agent);
 
-    /** Runs until the watchdog's socket ends, or until SIGTERM. @return the exit status
+    /** Runs until the watchdog's socket ends. @return the exit status
      *  @throws SystemException */
     int run();
 

@@ -86,7 +86,7 @@ Watchdog::Watchdog(FileDescriptor anchor, std::function<std::string()> program)
 Watchdog::~Watchdog() = default;
 
 int Watchdog::run() {
-    signals_ = makeSignalDescriptor({SIGCHLD, SIGTERM, SIGINT});
+    signals_ = makeSignalDescriptor({SIGCHLD});
     adoptOrphans();
     begin();
     while (endReason_.empty()) {
@@ -368,9 +368,6 @@ void Watchdog::report(const Frame &frame) {
 void Watchdog::readSignals() {
     signalfd_siginfo info{};
     while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
-        if (info.ssi_signo != SIGCHLD) {
-            endReason_ = "signal " + std::to_string(info.ssi_signo);
-        }
     }
     reapChildren();
 }

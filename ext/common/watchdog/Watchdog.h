@@ -38,9 +38,9 @@ public:
     Watchdog &operator=(const Watchdog &) = delete;
 
     /**
-     * Runs until the owner or the anchor sends STOP, the anchor ends, or SIGTERM or SIGINT comes.
-     * Also until the owner has closed the control socket and no process has the connectSocket any
-     * more. Then ends all descendants. Blocks these signals and SIGCHLD permanently.
+     * Runs until the owner or the anchor sends STOP, or the anchor ends. Also until the owner has
+     * closed the control socket and no process has the connectSocket any more. Then ends all
+     * descendants. Blocks SIGCHLD permanently.
      * @return the exit status
      * @throws SystemException
      */

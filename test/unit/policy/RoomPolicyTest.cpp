@@ -61,6 +61,8 @@ public:
         const RoomRequest first{.serving = 0, .minInstances = 0, .oldestWaiter = ago(2s)};
         RoomRequest soon = first;
         soon.onlyIdle = true;
+        RoomRequest late = soon;
+        late.oldestWaiter = ago(3s);
         const RoomRequest another{.serving = 1, .minInstances = 0, .oldestWaiter = ago(2s)};
         const RoomRequest reserve{.serving = 1, .minInstances = 2, .oldestWaiter = std::nullopt};
         const RoomRequest moreReserve{.serving = 2, .minInstances = 2, .oldestWaiter = std::nullopt};
@@ -84,6 +86,9 @@ public:
             {"idle, and a busy one can be replaced", first, {irreplaceable(idle(1, 0, 9s)), busy(1, 0s, 9s)}, 1},
             {"irreplaceable, and there is no other", first, {irreplaceable(idle(1, 1, 9s)), busy(1, 3s, 9s)}, 0},
             {"irreplaceable, and a busy one is to end", soon, {irreplaceable(idle(1, 0, 9s))}, NOBODY},
+            {"irreplaceable, and a busy one does not end", late, {irreplaceable(idle(1, 0, 9s))}, 0},
+            {"irreplaceable, and can be replaced", late, {irreplaceable(idle(1, 0, 9s)), idle(1, 0, 1s)}, 1},
+            {"irreplaceable and busy", late, {irreplaceable(busy(9, 0s, 9s))}, NOBODY},
             {"irreplaceable, for an instance in reserve", reserve, {irreplaceable(idle(1, 0, 9s))}, NOBODY},
             {"busy, and its requests are younger", first, {busy(1, 1s, 9s)}, 0},
             {"busy, and its requests are older", first, {busy(1, 3s, 9s)}, NOBODY},

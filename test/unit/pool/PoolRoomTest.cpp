@@ -37,6 +37,7 @@ class PoolRoomTest : public PoolContract {
     CPPUNIT_TEST(testARaisedMaximumServesTheOldestRequestFirst);
     CPPUNIT_TEST(testAfterAFailedDeployTheLastInstanceOutlivesTheIdleTime);
     CPPUNIT_TEST(testAfterAFailedDeployAnotherApplicationGivesUpItsInstance);
+    CPPUNIT_TEST(testAfterAFailedDeployARequestWaitsForSecondsOnlyBesideTheIdleInstance);
     CPPUNIT_TEST(testAfterAFailedDeployTheBudgetDoesNotTakeTheLastInstance);
     CPPUNIT_TEST_SUITE_END();
 
@@ -406,6 +407,22 @@ public:
         CPPUNIT_ASSERT(ask(app("/d"))->session());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(inFolder()).size());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(app("/b")).counters.evicted);
+    }
+
+    void testAfterAFailedDeployARequestWaitsForSecondsOnlyBesideTheIdleInstance() {
+        setMax(4);
+        warmUp(1, inFolder());
+        factory_->failuresToCome = 1;
+        restart();
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
+        const std::vector<HeldPtr> held = fill();
+        const AnswerPtr waiter = ask(shop_);
+        advance(2900ms, ROOM_LOOK);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(inFolder()).size());
+        // Two instances are to end, and their requests go on.
+        advance(3s, ROOM_LOOK);
+        CPPUNIT_ASSERT(waiter->comes());
+        CPPUNIT_ASSERT(instances(inFolder()).empty());
     }
 
     void testAfterAFailedDeployTheBudgetDoesNotTakeTheLastInstance() {

@@ -28,7 +28,9 @@ ScaledApplication::ScaledApplication(PoolContext &context, Room &room, const std
       starter({name, options, context, queue, instances, pause, spawns, versions, succession, preloader}, *this),
       scaler({name, options, context, room, queue, instances, spawns, versions, demand, succession, hangs, preloader,
               starter, counters},
-             [this](std::optional<MonotonicTime> next) { date = next; }) {}
+             [this](std::optional<MonotonicTime> next) { date = next; }) {
+    room.add(scaler);
+}
 
 ScaledApplication::~ScaledApplication() {
     {
