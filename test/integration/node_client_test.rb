@@ -58,6 +58,20 @@ class NodeClientTest < IntegrationTest
     server.listen(1);
   JS
 
+  # An application may give the connection an answer that it has made itself.
+  MADE = <<~'JS'
+    const http = require("http");
+    http.createServer((request, response) => {
+        response.detachSocket(request.socket);
+        const own = new http.ServerResponse(request);
+        own.assignSocket(request.socket);
+        own.on("close", () => console.log("the own answer is closed"));
+        own.writeHead(201, { "X-Own": "yes" });
+        own.write("own ");
+        setTimeout(() => own.end(own.statusMessage), 10);
+    }).listen(3000);
+  JS
+
   # As behind a proxy on the same machine, and as without any.
   PROXIED = <<~'JS'
     const express = require("express");
@@ -81,6 +95,7 @@ class NodeClientTest < IntegrationTest
   serve do |made|
     made.site("closing.test", SampleApps.written(CLOSING, "app.js"), "PassengerMaxInstances 1\n")
     made.site("noting.test", SampleApps.written(NOTING, "app.js"), "PassengerMaxInstances 1\n")
+    made.site("made.test", SampleApps.written(MADE, "app.js"))
     made.site("own.test", SampleApps.written(OWN, "app.js"))
     made.site("own-bridged.test", SampleApps.written(OWN, "app.js"),
               "SetEnv PASSENGER_NATIVE off\n")
@@ -130,6 +145,18 @@ class NodeClientTest < IntegrationTest
     %w[own.test own-bridged.test].each do |site|
       assert_equal({ "own" => "a=b" }, client(site).json("/"))
     end
+  end
+
+  def test_an_answer_that_the_application_has_made_itself_is_the_request_s
+    host = { "Host" => "made.test" }
+    answers = client("made.test").keep_alive do |kept|
+      [kept.get("/", host), kept.head("/", host), kept.get("/", host)]
+    end
+    seen = answers.map { |one| [one.code, one["X-Own"], one.body] }
+    whole = ["201", "yes", "own Created"]
+    assert_equal [whole, ["201", "yes", nil], whole], seen
+    closed = /the own answer is closed/
+    eventually("the end of each answer") { server.log.count(closed) == 3 }
   end
 
   def test_each_request_of_a_kept_connection_has_its_own_scheme

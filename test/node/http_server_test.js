@@ -20,7 +20,9 @@ const { makeObjects } = require("./objects");
 const { socket, request, response } = makeObjects();
 const { signal } = request;
 response.assignSocket(socket);
-socket.exchange = { waiting: 0, write: (data, encoding, callback) => process.nextTick(callback || (() => {})) };
+socket.exchange = {
+    response, waiting: 0, write: (data, encoding, callback) => process.nextTick(callback || (() => {})),
+};
 const heard = [];
 response.on("finish", () => {
     heard.push(response.socket === null && socket._httpMessage === null);

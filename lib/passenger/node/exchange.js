@@ -169,6 +169,11 @@ class Exchange {
         }
     }
 
+    answerBy(response) {
+        response.on("prefinish", onPrefinish);
+        this.response = response;
+    }
+
     // From Node's answer. False: the application should wait for `drain`.
     write(data, encoding, callback) {
         if (!this.response._header || this._interim !== null && this._interim.isWritten) {
@@ -345,14 +350,13 @@ class Exchange {
 
     _makeObjects(server, request) {
         const response = makeResponse(server, request);
-        response.on("prefinish", onPrefinish);
+        this.answerBy(response);
         if (publishStart(request, response, this.socket)) {
             // Newer Nodes give a resource the context of its making: what a subscriber has set.
             this.resource = new AsyncResource("PASSENGERREQUEST");
         }
         response.assignSocket(this.socket);
         this.request = request;
-        this.response = response;
     }
 
     // The client waits until it is asked for its body.

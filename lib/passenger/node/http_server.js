@@ -26,8 +26,15 @@ const NEED_DRAIN = symbolOf(new http.ServerResponse({ method: "GET", httpVersion
 // prototype of an answer, so that a class of its own could lose the method.
 const storeHeader = http.ServerResponse.prototype._storeHeader;
 http.ServerResponse.prototype._storeHeader = function (firstLine, headers) {
+    const isOurs = this.socket instanceof ClientSocket;
+    const exchange = isOurs ? this.socket.exchange : null;
+    // The application may give the connection an answer that it has made itself.
+    if (exchange && exchange.response !== this && !exchange.response._header) {
+        adopt(this);
+        exchange.answerBy(this);
+    }
     storeHeader.call(this, firstLine, headers);
-    if (this.socket instanceof ClientSocket) {
+    if (isOurs) {
         this.socket.sent += this._header.length;
         this.chunkedEncoding = false;
         // write() gets the body only, and send() takes the head from the answer.
@@ -87,7 +94,8 @@ exports.publishStart = (request, response, socket) => publish(started, request, 
 
 // Before the application's listeners, as Node's own: what these write is late, and no error event.
 function onFinish() {
-    if (DETACH_SIGNAL) {
+    // The application's own answer may have another request.
+    if (DETACH_SIGNAL && this.req[DETACH_SIGNAL]) {
         this.req[DETACH_SIGNAL]();
     }
     if (this.socket) {
@@ -95,6 +103,12 @@ function onFinish() {
         this.detachSocket(this.socket);
     }
     process.nextTick(emitClose, this);
+}
+
+function adopt(response) {
+    // httpd has a connection of its own with the client.
+    response._removedConnection = true;
+    response.on("finish", onFinish);
 }
 
 // What the application has given to addTrailers(), as lines. More than a message takes is dropped.
@@ -141,9 +155,7 @@ exports.makeResponse = function (server, request) {
     if (UNIQUE_HEADERS) {
         response[UNIQUE_HEADERS] = server[UNIQUE_HEADERS];
     }
-    // httpd has a connection of its own with the client.
-    response._removedConnection = true;
-    response.on("finish", onFinish);
+    adopt(response);
     return response;
 };
 exports.NEED_DRAIN = NEED_DRAIN;
