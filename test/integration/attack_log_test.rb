@@ -62,6 +62,15 @@ class AttackLogTest < IntegrationTest
     assert_equal pool, server.tree.matching(/passenger-agent pool/).first.pid
   end
 
+  # The default of SIGXFSZ would end httpd's parent without a word.
+  def test_httpd_starts_although_the_limit_of_a_files_size_is_below_its_shared_memory
+    made = configuration { |one| one.file_size_limit = 64 << 10 }
+    with_server(made) do |own|
+      assert_equal 200, own.client.get("/hello").code.to_i
+      own.log.wait_for(/event=spool\.not_counted reason="RLIMIT_FSIZE is 67108864, .*LimitFSIZE=/)
+    end
+  end
+
   private
 
   # The seconds that the pool process used, the seconds that passed, and the bytes printed.

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +35,18 @@ FileDescriptor createMemoryFile(const std::string &name) {
     return FileDescriptor(fd);
 }
 
+/** The kernel's answer to a size beyond the limit is SIGXFSZ. httpd ignores the signal only when it
+ *  serves, and would end here without a word. */
+void checkFileSizeLimit(const std::string &name, std::size_t size) {
+    rlimit limit{};
+    throwUnless(::getrlimit(RLIMIT_FSIZE, &limit) == 0, "getrlimit");
+    if (limit.rlim_cur < size) {
+        throw SystemException("RLIMIT_FSIZE is " + std::to_string(limit.rlim_cur) + ", and \"" + name + "\" needs " +
+                                  std::to_string(size) + " bytes; raise the limit (systemd: LimitFSIZE=)",
+                              EFBIG);
+    }
+}
+
 }  // namespace
 
 SharedMemory::SharedMemory(const std::string &name, std::size_t size) : fd_(createMemoryFile(name)), size_(size) {
@@ -41,6 +54,7 @@ SharedMemory::SharedMemory(const std::string &name, std::size_t size) : fd_(crea
     if (::fchmod(fd_.get(), S_IRUSR | S_IWUSR) != 0) {
         throw SystemException("fchmod(\"" + name + "\")", errno);
     }
+    checkFileSizeLimit(name, size);
     if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) {
         throw SystemException("ftruncate(\"" + name + "\")", errno);
     }

@@ -22,12 +22,12 @@ class HttpdConfiguration
 
   # `error_log` is the value of ErrorLog, with %s for the log file's path. `run_as`: the user that
   # starts httpd, if not the user of the tests. `descriptor_limit`: soft and hard, of each process.
-  # `mounts`: folders of the test by the folders in whose place httpd and its processes see them,
-  # which needs root and unshare(1). `address` and `port`: where httpd listens; without a port it
-  # takes a free one.
+  # `file_size_limit`: the same, in KiB. `mounts`: folders of the test by the folders in whose place
+  # httpd and its processes see them, which needs root and unshare(1). `address` and `port`: where
+  # httpd listens; without a port it takes a free one.
   attr_accessor :address, :port, :run_as, :mpm, :mpm_settings, :passenger, :passenger_module,
                 :passenger_root, :directives, :main_directives, :tls_port, :error_log,
-                :descriptor_limit, :mounts
+                :descriptor_limit, :file_size_limit, :mounts
   attr_reader :sites
 
   def initialize

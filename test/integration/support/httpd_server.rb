@@ -155,9 +155,11 @@ class HttpdServer
 
   # These commands execute httpd itself in the end, so that httpd has the pid.
   def limited
-    return [] unless configuration.descriptor_limit
+    limits = { "n" => configuration.descriptor_limit, "f" => configuration.file_size_limit }.compact
+    return [] if limits.empty?
 
-    ["sh", "-c", "ulimit -n #{configuration.descriptor_limit} && exec \"$@\"", "sh"]
+    set = limits.map { |letter, limit| "ulimit -#{letter} #{limit} && " }.join
+    ["bash", "-c", "#{set}exec \"$@\"", "bash"]
   end
 
   # The mounts end with the last process that sees them.
