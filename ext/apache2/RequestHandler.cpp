@@ -45,20 +45,7 @@ int RequestHandler::run() {
     r_->content_encoding = nullptr;
     r_->content_languages = nullptr;
     ResponseSender sender(r_, route_.appName, child_.limits());
-    if (route_.unknown != nullptr) {
-        sender.sayNotFound(route_.unknown->text(r_->pool));
-        sender.deliver();
-        return sender.result();
-    }
-    if (route_.problem != nullptr) {
-        sender.fail(HTTP_INTERNAL_SERVER_ERROR, route_.problem);
-        return sender.result();
-    }
-    if (isWebSocketOverHttp2(r_)) {
-        sender.fail(HTTP_NOT_IMPLEMENTED, "a WebSocket over HTTP/2, which H2WebSockets allows");
-        return sender.result();
-    }
-    if (!bufferBody(sender)) {
+    if (!needsApplication(sender)) {
         return sender.result();
     }
     ForgedHeaders::removeTrailers(r_);
@@ -67,6 +54,30 @@ int RequestHandler::run() {
         sender.deliver();
         return sender.result();
     }
+    askApplication(sender);
+    finish(sender);
+    return sender.result();
+}
+
+/** @return false: the request is answered without its application */
+bool RequestHandler::needsApplication(ResponseSender &sender) {
+    if (route_.unknown != nullptr) {
+        sender.sayNotFound(route_.unknown->text(r_->pool));
+        sender.deliver();
+        return false;
+    }
+    if (route_.problem != nullptr) {
+        sender.fail(HTTP_INTERNAL_SERVER_ERROR, route_.problem);
+        return false;
+    }
+    if (isWebSocketOverHttp2(r_)) {
+        sender.fail(HTTP_NOT_IMPLEMENTED, "a WebSocket over HTTP/2, which H2WebSockets allows");
+        return false;
+    }
+    return bufferBody(sender);
+}
+
+void RequestHandler::askApplication(ResponseSender &sender) {
     try {
         Child::BorrowedContext context = child_.borrow();
         try {
@@ -81,16 +92,19 @@ int RequestHandler::run() {
         turbocache_.noteBreak();
         sender.fail(HTTP_SERVICE_UNAVAILABLE, problem.what());
     }
-    // The exchange is over: the application's thread, the channel, the request context and the
-    // body's file are free for other requests. An application that has taken the connection over
-    // may still read the body.
+}
+
+/** The exchange is over: the application's thread, the channel, the request context and the body's
+ *  file are free for other requests. An application that has taken the connection over may still
+ *  read the body. */
+void RequestHandler::finish(ResponseSender &sender) {
     ConnectionTakeover &takeover = sender.takeover();
     if (!takeover.awaitsRelay()) {
         body_.dropBuffered();
     }
     if (takeover.transferred()) {
         HijackedConnection::leaveHttp(r_);
-        return sender.result();
+        return;
     }
     if (body_.leftUnread()) {
         sender.leaveBodyUnread();
@@ -99,7 +113,6 @@ int RequestHandler::run() {
     if (takeover.awaitsRelay()) {
         takeover.relay(sender.buffer());
     }
-    return sender.result();
 }
 
 /** @return false: the body cannot be read, and the request is answered */

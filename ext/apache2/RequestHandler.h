@@ -28,6 +28,9 @@ public:
     int run();
 
 private:
+    bool needsApplication(ResponseSender &sender);
+    void askApplication(ResponseSender &sender);
+    void finish(ResponseSender &sender);
     bool bufferBody(ResponseSender &sender);
     void failToBuffer(ResponseSender &sender, const SystemException &problem);
     void noticeRestart();

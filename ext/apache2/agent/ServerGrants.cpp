@@ -157,6 +157,29 @@ std::string placesOf(const server_rec *server, const std::vector<Run> &runs, std
     return text;
 }
 
+/** The places of virtual hosts, and the document root of each; the first is the main server. */
+using Hosts = std::vector<std::pair<std::string_view, std::string_view>>;
+
+/** Virtual hosts with the same places are one, with the document roots of all. */
+std::string textOf(Hosts hosts) {
+    std::sort(hosts.begin() + 1, hosts.end());
+    std::string text;
+    text.reserve(std::accumulate(hosts.begin(), hosts.end(), std::size_t{0}, [](std::size_t sum, const auto &host) {
+        return sum + host.first.size() + host.second.size() + std::strlen("document_root \n");
+    }));
+    const std::pair<std::string_view, std::string_view> *last = nullptr;
+    for (const auto &host : hosts) {
+        // The main server may have the places of a virtual host.
+        const bool isNew = last == nullptr || last == &hosts.front() || host.first != last->first;
+        text += isNew ? host.first : "";
+        if (!host.second.empty() && (isNew || host.second != last->second)) {
+            text.append("document_root ").append(host.second).append("\n");
+        }
+        last = &host;
+    }
+    return text;
+}
+
 }  // namespace
 
 std::string serverGrants(const server_rec *main) {
@@ -186,8 +209,7 @@ std::string serverGrants(const server_rec *main) {
     }
     const std::vector<Run> runs = makeRuns(noted);
 
-    // Virtual hosts with the same places are one, with the document roots of all.
-    std::vector<std::pair<std::string_view, std::string_view>> hosts;
+    Hosts hosts;
     for (const server_rec *server = main; server != nullptr; server = server->next) {
         const auto *core = static_cast<const core_server_config *>(ap_get_core_module_config(server->module_config));
         const char *root = core->ap_document_root;
@@ -195,21 +217,7 @@ std::string serverGrants(const server_rec *main) {
         const std::string places = server == main ? placesOf(server, runs, {lines}) : placesOf(server, runs);
         hosts.emplace_back(std::string_view(apr_pstrdup(pool, places.c_str()), places.size()), isTold ? root : "");
     }
-    std::sort(hosts.begin() + 1, hosts.end());
-    std::string text;
-    text.reserve(std::accumulate(hosts.begin(), hosts.end(), std::size_t{0}, [](std::size_t sum, const auto &host) {
-        return sum + host.first.size() + host.second.size() + std::strlen("document_root \n");
-    }));
-    const std::pair<std::string_view, std::string_view> *last = nullptr;
-    for (const auto &host : hosts) {
-        // The main server may have the places of a virtual host.
-        const bool isNew = last == nullptr || last == &hosts.front() || host.first != last->first;
-        text += isNew ? host.first : "";
-        if (!host.second.empty() && (isNew || host.second != last->second)) {
-            text.append("document_root ").append(host.second).append("\n");
-        }
-        last = &host;
-    }
+    const std::string text = textOf(std::move(hosts));
     apr_pool_destroy(pool);
     return text;
 }

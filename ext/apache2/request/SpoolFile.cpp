@@ -10,6 +10,7 @@
 
 #include "base/DescriptorCloser.h"
 #include "base/Exceptions.h"
+#include "base/FileBytes.h"
 
 namespace Passenger {
 
@@ -60,30 +61,14 @@ FileDescriptor SpoolFile::reopen() const noexcept {
 
 void SpoolFile::write(std::uint64_t position, std::string_view bytes) {
     charge_.growTo(position + bytes.size());
-    while (!bytes.empty()) {
-        const ssize_t written = pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position));
-        if (written < 0 && errno == EINTR) {
-            continue;
-        }
-        if (written <= 0) {
-            throw SystemException("cannot write to a file in " + folder(), written < 0 ? errno : ENOSPC);
-        }
-        position += static_cast<std::uint64_t>(written);
-        bytes.remove_prefix(static_cast<std::size_t>(written));
+    if (const int error = FileBytes::write(file_.get(), position, bytes); error != 0) {
+        throw SystemException("cannot write to a file in " + folder(), error);
     }
 }
 
 void SpoolFile::read(std::uint64_t position, std::span<char> bytes) const {
-    while (!bytes.empty()) {
-        const ssize_t got = pread(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position));
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
-            throw SystemException("cannot read from a file in " + folder(), got < 0 ? errno : EIO);
-        }
-        position += static_cast<std::uint64_t>(got);
-        bytes = bytes.subspan(static_cast<std::size_t>(got));
+    if (const int error = FileBytes::read(file_.get(), position, bytes); error != 0) {
+        throw SystemException("cannot read from a file in " + folder(), error);
     }
 }
 

@@ -13,6 +13,7 @@ libpassenger_base_la_SOURCES = \
     %D%/DescriptorLimit.cpp \
     %D%/DescriptorSender.cpp \
     %D%/DynamicUser.cpp \
+    %D%/FileBytes.cpp \
     %D%/FileContent.cpp \
     %D%/FileDescriptor.cpp \
     %D%/FileRights.cpp \

@@ -5,7 +5,6 @@
 #include <unistd.h>
 #include <cerrno>
 #include <chrono>
-#include <ctime>
 #include <exception>
 #include <thread>
 
@@ -25,6 +24,7 @@ namespace {
 
 /** The watchdog replaces a crashed pool process within a fraction of this time. */
 constexpr std::chrono::seconds RECONNECT_TIME{10};
+constexpr std::chrono::milliseconds RECONNECT_PAUSE{5};
 constexpr std::chrono::seconds ANSWER_TIME{30};
 /** Each is a descriptor of the agent. */
 constexpr std::size_t MAX_CONNECTIONS = 2;
@@ -36,11 +36,6 @@ FileDescriptor duplicateDescriptor(int fd) {
     FileDescriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
     throwUnless(copy, "fcntl(F_DUPFD_CLOEXEC) of a descriptor of the agent");
     return copy;
-}
-
-void pauseBeforeRetry() {
-    const timespec pause{0, 5 * 1000 * 1000};
-    nanosleep(&pause, nullptr);
 }
 
 }  // namespace
@@ -112,9 +107,8 @@ FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &age
             agentId = answer.field(2);
             welcome(std::move(answer));
             return connection;
-        } catch (const EndOfFileException &) {
-            // The pool process of this socket has ended.
-        } catch (const SystemException &error) {
+        } catch (const std::exception &error) {
+            // If contact is lost, the pool process of this socket has ended.
             if (!lostContact(error)) {
                 throw;
             }
@@ -122,7 +116,7 @@ FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &age
         if (std::chrono::steady_clock::now() >= deadline) {
             throw TimeoutException("the agent does not answer");
         }
-        pauseBeforeRetry();
+        std::this_thread::sleep_for(RECONNECT_PAUSE);
     }
 }
 
@@ -213,9 +207,8 @@ Frame PoolClient::converse(const Frame &question, const std::vector<int> &descri
             Frame answer = connection.receive(FrameSocket::in(answerTime));
             giveBack(std::move(connection), agentId);
             return answer;
-        } catch (const EndOfFileException &) {
-            // The pool process of this connection has ended.
-        } catch (const SystemException &error) {
+        } catch (const std::exception &error) {
+            // If contact is lost, the pool process of this connection has ended.
             if (!lostContact(error)) {
                 throw;
             }

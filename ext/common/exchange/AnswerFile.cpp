@@ -5,10 +5,11 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+
+#include "base/FileBytes.h"
 
 namespace Passenger {
 
@@ -69,18 +70,11 @@ const char *AnswerFile::problemOf(const FileDescriptor &file, FileRange range) n
 
 std::optional<std::size_t> AnswerFile::read(std::span<char> buffer) noexcept {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), range_.length));
-    for (std::span<char> room = buffer.first(size); !room.empty();) {
-        const ssize_t got = pread(file_.get(), room.data(), room.size(), static_cast<off_t>(range_.offset));
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
-            return std::nullopt;
-        }
-        room = room.subspan(static_cast<std::size_t>(got));
-        range_.offset += static_cast<std::uint64_t>(got);
-        range_.length -= static_cast<std::uint64_t>(got);
+    if (FileBytes::read(file_.get(), range_.offset, buffer.first(size)) != 0) {
+        return std::nullopt;
     }
+    range_.offset += size;
+    range_.length -= size;
     return size;
 }
 

@@ -1,13 +1,10 @@
 #include "exchange/BodySender.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <span>
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/FileBytes.h"
 #include "shm/Layouts.h"
 
 namespace Passenger {
@@ -16,20 +13,6 @@ namespace {
 
 /** More than any channel holds. So an instance has taken a part of a body of this size. */
 constexpr std::size_t MAX_KEPT = 1024 * 1024;
-
-void readFile(int file, std::uint64_t position, std::span<char> bytes) {
-    while (!bytes.empty()) {
-        const ssize_t size = pread(file, bytes.data(), bytes.size(), static_cast<off_t>(position));
-        if (size < 0 && errno == EINTR) {
-            continue;
-        }
-        if (size <= 0) {
-            throw SystemException("cannot read the file of a request's body", size < 0 ? errno : EIO);
-        }
-        position += static_cast<std::uint64_t>(size);
-        bytes = bytes.subspan(static_cast<std::size_t>(size));
-    }
-}
 
 }  // namespace
 
@@ -116,7 +99,9 @@ bool BodySender::sendFileInPieces(ReplyChannel &channel, Ticket ticket) {
     while (!done_) {
         const std::uint64_t left = fileSize_ - *fileSent_;
         filePiece_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(left, MAX_MESSAGE - sizeof(header))));
-        readFile(file_, *fileSent_, filePiece_);
+        if (const int error = FileBytes::read(file_, *fileSent_, filePiece_); error != 0) {
+            throw SystemException("cannot read the file of a request's body", error);
+        }
         const bool isLast = filePiece_.size() == left;
         header.flags = isLast ? LAST : 0;
         if (!channel.send(header, filePiece_)) {

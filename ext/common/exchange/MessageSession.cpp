@@ -47,6 +47,21 @@ std::optional<Reply> MessageSession::start(const Request &request) {
     }
 }
 
+std::optional<Reply> MessageSession::beginHead(const Exchange::Event &event) {
+    if (headLength_ != 0 || headComplete_) {
+        return Reply::broken("a second head in one answer");
+    }
+    if (event.header.headLength > MAX_RESPONSE_HEAD) {
+        return Reply::broken("the head of the answer is longer than 128 KiB");
+    }
+    headLength_ = event.header.headLength;
+    headType_ = event.header.type;
+    status_ = event.header.status;
+    stickyId_ = event.header.stickyId;
+    head_.clear();
+    return addToHead(event);
+}
+
 /** Adds this message to the head. Nothing: the head continues in the next message. */
 std::optional<Reply> MessageSession::addToHead(const Exchange::Event &event) {
     const bool last = isLast(event);
@@ -160,19 +175,7 @@ std::optional<Reply> MessageSession::replyFor(Exchange::Event &event) {
     Reply reply;
     switch (event.header.type) {
         case MessageType::RESPONSE:
-        case MessageType::INTERIM:
-            if (continued || headComplete_) {
-                return Reply::broken("a second head in one answer");
-            }
-            if (event.header.headLength > MAX_RESPONSE_HEAD) {
-                return Reply::broken("the head of the answer is longer than 128 KiB");
-            }
-            headLength_ = event.header.headLength;
-            headType_ = event.header.type;
-            status_ = event.header.status;
-            stickyId_ = event.header.stickyId;
-            head_.clear();
-            return addToHead(event);
+        case MessageType::INTERIM: return beginHead(event);
         case MessageType::DATA:
             if (continued) {
                 return addToHead(event);

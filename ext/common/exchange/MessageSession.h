@@ -89,6 +89,7 @@ public:
 
 private:
     std::optional<Reply> replyFor(Exchange::Event &event);
+    std::optional<Reply> beginHead(const Exchange::Event &event);
     std::optional<Reply> addToHead(const Exchange::Event &event);
     bool takeStream(Exchange::Event &event);
     const char *takeFile(Exchange::Event &event);

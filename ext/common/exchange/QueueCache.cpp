@@ -1,11 +1,10 @@
 #include "exchange/QueueCache.h"
 
-#include <poll.h>
-
 #include <cerrno>
 #include <chrono>
 #include <new>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "base/DescriptorCloser.h"
@@ -127,7 +126,7 @@ Links QueueCache::attachWithRelief(const Options &options, Generation unusable) 
     } catch (const DescriptorShortageException &) {
         relieve();
     }
-    ::poll(nullptr, 0, static_cast<int>(RELIEF_TIME.count()));
+    std::this_thread::sleep_for(RELIEF_TIME);
     return attach(options, unusable);
 }
 
@@ -198,7 +197,7 @@ std::unique_ptr<ReplyChannel> QueueCache::makeChannel(const QueueLink &link) {
         relieve();
     }
     // The agent has asked the other processes for their idle channels, too.
-    ::poll(nullptr, 0, static_cast<int>(RELIEF_TIME.count()));
+    std::this_thread::sleep_for(RELIEF_TIME);
     return tryChannel(link);
 }
 

@@ -63,7 +63,6 @@ public:
     /** @param whole the instance has not broken the answer off */
     void complete(bool whole) noexcept;
 
-    ExchangeState state() const noexcept { return state_; }
     bool over() const noexcept { return isOver(state_); }
     /** No instance is known to have begun with the request. */
     bool waits() const noexcept { return state_ <= ExchangeState::QUEUED; }
@@ -72,7 +71,6 @@ public:
     const RequestSender &sender() const noexcept { return sender_; }
     ExchangeTimes &times() noexcept { return times_; }
     const ExchangeTimes &times() const noexcept { return times_; }
-    const QueueHost &host() const noexcept { return *host_; }
     /** The process that has sent the last message of the answer. 0: unknown. */
     pid_t instance() const noexcept { return instance_; }
 

@@ -9,6 +9,7 @@
 #include <limits>
 #include <span>
 #include <string_view>
+#include <thread>
 
 #include "base/Exceptions.h"
 #include "base/Poll.h"
@@ -45,7 +46,7 @@ std::size_t sendNow(const FileDescriptor &socket, std::string_view bytes, std::s
                 throw;
             }
         }
-        ::poll(nullptr, 0, static_cast<int>(UNDER_WAY_PAUSE.count()));
+        std::this_thread::sleep_for(UNDER_WAY_PAUSE);
     }
 }
 

@@ -27,7 +27,6 @@ public:
     unsigned take(MonotonicTime now);
     /** The next time at which take() may return more than 0. */
     std::optional<MonotonicTime> nextDue() const;
-    void clear() { steps_.clear(); }
 
 private:
     /**

@@ -43,7 +43,6 @@ public:
     std::uint64_t configurationOf(pid_t pid) const REQUIRES(EventLoop::role);
     /** Whether the process that got this slot has not ended. */
     bool has(pid_t pid, std::uint32_t slot) const REQUIRES(EventLoop::role);
-    std::size_t count() const REQUIRES(EventLoop::role) { return children_.size(); }
 
 private:
     struct Child {

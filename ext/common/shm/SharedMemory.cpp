@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/FileBytes.h"
 #include "shm/Layouts.h"
 
 // Older versions of <linux/memfd.h> lack it.
@@ -104,35 +105,16 @@ FileDescriptor SharedMemory::readOnlyDescriptor() const {
 }
 
 void SharedMemory::read(void *buffer, std::size_t length, std::size_t offset) const {
-    auto *position = static_cast<char *>(buffer);
-    while (length > 0) {
-        const ssize_t taken = ::pread(fd_.get(), position, length, static_cast<off_t>(offset));
-        if (taken > 0) {
-            position += taken;
-            length -= static_cast<std::size_t>(taken);
-            offset += static_cast<std::size_t>(taken);
-        } else if (taken == 0) {
-            throw SystemException("pread(shared memory): beyond its end", EINVAL);
-        } else if (errno != EINTR) {
-            throw SystemException("pread(shared memory)", errno);
-        }
+    if (const int error = FileBytes::read(fd_.get(), offset, {static_cast<char *>(buffer), length}); error != 0) {
+        throw SystemException("pread(shared memory)", error);
     }
 }
 
 void SharedMemory::write(const void *buffer, std::size_t length, std::size_t offset) {
-    const auto *position = static_cast<const char *>(buffer);
-    while (length > 0) {
-        const ssize_t taken = ::pwrite(fd_.get(), position, length, static_cast<off_t>(offset));
-        if (taken > 0) {
-            position += taken;
-            length -= static_cast<std::size_t>(taken);
-            offset += static_cast<std::size_t>(taken);
-        } else if (taken == 0) {
-            throw SystemException("pwrite(shared memory): nothing taken", EIO);
-        } else if (errno != EINTR) {
-            // Beyond the end: EPERM, from the seal.
-            throw SystemException("pwrite(shared memory)", errno);
-        }
+    if (const int error = FileBytes::write(fd_.get(), offset, {static_cast<const char *>(buffer), length});
+        error != 0) {
+        // Beyond the end: EPERM, from the seal.
+        throw SystemException("pwrite(shared memory)", error);
     }
 }
 

@@ -25,7 +25,6 @@ public:
 
     /** @param limit of the time without an answer; zero: no question is asked */
     void setLimit(std::chrono::seconds limit) noexcept;
-    std::chrono::seconds limit() const noexcept { return limit_; }
     /** The process was started: that it serves is the answer that is awaited. */
     void starting(MonotonicTime now) noexcept;
     void begin(MonotonicTime now) noexcept;

@@ -37,11 +37,6 @@ module PhusionPassenger
       nil
     end
 
-    # Whether the next frame, or the end, is there.
-    def readable?
-      !IO.select([@io], nil, nil, 0).nil?
-    end
-
     # Sends a frame without fields, unless the socket is so full that the caller would have to wait.
     def write_if_room(type)
       bytes = Frame.new(type).encode

@@ -110,7 +110,7 @@ public:
 
     void testReadingBeyondTheEndFails() {
         const SharedMemory memory("test", SIZE);
-        CPPUNIT_ASSERT_EQUAL(EINVAL, errorOf([&] { memory.readU64(SIZE - 4); }));
+        CPPUNIT_ASSERT_EQUAL(EIO, errorOf([&] { memory.readU64(SIZE - 4); }));
     }
 
     void testWritingBeyondTheEndFails() {

@@ -100,21 +100,17 @@ class Channel:
     def send_now(self, ticket, type_, flags, status=0, head_length=0, queued=0, sticky_id=0, head=b"", body=b""):
         """As send(). False: the caller would have to wait, and nothing was sent."""
         header = layout.REPLY.pack(ticket, type_, flags, status, head_length, queued, sticky_id)
-        try:
-            self._socket.sendmsg([header, head, body], (), socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            _check_gone(error)
-            raise
-        return True
+        return self._send_at_once([header, head, body])
 
     def send_stream_now(self, ticket, flags, queued, sticky_id, descriptor):
         """Gives the child one end of a stream that takes the place of the client's connection.
         False: as send_now()."""
         header = layout.REPLY.pack(ticket, layout.HIJACKED, flags, 0, 0, queued, sticky_id)
+        return self._send_at_once([header], _rights(descriptor))
+
+    def _send_at_once(self, parts, controls=()):
         try:
-            self._socket.sendmsg([header], _rights(descriptor), socket.MSG_DONTWAIT)
+            self._socket.sendmsg(parts, controls, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError as error:
