@@ -129,6 +129,7 @@ endif
     %D%/exchange/AdmissionTest.cpp \
     %D%/exchange/AnswerFileTest.cpp \
     %D%/exchange/BodySenderTest.cpp \
+    %D%/exchange/BusyPollingTest.cpp \
     %D%/exchange/ChannelStockTest.cpp \
     %D%/exchange/ExchangeLimitsTest.cpp \
     %D%/exchange/ExchangeLookTest.cpp \

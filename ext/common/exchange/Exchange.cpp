@@ -56,7 +56,23 @@ template <typename Step> std::optional<Exchange::Event> Exchange::attempt(const 
 }
 
 std::optional<Exchange::Event> Exchange::nextMessage(std::span<char> buffer, ReplyChannel::Waiting waiting) {
+    if (waiting == ReplyChannel::Waiting::FOR_A_MOMENT) {
+        if (std::optional<Event> event = pollBriefly(buffer)) {
+            return event;
+        }
+    }
     return progress_.sender().channel().receive(buffer, waiting) ? progress_.message(buffer) : std::nullopt;
+}
+
+std::optional<Exchange::Event> Exchange::pollBriefly(std::span<char> buffer) {
+    BusyPolling::Poll poll = progress_.sender().poll();
+    while (poll.goesOn()) {
+        if (progress_.sender().channel().receive(buffer)) {
+            poll.succeed();
+            return progress_.message(buffer);
+        }
+    }
+    return std::nullopt;
 }
 
 /** An event that needs no wait: a limit was reached, or a message is there. */

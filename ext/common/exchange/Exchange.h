@@ -84,6 +84,7 @@ private:
     std::chrono::milliseconds lookInterval() const noexcept;
     std::chrono::milliseconds timeLeft(const std::optional<MonotonicTime> &deadline) const noexcept;
     ReplyChannel::Waiting firstWait(std::chrono::milliseconds timeout) const noexcept;
+    std::optional<Event> pollBriefly(std::span<char> buffer);
     std::optional<Event> nextMessage(std::span<char> buffer,
                                      ReplyChannel::Waiting waiting = ReplyChannel::Waiting::NEVER);
     template <typename Step> std::optional<Event> attempt(const Step &step);

@@ -34,6 +34,8 @@ public:
     void remove(const QueueLink &link) noexcept;
 
     bool counted() const noexcept { return counted_; }
+    /** Whether no other request of the application was in flight when this one was added. */
+    bool isAlone() const noexcept { return inFlight_ == 1; }
     /** The request was admitted, and keeps its place when it is sent again. */
     bool admitted() const noexcept { return admitted_; }
 

@@ -6,6 +6,7 @@ libpassenger_exchange_la_SOURCES = \
     %D%/AnswerFile.cpp \
     %D%/AppVersion.cpp \
     %D%/BodySender.cpp \
+    %D%/BusyPolling.cpp \
     %D%/ChannelStock.cpp \
     %D%/Exchange.cpp \
     %D%/ExchangeChannel.cpp \

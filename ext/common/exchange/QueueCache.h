@@ -10,6 +10,7 @@
 
 #include "base/DescriptorSender.h"
 #include "base/Mutex.h"
+#include "base/Processors.h"
 #include "exchange/ChannelStock.h"
 #include "exchange/Options.h"
 #include "exchange/QueueHost.h"
@@ -43,6 +44,7 @@ public:
     void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept override EXCLUDES(mutex_);
     BodyFilesInFlight &bodyFiles() noexcept override { return bodyFiles_; }
     QueueDelay &queueDelay() noexcept override { return queueDelay_; }
+    BusyPolling &busyPolling() noexcept override { return busyPolling_; }
 
     /** Closes queues that have ended, and unused channels. These are the channels beyond the most
      *  that were in use at once since the last call, and those with messages. No exchange reads
@@ -105,6 +107,7 @@ private:
     const DescriptorSender sender_ = newDescriptorSender();
     BodyFilesInFlight bodyFiles_;
     QueueDelay queueDelay_;
+    BusyPolling busyPolling_{processorsOf().size()};
     Mutex mutex_{Locks::QUEUE_CACHE};
     QueueLinkPtr link_ GUARDED_BY(mutex_);
     ToldOptions told_ GUARDED_BY(mutex_);

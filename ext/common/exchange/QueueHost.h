@@ -12,6 +12,7 @@
 #include "base/StrongId.h"
 #include "base/SystemClock.h"
 #include "exchange/BodyFilesInFlight.h"
+#include "exchange/BusyPolling.h"
 #include "exchange/Options.h"
 #include "exchange/QueueDelay.h"
 #include "io/ReplyChannel.h"
@@ -110,6 +111,7 @@ public:
     virtual InFlightTable &inFlightTable() = 0;
     virtual BodyFilesInFlight &bodyFiles() noexcept = 0;
     virtual QueueDelay &queueDelay() noexcept = 0;
+    virtual BusyPolling &busyPolling() noexcept = 0;
     virtual std::uint32_t childSlot() const = 0;
     virtual const GenerationTableView &generations() const = 0;
     /** Wakes the agent, which then finds the Group's request for more instances. */

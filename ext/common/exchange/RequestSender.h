@@ -53,6 +53,8 @@ public:
     BodySender &body() noexcept { return body_; }
     const BodySender &body() const noexcept { return body_; }
     InFlightRecord &inFlight() noexcept { return inFlight_; }
+    /** The request has been sent. */
+    BusyPolling::Poll poll() noexcept { return {host_.busyPolling(), inFlight_.isAlone()}; }
     bool isStream() const noexcept { return (flags_ & STREAM) != 0; }
     bool isRetryable() const noexcept { return request_.retryable; }
 

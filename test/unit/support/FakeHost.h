@@ -92,6 +92,7 @@ public:
     InFlightTable &inFlightTable() override { return inFlightTable_; }
     BodyFilesInFlight &bodyFiles() noexcept override { return bodyFiles_; }
     QueueDelay &queueDelay() noexcept override { return queueDelay_; }
+    BusyPolling &busyPolling() noexcept override { return busyPolling_; }
     std::uint32_t childSlot() const override { return 0; }
     const GenerationTableView &generations() const override { return view_; }
     void wakeAgent() noexcept override { woken++; }
@@ -166,6 +167,7 @@ private:
     InFlightTable inFlightTable_;
     BodyFilesInFlight bodyFiles_;
     QueueDelay queueDelay_;
+    BusyPolling busyPolling_{2};
     Generation generation_;
     std::vector<RequestQueue> queues_;
     std::optional<RequestQueue> own_;
