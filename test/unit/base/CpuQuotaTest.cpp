@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include "support/SpawningFixture.h"
@@ -29,8 +30,8 @@ class CpuQuotaTest : public CppUnit::TestFixture {
 
     static constexpr unsigned PROCESSORS = 8;
 
-    const ApplicationFolder folder_{""};
-    const CgroupFiles files_{folder_.path() + "/membership", folder_.path() + "/hierarchy"};
+    std::optional<ApplicationFolder> folder_;
+    CgroupFiles files_;
 
     void write(const std::string &path, const std::string &text) const {
         std::filesystem::create_directories(std::filesystem::path(path).parent_path());
@@ -52,6 +53,13 @@ class CpuQuotaTest : public CppUnit::TestFixture {
     }
 
 public:
+    void setUp() override {
+        folder_.emplace("");
+        files_ = {folder_->path() + "/membership", folder_->path() + "/hierarchy"};
+    }
+
+    void tearDown() override { folder_.reset(); }
+
     void testWithoutCgroupsThereIsNoQuota() {
         CPPUNIT_ASSERT(cpuQuotas(files_, PROCESSORS).empty());
         write(files_.membership, "1:cpu:/y\n");

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <fstream>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -30,15 +31,15 @@ class SystemCpuLoadTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
     ManualClock clock_;
-    const ApplicationFolder folder_{""};
-    const CgroupFiles files_{folder_.path() + "/membership", folder_.path()};
+    std::optional<ApplicationFolder> folder_;
+    CgroupFiles files_;
 
     static unsigned processors() { return static_cast<unsigned>(processorsOf().size()); }
     /** What the group may use, in microseconds of 100 ms, and has used. */
     void group(const std::string &quota, std::chrono::microseconds used) const {
         std::ofstream(files_.membership) << "0::/\n" << std::flush;
-        std::ofstream(folder_.path() + "/cpu.max") << quota << " 100000\n" << std::flush;
-        std::ofstream(folder_.path() + "/cpu.stat") << "usage_usec " << used.count() << "\n" << std::flush;
+        std::ofstream(folder_->path() + "/cpu.max") << quota << " 100000\n" << std::flush;
+        std::ofstream(folder_->path() + "/cpu.stat") << "usage_usec " << used.count() << "\n" << std::flush;
     }
 
     /** Uses processor time until the kernel has counted some of it. */
@@ -49,6 +50,13 @@ class SystemCpuLoadTest : public CppUnit::TestFixture {
     }
 
 public:
+    void setUp() override {
+        folder_.emplace("");
+        files_ = {folder_->path() + "/membership", folder_->path()};
+    }
+
+    void tearDown() override { folder_.reset(); }
+
     void testAtFirstAllCoresCountAsIdle() {
         SystemCpuLoad load(clock_);
         CPPUNIT_ASSERT(load.cores() >= 1);
