@@ -97,6 +97,10 @@ std::optional<double> leastQuota(const std::vector<CpuQuota> &quotas) {
     return least;
 }
 
+unsigned wholeProcessors(const CgroupFiles &files, unsigned processors) {
+    return std::max(1U, static_cast<unsigned>(leastQuota(cpuQuotas(files, processors)).value_or(processors)));
+}
+
 std::optional<double> quotaUse(const std::vector<CpuQuota> &before, const std::vector<CpuQuota> &after,
                                std::chrono::nanoseconds passed) {
     std::optional<double> most;

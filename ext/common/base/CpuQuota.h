@@ -42,6 +42,13 @@ std::vector<CpuQuota> cpuQuotas(const CgroupFiles &files, unsigned processors);
 std::optional<double> leastQuota(const std::vector<CpuQuota> &quotas);
 
 /**
+ * The processors that a process may use all the time: as many as its quotas allow, rounded down; at
+ * least 1.
+ * @param processors that it may use without a quota
+ */
+unsigned wholeProcessors(const CgroupFiles &files, unsigned processors);
+
+/**
  * The part of a quota that was used between two moments, of the group that has used most: 0 to 1.
  * A group that has reached its quota for a part of the periods has used at least this part.
  * Nothing: no group has had a quota all the time.

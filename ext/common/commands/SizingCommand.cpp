@@ -58,8 +58,7 @@ std::optional<std::uint64_t> numberOf(const Arguments &arguments, const char *op
 /** @param pool the pool process, whose control group may have a quota; nothing: this process */
 unsigned usableCores(std::optional<std::int64_t> pool) {
     const auto cores = static_cast<unsigned>(processorsOf(static_cast<pid_t>(pool.value_or(0))).size());
-    const auto quotas = cpuQuotas(pool ? CgroupFiles::of(*pool) : CgroupFiles(), cores);
-    return std::max(1U, static_cast<unsigned>(leastQuota(quotas).value_or(cores)));
+    return wholeProcessors(pool ? CgroupFiles::of(*pool) : CgroupFiles(), cores);
 }
 
 /** Memory that processes have, and that the kernel cannot free without swapping. */

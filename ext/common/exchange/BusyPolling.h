@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstddef>
 
 #include "base/Clock.h"
 #include "base/SystemClock.h"
@@ -14,8 +13,7 @@ namespace Passenger {
  * answer that finds the thread awake comes sooner by the time that a wake-up takes.
  *
  * Only an answer that comes within moments is worth it. So after each poll without an answer more
- * and more requests of the application do without, and after each answer fewer. Where no processor
- * is idle, the instance does not run while the thread polls, and the poll fails. KVM's halt polling
+ * and more requests of the application do without, and after each answer fewer. KVM's halt polling
  * adapts likewise (Documentation/virt/kvm/halt-polling.rst of the kernel). Requests that are in
  * flight at once have work for the processors: after them the next ones do without.
  *
@@ -56,8 +54,8 @@ public:
         MonotonicTime last_;
     };
 
-    /** @param processors that this process may use; with one, no thread polls */
-    explicit BusyPolling(std::size_t processors, const Clock &clock = SystemClock::instance()) noexcept
+    /** @param processors that this process may use all the time; with one, no thread polls */
+    explicit BusyPolling(unsigned processors, const Clock &clock = SystemClock::instance()) noexcept
         : isUseful_(processors > 1), clock_(clock) {}
 
 private:

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/CpuQuota.h"
 #include "base/DescriptorSender.h"
 #include "base/Mutex.h"
 #include "base/Processors.h"
@@ -107,7 +108,7 @@ private:
     const DescriptorSender sender_ = newDescriptorSender();
     BodyFilesInFlight bodyFiles_;
     QueueDelay queueDelay_;
-    BusyPolling busyPolling_{processorsOf().size()};
+    BusyPolling busyPolling_{wholeProcessors({}, static_cast<unsigned>(processorsOf().size()))};
     Mutex mutex_{Locks::QUEUE_CACHE};
     QueueLinkPtr link_ GUARDED_BY(mutex_);
     ToldOptions told_ GUARDED_BY(mutex_);

@@ -21,6 +21,7 @@ class CpuQuotaTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAContainerSeesItsOwnGroupAsTheRoot);
     CPPUNIT_TEST(testAGroupOutsideOfTheNamespaceHasNone);
     CPPUNIT_TEST(testAQuotaOfAllProcessorsLimitsNothing);
+    CPPUNIT_TEST(testAPartOfAProcessorIsNoWholeOne);
     CPPUNIT_TEST(testTheUseIsThePartOfTheQuota);
     CPPUNIT_TEST(testAGroupThatIsStoppedHasUsedItsQuota);
     CPPUNIT_TEST(testTheGroupWithTheMostUseCounts);
@@ -104,6 +105,15 @@ public:
         limit("/a", "800000 100000\n");
         CPPUNIT_ASSERT(cpuQuotas(files_, 8).empty());
         CPPUNIT_ASSERT_EQUAL(8.0, leastQuota(cpuQuotas(files_, 9)).value());
+    }
+
+    void testAPartOfAProcessorIsNoWholeOne() {
+        CPPUNIT_ASSERT_EQUAL(8U, wholeProcessors(files_, PROCESSORS));
+        belongTo("/a");
+        limit("/a", "190000 100000\n");
+        CPPUNIT_ASSERT_EQUAL(1U, wholeProcessors(files_, PROCESSORS));
+        limit("/a", "50000 100000\n");
+        CPPUNIT_ASSERT_EQUAL(1U, wholeProcessors(files_, PROCESSORS));
     }
 
     void testTheUseIsThePartOfTheQuota() {
