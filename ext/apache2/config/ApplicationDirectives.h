@@ -224,7 +224,7 @@ inline constexpr std::array APPLICATION{
               "Gemfile with another io-wait or socket"},
     Directive{"PassengerReforkAfter", Context::APPLICATION,
               number(&Settings::reforkAfter, 0, INT_MAX).sets(&Options::reforkAfter).granted("refork_after"), "0",
-              "requests after which an instance forks the next preloader (below); 0: never"},
+              "Ruby: requests after which an instance forks the next preloader (below); 0: never"},
     Directive{
         "PassengerWarmUp", Context::APPLICATION,
         list(&Settings::warmUp, Form::WARM_UP).sets(&Options::warmUp).granted("warm_up"), "none",

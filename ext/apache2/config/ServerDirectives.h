@@ -30,7 +30,7 @@ inline constexpr std::array SERVER{
     Directive{"PassengerSeccomp", Context::GLOBAL, choice(&Settings::seccomp, SECCOMP_MODES).readBy(Reader::AGENT),
               "on",
               "what happens to system calls that processes of the agent should not need (SECURITY.md). on: the kernel "
-              "refuses them. log: the kernel logs them, and refuses nothing. off: nothing"},
+              "refuses them, and ends the process at some of them. log: the kernel logs them, and refuses nothing. off: nothing"},
     Directive{"PassengerLogLevel", Context::GLOBAL, number(&Settings::logLevel, 0, 7).sets(&AgentSettings::logLevel),
               "3", "0 critical, 1 errors, 2 warnings, 3 notices, 4 information, 5 to 7 debugging"},
     Directive{"PassengerLogFile",
@@ -95,12 +95,13 @@ inline constexpr std::array SERVER{
         "PassengerMaxChildChannels", Context::GLOBAL,
         number(&Settings::maxChildChannels, 1, 4096).sets(&AgentSettings::maxChildChannels), "4096",
         "most reply channels of one httpd child: requests at once, and channels that wait for further ones. Beyond "
-        "them a request that needs a further one gets 503"},
+        "them the child closes unused ones, and a request that still needs a further one gets 503"},
     Directive{
         "PassengerMaxChildApps", Context::GLOBAL,
         number(&Settings::maxChildApps, 1, 4096).sets(&AgentSettings::maxChildApps), "2048",
         "most applications of which one httpd child may have reply channels, so that no child keeps the agent from "
-        "forgetting unused applications. Beyond them it loses the connection that asks"},
+        "forgetting unused applications. Beyond them it closes unused channels, and a request that still needs a "
+        "further one gets 503"},
     Directive{"PassengerStatThrottleRate", Context::GLOBAL,
               number(&Settings::statThrottleRate, 0, LONG_TIME, Form::SECONDS).sets(&AgentSettings::statThrottleRate),
               "10",
@@ -109,10 +110,9 @@ inline constexpr std::array SERVER{
     Directive{"PassengerPreStart", Context::GLOBAL, list(&Settings::preStart, Form::URL).sets(&AgentSettings::preStart),
               "none",
               "URL whose application is started with httpd, instead of at its first request: a helper requests it from "
-              "httpd (HEAD), and again at a reload unless the status was below 500 (OPERATIONS.md). The URL has no "
-              "user or password"},
+              "httpd (HEAD), and again at a reload if that has failed (OPERATIONS.md). The URL has no user or password"},
     Directive{"PassengerTurbocaching", Context::GLOBAL, flag(&Settings::turbocaching).readBy(Reader::HTTPD), "On",
-              "small responses that allow it by Cache-Control are kept in memory, and sent to other clients that "
+              "small responses that allow it by Cache-Control or Expires are kept in memory, and sent to other clients that "
               "request the same URL (COMPATIBILITY.md)"},
     Directive{"PassengerShowVersionInHeader", Context::GLOBAL,
               flag(&Settings::showVersionInHeader).readBy(Reader::HTTPD), "On",

@@ -229,7 +229,7 @@ void Connection::registerChannel(Frame frame) {
     // The first channel of a child may come from the reserve, and from what is for few.
     const bool isFirst = context_.pool.channels().count(child()) == 0;
     if (context_.reserve.has(end.get()) && !isFirst) {
-        refuseForShortage("requests that need a further reply channel get 503");
+        refuseForShortage("requests that still need a further reply channel get 503");
         return;
     }
     if (context_.reserve.isForFew(end.get())) {
@@ -244,7 +244,7 @@ void Connection::registerChannel(Frame frame) {
         channel = context_.pool.channels().add(std::move(end), child(), groupSlot, *secret);
     } catch (const ChildLimitReached &reached) {
         // An answer, since a child whose connection ends asks again. It closes idle channels now.
-        complainOfLimit(reached, "requests that need a further reply channel get 503");
+        complainOfLimit(reached, "requests that still need a further reply channel get 503");
         refuse(NO_DESCRIPTOR, reached.what());
         return;
     }

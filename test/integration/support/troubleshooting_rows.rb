@@ -111,6 +111,8 @@ module TroubleshootingRows
        "troubleshooting_limits#test_503_where_the_agent_was_not_started"],
       ["`event=descriptors.short`, `event=descri",
        "troubleshooting_limits#test_the_log_tells_that_there_are_too_few_descriptors"],
+      ["`event=child.limit_reached`",
+       "child_limits#test_an_honest_child_at_its_limit_refuses_requests_at_once"],
       ["\"has taken over N connections\"",
        "troubleshooting_limits#test_more_web_sockets_than_one_child_takes"],
       ["\"descriptors whose close waits\"",
