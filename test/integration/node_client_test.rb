@@ -62,12 +62,19 @@ class NodeClientTest < IntegrationTest
   MADE = <<~'JS'
     const http = require("http");
     http.createServer((request, response) => {
+        if (request.url === "/proxy") {
+            new Proxy(response, {}).writeHead(201, { "X-Own": "yes" });
+            response.end("own Created");
+            return;
+        }
         response.detachSocket(request.socket);
         const own = new http.ServerResponse(request);
-        own.assignSocket(request.socket);
+        const assign = () => own.assignSocket(request.socket);
+        request.url === "/" && assign();
         own.on("close", () => console.log("the own answer is closed"));
         own.writeHead(201, { "X-Own": "yes" });
         own.write("own ");
+        request.url === "/begun" && assign();
         setTimeout(() => own.end(own.statusMessage), 10);
     }).listen(3000);
   JS
@@ -149,14 +156,16 @@ class NodeClientTest < IntegrationTest
 
   def test_an_answer_that_the_application_has_made_itself_is_the_request_s
     host = { "Host" => "made.test" }
-    answers = client("made.test").keep_alive do |kept|
-      [kept.get("/", host), kept.head("/", host), kept.get("/", host)]
-    end
-    seen = answers.map { |one| [one.code, one["X-Own"], one.body] }
     whole = ["201", "yes", "own Created"]
-    assert_equal [whole, ["201", "yes", nil], whole], seen
+    %w[/ /begun /proxy].each do |path|
+      answers = client("made.test").keep_alive do |kept|
+        [kept.get(path, host), kept.head(path, host), kept.get(path, host)]
+      end
+      seen = answers.map { |one| [one.code, one["X-Own"], one.body] }
+      assert_equal [whole, ["201", "yes", nil], whole], seen, path
+    end
     closed = /the own answer is closed/
-    eventually("the end of each answer") { server.log.count(closed) == 3 }
+    eventually("the end of each answer") { server.log.count(closed) == 6 }
   end
 
   def test_each_request_of_a_kept_connection_has_its_own_scheme
