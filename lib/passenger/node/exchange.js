@@ -152,7 +152,7 @@ class Exchange {
             this.resource.runInAsyncScope(this._start, this, asked);
         } finally {
             // The application may have thrown, and go on.
-            if (!follows && this.request && !this.request.destroyed) {
+            if (!follows && this.request) {
                 this.resource.runInAsyncScope(this._body.give, this._body, body);
             }
             if (this.channel.gone && !this.over) {
@@ -307,6 +307,9 @@ class Exchange {
 
     // The child has given the exchange up.
     clientLeft() {
+        if (this.socket && !this.over) {
+            this.socket.emit("end");
+        }
         this.reply.gone = true;
         this._afterSending();
     }
