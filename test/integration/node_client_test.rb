@@ -10,7 +10,9 @@ class NodeClientTest < IntegrationTest
   PLAIN = <<~'JS'
     require("http").createServer((request, response) => {
         const { remoteAddress, remotePort, remoteFamily, encrypted } = request.socket;
-        const shown = { remoteAddress, remotePort, remoteFamily, encrypted };
+        // As AdonisJS asks.
+        const secure = "encrypted" in request.socket;
+        const shown = { remoteAddress, remotePort, remoteFamily, encrypted, secure };
         const { headers, rawHeaders } = request;
         response.end(JSON.stringify({ ...shown, headers, rawHeaders }));
     }).listen(3000);
@@ -107,6 +109,8 @@ class NodeClientTest < IntegrationTest
     made.site("own-bridged.test", SampleApps.written(OWN, "app.js"),
               "SetEnv PASSENGER_NATIVE off\n")
     made.site("plain.test", SampleApps.written(PLAIN, "app.js"), TLS)
+    made.site("plain-bridged.test", SampleApps.written(PLAIN, "app.js"),
+              "#{TLS}SetEnv PASSENGER_NATIVE off\n")
     made.site("untyped.test", SampleApps.written(UNTYPED, "app.js"))
     made.site("proxied.test", SampleApps.written(PROXIED, "app.js"), TLS)
   end
@@ -124,7 +128,7 @@ class NodeClientTest < IntegrationTest
   def test_the_connection_is_one_of_a_proxy_on_this_machine
     seen = client("plain.test").json("/")
     assert_equal ["127.0.0.1", "IPv4", false],
-                 seen.values_at("remoteAddress", "remoteFamily", "encrypted")
+                 seen.values_at("remoteAddress", "remoteFamily", "secure")
     assert_includes 1..65_535, seen["remotePort"]
   end
 
@@ -169,8 +173,15 @@ class NodeClientTest < IntegrationTest
   end
 
   def test_each_request_of_a_kept_connection_has_its_own_scheme
-    seen = [{}, { "X-Tls" => "on" }, {}].map { |head| client("plain.test").json("/", head) }
-    assert_equal [false, true, false], (seen.map { |one| one["encrypted"] })
+    %w[plain.test plain-bridged.test].each do |site|
+      seen = client(site).keep_alive do |kept|
+        [{}, { "X-Tls" => "on" }, {}].map do |head|
+          JSON.parse(kept.get("/", { "Host" => site }.merge(head)).body)
+        end
+      end
+      expected = [[nil, false], [true, true], [nil, false]]
+      assert_equal expected, (seen.map { |one| one.values_at("encrypted", "secure") }), site
+    end
   end
 
   def test_a_client_cannot_say_that_its_connection_is_encrypted
