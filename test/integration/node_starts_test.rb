@@ -366,7 +366,8 @@ class NodeStartsTest < IntegrationTest
 
   def test_the_report_says_that_the_server_of_the_application_was_closed
     assert_status 500, client("closing.test").get("/")
-    assert_match(/app="#{root("closing.test")}.*closed its server before it served a request/, server.log.text)
+    assert_match(/app="#{root("closing.test")}.*closed its server before it served a request/,
+                 server.log.text)
   end
 
   # It needs three seconds.
