@@ -14,4 +14,10 @@ all-local: $(python_native)
 $(python_native): $(python_native_sources) ext/claims/claim_memory.h
 	$(AM_V_CC)$(MKDIR_P) $(@D) && $(CC) -std=gnu11 -fPIC -shared -fvisibility=hidden -Wall -Wextra $(LARGE_FILES) \
 	    $(PYTHON_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) -o $@.new $(filter %.c,$^) $(LDFLAGS) && mv $@.new $@
+else
+# One of a build before may have another interface.
+all-local: without-python-native
+.PHONY: without-python-native
+without-python-native:
+	@rm -rf root/native/python
 endif

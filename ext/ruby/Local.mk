@@ -17,7 +17,10 @@ nobase_dist_passengerroot_DATA += $(native_sources)
 native:
 	@$(RUBY) $(srcdir)/lib/passenger/native_builder.rb root/native
 
-install-data-local: $(node_native_check)
+# Code of the version before does not stay where this build has none, as for another Ruby. Node
+# applications would not start with it.
+install-data-local:
+	rm -rf "$(DESTDIR)$(passengerrootdir)/native"
 	test ! -d root/native || find root/native -name '*.so' -o -name '*.node' | while read -r file; do \
 	    $(MKDIR_P) "$(DESTDIR)$(passengerrootdir)/$$(dirname "$${file#root/}")" && \
 	    $(INSTALL_DATA) "$$file" "$(DESTDIR)$(passengerrootdir)/$${file#root/}" || exit; done

@@ -30,10 +30,12 @@ module PhusionPassenger
       Digest::SHA256.hexdigest([__FILE__, *SOURCES].map { |file| File.binread(file) }.join("\0"))
     end
 
-    # Returns the line to print, or nil if the file was built from these sources.
+    # Returns the line to print, or nil if the file was built from these sources. One of other
+    # sources is removed.
     def build
       return if current?
 
+      FileUtils.rm_f(@target)
       reason = missing
       return "Without native code for #{RbConfig.ruby}: #{reason}" if reason
 

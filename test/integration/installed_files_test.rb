@@ -51,15 +51,36 @@ class InstalledFilesTest < Minitest::Test
   end
 
   # Its interface may be one that the library does not know.
-  def test_without_nodes_headers_an_addon_that_is_older_than_its_sources_is_not_installed
-    addon = "#{@folder}/addon.node"
-    FileUtils.touch(addon)
-    make("current-node-native node_native=#{addon}", @stage)
-    assert_path_exists addon
-    FileUtils.touch(addon, mtime: Time.at(0))
-    output, = make("current-node-native node_native=#{addon}", @stage)
-    assert_match(/addon\.node is older than its sources.*no headers of Node/, output)
-    refute_path_exists addon
+  def test_native_code_of_the_version_before_does_not_stay
+    names = %w[node/passenger_native.node python/passenger_native.abi3.so
+               ruby-9.0/passenger_native.so]
+    old = names.map { |name| File.join(@stage, ROOT, "native", name) }
+    old.each { |path| FileUtils.mkdir_p(File.dirname(path)) }
+    old.each { |path| File.write(path, "old") }
+    output, status = make("install", @stage)
+    assert_predicate status, :success?, output
+    assert_empty(old.select { |path| File.exist?(path) && File.read(path) == "old" })
+  end
+
+  def test_native_code_that_cannot_be_built_again_is_removed
+    builder = File.join(@stage, ROOT, "lib/passenger/native_builder.rb")
+    made = shell("ruby #{builder} #{@folder}/native").first[/\ABuilt (.*)/, 1]
+    assert_equal "", shell("CC=/missing ruby #{builder} #{@folder}/native").first
+    File.write(made, "old")
+    assert_match(/\AWithout native code.* \/missing is missing/,
+                 shell("CC=/missing ruby #{builder} #{@folder}/native").first)
+    refute_path_exists made
+  end
+
+  def test_validate_install_names_an_addon_of_another_version
+    skip "there is no node" unless system("node --version >/dev/null 2>&1")
+    addon = File.join(@stage, ROOT, "native/node/passenger_native.node")
+    skip "there is no addon" unless File.exist?(addon)
+    assert_match(/ \* native code for Node: ok: #{addon}$/, validate)
+    library = File.join(@stage, ROOT, "lib/passenger/node/native.js")
+    File.write(library, File.read(library).sub(/INTERFACE = \d+/, "INTERFACE = 9999"))
+    assert_match(/ native code for Node: warning: .*has the interface \d+ instead of 9999/,
+                 validate)
   end
 
   private

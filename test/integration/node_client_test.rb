@@ -10,7 +10,9 @@ class NodeClientTest < IntegrationTest
   PLAIN = <<~'JS'
     require("http").createServer((request, response) => {
         const { remoteAddress, remotePort, remoteFamily, encrypted } = request.socket;
-        const shown = { remoteAddress, remotePort, remoteFamily, encrypted };
+        // As AdonisJS asks.
+        const secure = "encrypted" in request.socket;
+        const shown = { remoteAddress, remotePort, remoteFamily, encrypted, secure };
         const { headers, rawHeaders } = request;
         response.end(JSON.stringify({ ...shown, headers, rawHeaders }));
     }).listen(3000);
@@ -62,12 +64,19 @@ class NodeClientTest < IntegrationTest
   MADE = <<~'JS'
     const http = require("http");
     http.createServer((request, response) => {
+        if (request.url === "/proxy") {
+            new Proxy(response, {}).writeHead(201, { "X-Own": "yes" });
+            response.end("own Created");
+            return;
+        }
         response.detachSocket(request.socket);
         const own = new http.ServerResponse(request);
-        own.assignSocket(request.socket);
+        const assign = () => own.assignSocket(request.socket);
+        request.url === "/" && assign();
         own.on("close", () => console.log("the own answer is closed"));
         own.writeHead(201, { "X-Own": "yes" });
         own.write("own ");
+        request.url === "/begun" && assign();
         setTimeout(() => own.end(own.statusMessage), 10);
     }).listen(3000);
   JS
@@ -100,6 +109,8 @@ class NodeClientTest < IntegrationTest
     made.site("own-bridged.test", SampleApps.written(OWN, "app.js"),
               "SetEnv PASSENGER_NATIVE off\n")
     made.site("plain.test", SampleApps.written(PLAIN, "app.js"), TLS)
+    made.site("plain-bridged.test", SampleApps.written(PLAIN, "app.js"),
+              "#{TLS}SetEnv PASSENGER_NATIVE off\n")
     made.site("untyped.test", SampleApps.written(UNTYPED, "app.js"))
     made.site("proxied.test", SampleApps.written(PROXIED, "app.js"), TLS)
   end
@@ -117,7 +128,7 @@ class NodeClientTest < IntegrationTest
   def test_the_connection_is_one_of_a_proxy_on_this_machine
     seen = client("plain.test").json("/")
     assert_equal ["127.0.0.1", "IPv4", false],
-                 seen.values_at("remoteAddress", "remoteFamily", "encrypted")
+                 seen.values_at("remoteAddress", "remoteFamily", "secure")
     assert_includes 1..65_535, seen["remotePort"]
   end
 
@@ -149,19 +160,28 @@ class NodeClientTest < IntegrationTest
 
   def test_an_answer_that_the_application_has_made_itself_is_the_request_s
     host = { "Host" => "made.test" }
-    answers = client("made.test").keep_alive do |kept|
-      [kept.get("/", host), kept.head("/", host), kept.get("/", host)]
-    end
-    seen = answers.map { |one| [one.code, one["X-Own"], one.body] }
     whole = ["201", "yes", "own Created"]
-    assert_equal [whole, ["201", "yes", nil], whole], seen
+    %w[/ /begun /proxy].each do |path|
+      answers = client("made.test").keep_alive do |kept|
+        [kept.get(path, host), kept.head(path, host), kept.get(path, host)]
+      end
+      seen = answers.map { |one| [one.code, one["X-Own"], one.body] }
+      assert_equal [whole, ["201", "yes", nil], whole], seen, path
+    end
     closed = /the own answer is closed/
-    eventually("the end of each answer") { server.log.count(closed) == 3 }
+    eventually("the end of each answer") { server.log.count(closed) == 6 }
   end
 
   def test_each_request_of_a_kept_connection_has_its_own_scheme
-    seen = [{}, { "X-Tls" => "on" }, {}].map { |head| client("plain.test").json("/", head) }
-    assert_equal [false, true, false], (seen.map { |one| one["encrypted"] })
+    %w[plain.test plain-bridged.test].each do |site|
+      seen = client(site).keep_alive do |kept|
+        [{}, { "X-Tls" => "on" }, {}].map do |head|
+          JSON.parse(kept.get("/", { "Host" => site }.merge(head)).body)
+        end
+      end
+      expected = [[nil, false], [true, true], [nil, false]]
+      assert_equal expected, (seen.map { |one| one.values_at("encrypted", "secure") }), site
+    end
   end
 
   def test_a_client_cannot_say_that_its_connection_is_encrypted

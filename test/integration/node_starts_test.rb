@@ -97,6 +97,17 @@ class NodeStartsTest < IntegrationTest
         this.close(() => setTimeout(() => server.listen(process.env.PORT), 500));
     }).listen(process.env.PORT, "127.0.0.1");
   JS
+  # As a search for a free port by a server of http.
+  PROBING = <<~'JS'
+    const http = require("http");
+    const probe = http.createServer().listen(3000, () => probe.close(() => {
+        http.createServer((request, response) => response.end("probed")).listen(3000);
+    }));
+  JS
+  CLOSING = <<~'JS'
+    const server = require("http").createServer();
+    server.listen(3000, () => setImmediate(() => server.close()));
+  JS
 
   # The program of a Node says its version, and which program it is.
   VERSIONS = <<~'JS'
@@ -197,7 +208,8 @@ class NodeStartsTest < IntegrationTest
           "own.js" => PNP_SERVER, ".pnp.cjs" => PNP,
           "package.json" => package(scripts: { start: "true && node own.js" })
         },
-        "later.test" => { "app.js" => LATER }, "searching.test" => { "app.js" => SEARCHING }
+        "later.test" => { "app.js" => LATER }, "searching.test" => { "app.js" => SEARCHING },
+        "probing.test" => { "app.js" => PROBING }, "closing.test" => { "app.js" => CLOSING }
       }
     end
   end
@@ -348,6 +360,14 @@ class NodeStartsTest < IntegrationTest
   def test_an_application_may_look_whether_its_port_is_free
     assert_equal "searched", body("searching.test")
     refute_match(/event=node\.bridged app="#{root("searching.test")}/, server.log.text)
+    assert_equal "probed", body("probing.test")
+    refute_match(/event=spawn\.killed app="#{root("probing.test")}/, server.log.text)
+  end
+
+  def test_the_report_says_that_the_server_of_the_application_was_closed
+    assert_status 500, client("closing.test").get("/")
+    assert_match(/app="#{root("closing.test")}.*closed its server before it served a request/,
+                 server.log.text)
   end
 
   # It needs three seconds.

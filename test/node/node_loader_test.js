@@ -1,6 +1,7 @@
 "use strict";
 
-// Where the further servers of an application listen, and how Next.js reaches its own.
+// Where the further servers of an application listen, and how Next.js reaches its own. A first
+// server that closes at once, as a search for a free port, leaves its place to the next one.
 const assert = require("assert");
 const { once } = require("events");
 const fs = require("fs");
@@ -41,7 +42,11 @@ async function askItself() {
 }
 
 const told = [];
-first.listen({ host: "localhost", port: 3000 }, () => {
+const probe = http.createServer();
+const probing = new Promise((resolve) => {
+    probe.listen(3000, () => probe.close(resolve));
+});
+probing.then(() => first.listen({ host: "localhost", port: 3000 }, () => {
     assert.strictEqual(first.address(), process.env.PASSENGER_SOCKET);
     // As Fastify does for each address of `localhost`. The other one has no listener for the error.
     const options = { host: "127.0.0.1", port: first.address().port };
@@ -59,4 +64,4 @@ first.listen({ host: "localhost", port: 3000 }, () => {
             process.exit();
         });
     });
-});
+}));

@@ -9,10 +9,10 @@ const { ClientSocket } = require(join(LIBRARY, "client_socket"));
 const { makeRequest, makeResponse, prepareServer } = require(join(LIBRARY, "http_server"));
 
 exports.LIBRARY = LIBRARY;
-exports.makeObjects = function () {
+exports.makeObjects = function (method = "GET") {
     const server = http.createServer();
     prepareServer(server);
     const socket = ClientSocket.of(server, { address: "192.0.2.1", port: "1" }, { announce() {} });
-    const request = makeRequest(server, socket, { method: "GET", url: "/", lines: [] }, false);
+    const request = makeRequest(server, socket, { method, url: "/", lines: [] }, false);
     return { server, socket, request, response: makeResponse(server, request) };
 };

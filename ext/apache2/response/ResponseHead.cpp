@@ -90,7 +90,7 @@ const char *ResponseHead::noteHopByHop(Header header) {
         upgrade_ = header.value;
     } else if (equalsIgnoringCase(header.name, "Trailer")) {
         trailer_ = header.value;
-    } else if (equalsIgnoringCase(header.name, "Transfer-Encoding")) {
+    } else if (equalsIgnoringCase(header.name, "Transfer-Encoding") && !equalsIgnoringCase(header.value, "identity")) {
         if (chunked_ || !equalsIgnoringCase(header.value, "chunked")) {
             return "a transfer coding other than chunked";
         }

@@ -96,15 +96,21 @@ std::optional<Finding> checkNodeCode() {
         return std::nullopt;
     }
     constexpr const char *SUBJECT = "native code for Node";
-    const std::string file = passengerRootWith("lib/passenger") + "/native/node/passenger_native.node";
+    const std::string root = passengerRootWith("lib/passenger");
+    const std::string file = root + "/native/node/passenger_native.node";
     if (::access(file.c_str(), R_OK) != 0) {
         return Finding{Level::WARNING, SUBJECT, fmt::format("{} is missing: applications run behind a bridge", file),
                        "apt-get install libnode-dev; configure and build again"};
     }
-    const auto output = ProgramOutput::of(program, {"-e", "require(process.argv[1])", file});
+    // Throws for another interface, too.
+    constexpr const char *LOAD =
+        "try { require(process.argv[1]).load(process.argv[2]); } "
+        "catch (error) { console.log(error.message); process.exit(1); }";
+    const auto output = ProgramOutput::of(program, {"-e", LOAD, root + "/lib/passenger/node/native.js", file});
     if (!output.succeeded) {
         return Finding{Level::WARNING, SUBJECT, fmt::format("{} does not load it: {}", program, output.firstLine()),
-                       "a Node from version 16 on; or SetEnv PASSENGER_NATIVE off"};
+                       "install the package again (or make install); Node from version 16 on; or SetEnv "
+                       "PASSENGER_NATIVE off"};
     }
     return Finding{Level::FINE, SUBJECT, file};
 }

@@ -56,6 +56,12 @@ Finding heapExhausted(const FailureFacts &failure) {
     return when(has(failure.exceptionMessage, "JavaScript heap out of memory"));
 }
 
+/** Node ends so where it cannot reserve its own memory, or has no thread. */
+Finding addressSpaceIsShort(const FailureFacts &failure) {
+    return when(failure.language == Language::NODE && crashed(failure) &&
+                hasAny(failure.output, {"Fatal process OOM", "Fatal process out of memory", "uv_thread_create("}));
+}
+
 /** `libpq.so.5` in `…: libpq.so.5: cannot open shared object file: No such file or directory`. */
 Finding missingSystemLibrary(const FailureFacts &failure) {
     for (const std::string &text : {failure.exceptionMessage, failure.lastError}) {
@@ -140,6 +146,9 @@ constexpr DiagnosisRule ENDS[] = {
     {heapExhausted, "The memory that Node has for JavaScript's objects was exhausted.",
      "Look for what the application keeps while it loads. If it needs that much, raise the limit, in MB: SetEnv "
      "NODE_OPTIONS --max-old-space-size=4096. The last output shows the sizes."},
+    {addressSpaceIsShort, "Node cannot reserve the memory, or start the threads, that it needs before the application.",
+     "Raise the limit of address space or of processes (systemd: LimitAS=, LimitNPROC=, TasksMax=; "
+     "PassengerTasksMax), or provide more memory. Node needs about 1 GB of address space (ulimit -v)."},
     {missingSystemLibrary, "The system library {} is missing, which the program or a native module needs.",
      "Install the package that has it (Debian: apt-file search {}), or build the program or the module anew on this "
      "system."},

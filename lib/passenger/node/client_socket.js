@@ -3,10 +3,13 @@
 // What the application sees as the client's connection. No byte of HTTP goes through it.
 const { AsyncResource } = require("async_hooks");
 const { ProxiedSocket } = require("./proxied_socket");
+const { symbolOf } = require("./symbol_of");
 
 // Milliseconds, as Node's keepAliveTimeout. One without a request ends after one to two of these.
 const KEPT_FOR = 5000;
 const MOST_KEPT = 1000;
+// The member of a net.Socket with its timer.
+const TIMER = symbolOf(new ProxiedSocket(), "timeout");
 // Those without a request, by their clients' addresses and ports, the oldest first.
 const kept = new Map();
 let period = 0;
@@ -99,8 +102,10 @@ class ClientSocket extends ProxiedSocket {
         kept.set(this._client, this);
     }
 
+    // As if the client closed it.
     drop() {
         kept.delete(this._client);
+        this.emit("end");
         this.destroy();
     }
 
@@ -206,7 +211,10 @@ class ClientSocket extends ProxiedSocket {
         if (exchange) {
             exchange.cutOff();
         }
-        super._destroy(error, callback);
+        clearTimeout(this[TIMER]);
+        callback(error);
+        // Without a handle net.Socket would not tell whether there was an error.
+        process.nextTick(() => this.emit("close", Boolean(error)));
     }
 
     _refreshTimeout() {

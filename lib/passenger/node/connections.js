@@ -8,6 +8,7 @@
 const { IncomingMessage } = require("http");
 const { Socket } = require("net");
 const { makePlain } = require("./express_objects");
+const { tellEncrypted } = require("./proxied_socket");
 
 const CLIENT = "Passenger-Client";
 const ID = /^\d* id=([^ ]+)/;
@@ -22,20 +23,10 @@ const shown = Object.create(Socket.prototype, {
             return parseInt(this[client].line, 10) || 0;
         },
     },
-    encrypted: {
-        get() {
-            const { line, encrypted } = this[client];
-            return encrypted === undefined ? line.endsWith(" https") : encrypted;
-        },
-        // Applications behind a proxy set it, too.
-        set(value) {
-            this[client].encrypted = value;
-        },
-    },
 });
 
 function describe(socket) {
-    socket[client] = { line: "", encrypted: undefined };
+    socket[client] = { line: "" };
     Object.setPrototypeOf(socket, shown);
 }
 
@@ -50,8 +41,8 @@ IncomingMessage.prototype._addHeaderLines = function (lines, count) {
         return addHeaderLines.call(this, lines, count);
     }
     state.line = lines.pop();
-    state.encrypted = undefined;
     lines.pop();
+    tellEncrypted(this.socket, state.line.endsWith(" https"));
     const id = ID.exec(state.line);
     this.passengerRequestId = id ? id[1] : undefined;
     return addHeaderLines.call(this, lines, Math.min(count, lines.length));

@@ -4,11 +4,12 @@
 // http.Server makes of a request's text, and takes what http.ServerResponse writes.
 const { AsyncResource } = require("async_hooks");
 const { AnswerChunks } = require("./answer_chunks");
+const { BegunAnswer } = require("./begun_answer");
 const { ClientSocket } = require("./client_socket");
 const { conclude, destroyed, isAwaited, reset } = require("./conclusion");
 const { isEventStream, transfer } = require("./event_stream");
 const { NEED_DRAIN, OWN_CONNECTION_LISTENERS, connectRequest, makeRequest, makeResponse, makeUpgradeRequest,
-    publishStart, takesUpgrade, trailersOf } = require("./http_server");
+    publishStart, takeBegun, takesUpgrade, trailersOf } = require("./http_server");
 const { InterimAnswers } = require("./interim_answers");
 const layout = require("./layout");
 const log = require("./log");
@@ -28,7 +29,7 @@ function asNodeSends(lines) {
 
 function onPrefinish() {
     const exchange = this.socket && this.socket.exchange;
-    if (exchange && exchange.response === this) {
+    if (exchange) {
         exchange.end();
     }
 }
@@ -83,6 +84,8 @@ class Exchange {
         this._ending = false;
         // Node's answer was told to wait.
         this._isFull = false;
+        // A BegunAnswer, or null.
+        this._begun = null;
         this._isAborted = false;
     }
 
@@ -149,7 +152,7 @@ class Exchange {
             this.resource.runInAsyncScope(this._start, this, asked);
         } finally {
             // The application may have thrown, and go on.
-            if (!follows && this.request && !this.request.destroyed) {
+            if (!follows && this.request) {
                 this.resource.runInAsyncScope(this._body.give, this._body, body);
             }
             if (this.channel.gone && !this.over) {
@@ -176,11 +179,15 @@ class Exchange {
 
     // From Node's answer. False: the application should wait for `drain`.
     write(data, encoding, callback) {
-        if (!this.response._header || this._interim !== null && this._interim.isWritten) {
+        if (!this.response._header && !this._takeBegun() || this._interim !== null && this._interim.isWritten) {
             this.interim.write(String(data), callback);
             return true;
         }
-        this._chunks.add(data, encoding);
+        if (this._begun === null) {
+            this._chunks.add(data, encoding);
+        } else {
+            this._chunks.add(this._begun.take(data, encoding));
+        }
         if (callback) {
             this._chunks.await(callback);
         }
@@ -194,6 +201,16 @@ class Exchange {
             this._isFull = true;
         }
         return !this._isFull;
+    }
+
+    // The application may have begun an answer of its own before it gave that this connection.
+    _takeBegun() {
+        const own = takeBegun(this);
+        if (own !== null) {
+            this._begun = new BegunAnswer(own);
+            this.answerBy(own);
+        }
+        return own !== null;
     }
 
     // Bytes that httpd has not taken.
@@ -290,6 +307,9 @@ class Exchange {
 
     // The child has given the exchange up.
     clientLeft() {
+        if (this.socket && !this.over) {
+            this.socket.emit("end");
+        }
         this.reply.gone = true;
         this._afterSending();
     }

@@ -28,8 +28,9 @@ const storeHeader = http.ServerResponse.prototype._storeHeader;
 http.ServerResponse.prototype._storeHeader = function (firstLine, headers) {
     const isOurs = this.socket instanceof ClientSocket;
     const exchange = isOurs ? this.socket.exchange : null;
-    // The application may give the connection an answer that it has made itself.
-    if (exchange && exchange.response !== this && !exchange.response._header) {
+    // The application may give the connection an answer that it has made itself. A Proxy of Node's
+    // answer is none.
+    if (exchange && exchange.response !== this && this.socket._httpMessage === this && !exchange.response._header) {
         adopt(this);
         exchange.answerBy(this);
     }
@@ -110,6 +111,16 @@ function adopt(response) {
     response._removedConnection = true;
     response.on("finish", onFinish);
 }
+
+// The answer of the application's own that the socket has, if its text began before. Or null.
+exports.takeBegun = function ({ response, socket }) {
+    const own = socket._httpMessage;
+    if (!own || own === response || !own._header || response._header) {
+        return null;
+    }
+    adopt(own);
+    return own;
+};
 
 // What the application has given to addTrailers(), as lines. More than a message takes is dropped.
 exports.trailersOf = ({ _trailer }) => _trailer && _trailer.length <= PAYLOAD_LIMIT ? _trailer : "";

@@ -41,6 +41,11 @@ class Instance {
         control.onEnd = (reason) => this._controlEnded(reason);
     }
 
+    // The agent has said SERVE.
+    get serves() {
+        return this._service !== null;
+    }
+
     // The application's server listens. The agent answers with SERVE.
     loaded(server) {
         this._server = server;

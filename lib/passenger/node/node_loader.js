@@ -91,8 +91,20 @@ net.Server.prototype.listen = function (...args) {
     } else {
         require("./connections").installConnections(server);
     }
-    this.prependOnceListener("listening", endReports);
-    this.prependOnceListener("listening", () => process.nextTick(takeOwnRequests, server));
+    this.prependOnceListener("listening", () => {
+        // A search for a free port closes its server at once.
+        const leave = () => {
+            taken = false;
+        };
+        this.prependOnceListener("close", leave);
+        setImmediate(() => {
+            if (server.listening) {
+                this.removeListener("close", leave);
+                endReports();
+            }
+        });
+        process.nextTick(takeOwnRequests, server);
+    });
     const { signal } = Object(args[0]);
     const callback = args.reverse().find((argument) => typeof argument === "function");
     if (callback) {

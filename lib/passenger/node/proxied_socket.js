@@ -7,6 +7,16 @@ const { Socket } = require("net");
 const HOST = "127.0.0.1";
 const FAMILY = "IPv4";
 
+// Some applications, such as those of AdonisJS, ask only whether the socket has the member. Those
+// behind a proxy set it themselves, for one request.
+function tellEncrypted(socket, encrypted) {
+    if (encrypted) {
+        socket.encrypted = true;
+    } else if ("encrypted" in socket) {
+        delete socket.encrypted;
+    }
+}
+
 class ProxiedSocket extends Socket {
     // `descriptor`: undefined for one that is not open.
     constructor(descriptor) {
@@ -16,13 +26,12 @@ class ProxiedSocket extends Socket {
             fd: descriptor, allowHalfOpen: true, emitClose: false, autoDestroy: true, decodeStrings: false,
         });
         this._remotePort = 0;
-        this._encrypted = false;
     }
 
     // `head`: the RequestHead of a request that comes by it.
     serves(head) {
         this._remotePort = head.port;
-        this._encrypted = head.encrypted;
+        tellEncrypted(this, head.encrypted);
     }
 
     get remoteAddress() {
@@ -36,15 +45,6 @@ class ProxiedSocket extends Socket {
     get remotePort() {
         return parseInt(this._remotePort, 10) || 0;
     }
-
-    // Applications behind a proxy set it, too.
-    get encrypted() {
-        return this._encrypted;
-    }
-
-    set encrypted(value) {
-        this._encrypted = value;
-    }
 }
 
-module.exports = { ProxiedSocket };
+module.exports = { ProxiedSocket, tellEncrypted };

@@ -96,6 +96,8 @@ class Start {
         process.env.PASSENGER_SOCKET = this.path;
         // The application serves, or has failed.
         this.isOver = false;
+        // A server of the application listens, or is about to.
+        this._listens = false;
         listenToSignals(this._instance);
         // The agent or a signal has ended it, so that there is no failure to report.
         this._instance.onEarlyEnd = () => this._end();
@@ -110,16 +112,35 @@ class Start {
     // The application's server `shown` is to listen: the caller makes `server` do so on `path`,
     // which is the same one, or stands in for it.
     begin(server, shown) {
-        clearInterval(this._timer);
-        clearTimeout(this._limit);
+        this._listens = true;
         shown.prependOnceListener("listening", () => {
-            this._end();
             process.env.PASSENGER_SOCKET = "";
-            native.addon.keepLoop(true);
-            this._tellStep("done");
-            shown.once("close", () => this._instance.end());
-            this._instance.loaded(server);
+            // A search for a free port closes its server at once.
+            const leave = () => {
+                this._listens = false;
+                process.env.PASSENGER_SOCKET = this.path;
+            };
+            shown.prependOnceListener("close", leave);
+            setImmediate(() => {
+                if (server.listening) {
+                    shown.removeListener("close", leave);
+                    this._loaded(server, shown);
+                }
+            });
         });
+    }
+
+    _loaded(server, shown) {
+        this._end();
+        native.addon.keepLoop(true);
+        this._tellStep("done");
+        shown.once("close", () => {
+            if (!this._instance.serves) {
+                this._report("", `${this._place()} closed its server before it served a request\n${REMEDY}`, "");
+            }
+            this._instance.end();
+        });
+        this._instance.loaded(server);
     }
 
     // Records an uncaught exception as the reason for the process's end.
@@ -155,6 +176,9 @@ class Start {
         const host = this._options.instance_address || "127.0.0.1";
         let looks = 0;
         this._timer = setInterval(() => {
+            if (this._listens) {
+                return;
+            }
             if (fs.existsSync(this.path)) {
                 this.becomeBridge("another process of the application, or another thread, listens");
             }
@@ -166,7 +190,7 @@ class Start {
             socket.on("connect", () => {
                 socket.destroy();
                 looks = isOwn(port) ? looks + 1 : 0;
-                if (looks >= ENOUGH_LOOKS && !this.isOver) {
+                if (looks >= ENOUGH_LOOKS && !this.isOver && !this._listens) {
                     this.becomeBridge("the application listens on PORT, with something else than http.Server");
                 }
             });
@@ -174,7 +198,7 @@ class Start {
         const fork = cluster.fork;
         if (cluster.isPrimary || cluster.isMaster) {
             cluster.fork = (...args) => {
-                if (!this.isOver) {
+                if (!this.isOver && !this._listens) {
                     this.becomeBridge("the application is a cluster of processes");
                 }
                 return fork.apply(cluster, args);
