@@ -189,8 +189,7 @@ class AgentDeathTest < IntegrationTest
   # The reload comes after the signals on the way through all these processes.
   def test_signals_that_are_for_others_end_no_process_of_the_agent
     agent = [ANCHOR, WATCHDOG, POOL, *(RIGHTS if TestEnvironment.root?)].map { |one| the_only(one) }
-    %w[HUP QUIT USR1 USR2].each { |name| agent.each { |one| Process.kill(name, one.pid) } }
-    %w[TERM INT].each { |name| agent.drop(1).each { |one| Process.kill(name, one.pid) } }
+    %w[HUP QUIT USR1 USR2 TERM INT].each { |name| agent.each { |one| Process.kill(name, one.pid) } }
     server.graceful
     assert_equal(agent.map(&:identity), agent.map { |one| ProcessInfo.read(one.pid)&.identity })
   end

@@ -25,6 +25,14 @@ class HarnessTest < IntegrationTest
     end
   end
 
+  def test_a_line_of_a_log_is_read_when_it_is_whole
+    log = LogReader.new(File.join(scratch, "log"))
+    File.write(log.path, "an earlier line\nreason=the first")
+    assert_raises(Eventually::TooLate) { log.wait_for(/reason=/, within: 0.1) }
+    File.write(log.path, " part\n", mode: "a")
+    assert_equal "reason=the first part\n", log.wait_for(/reason=/)
+  end
+
   def test_a_process_that_outlives_httpd_is_noticed
     server = HttpdServer.new(plain).start
     orphan = spawn(server.environment, "sleep", "60", unsetenv_others: true, pgroup: true)

@@ -32,11 +32,10 @@ namespace {
 
 constexpr int EXIT_USAGE = 2;
 
-/** A signal to one process of the agent is for httpd, or a mistake. The anchor only ends at a
- *  signal, and with it the agent: it tells the others. */
+/** A signal to a process of the agent is for httpd, or a mistake: httpd tells the agent to end. */
 void setUpAgentProcess() {
     setUpProcess();
-    ignoreSignals({SIGQUIT, SIGUSR1, SIGUSR2});
+    ignoreSignals({SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2});
 }
 
 int runAnchor() {
@@ -47,7 +46,6 @@ int runAnchor() {
 
 int runWatchdog() {
     setUpAgentProcess();
-    ignoreSignals({SIGTERM, SIGINT});
     Log::info("event=watchdog.starting descriptors=\"{}\"", describeDescriptorLimit());
     Watchdog watchdog(takeInheritedSocket(), ownProgram);
     return watchdog.run();
@@ -57,7 +55,6 @@ int runWatchdog() {
  *  PassengerSeccomp says; none: it stays as it is */
 int runPool(const PoolEngineFactory &makeEngine, std::span<char *const> limits) {
     setUpAgentProcess();
-    ignoreSignals({SIGTERM, SIGINT});
     std::string confinement = "user=unchanged";
     if (limits.size() == 3) {
         confinement = giveUpRights(static_cast<uid_t>(std::stoul(limits[0])), static_cast<gid_t>(std::stoul(limits[1])),

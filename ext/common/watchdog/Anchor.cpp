@@ -50,7 +50,7 @@ Anchor::Anchor(FileDescriptor control, std::function<std::string()> program)
 Anchor::~Anchor() = default;
 
 int Anchor::run() {
-    signals_ = makeSignalDescriptor({SIGCHLD, SIGTERM, SIGINT});
+    signals_ = makeSignalDescriptor({SIGCHLD});
     throwUnless(::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0, "prctl(PR_SET_CHILD_SUBREAPER)");
     watchOwner();
     start();
@@ -89,7 +89,7 @@ void Anchor::turn() {
         receive();
     }
     if (entries[0].revents != 0) {
-        endWatchdog("the owner ended");
+        endWatchdog();
     }
     if (entries[1].revents != 0) {
         readSignals();
@@ -199,12 +199,12 @@ void Anchor::useSettings(Frame &frame) {
     settings_ = std::move(frame.fields);
 }
 
-void Anchor::endWatchdog(const std::string &reason) {
+void Anchor::endWatchdog() {
     ending_ = true;
     restart_.cancel();
     try {
         if (socket_) {
-            socket_.send(Frame(FrameType::STOP, {reason}), FrameSocket::in(SEND_TIMEOUT));
+            socket_.send(Frame(FrameType::STOP, {"the owner ended"}), FrameSocket::in(SEND_TIMEOUT));
             limitEnd();
             return;
         }
@@ -237,9 +237,6 @@ void Anchor::abandonIfLate() {
 void Anchor::readSignals() {
     signalfd_siginfo info{};
     while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
-        if (info.ssi_signo != SIGCHLD && !ending_) {
-            endWatchdog("signal " + std::to_string(info.ssi_signo));
-        }
     }
     for (;;) {
         siginfo_t child{};

@@ -38,8 +38,7 @@ public:
 
     /**
      * Runs until a watchdog has ended in order. The owner tells it to end, or the anchor does when
-     * the owner ends or SIGTERM or SIGINT comes. Then kills what is left of the agent. Blocks these
-     * signals and SIGCHLD permanently.
+     * the owner ends. Then kills what is left of the agent. Blocks SIGCHLD permanently.
      * @return the exit status
      * @throws SystemException
      */
@@ -54,7 +53,7 @@ private:
     void receive();
     void handle(Frame frame);
     void useSettings(Frame &frame);
-    void endWatchdog(const std::string &reason);
+    void endWatchdog();
     void limitEnd();
     void abandonWatchdog();
     void abandonIfLate();

@@ -28,10 +28,10 @@ class LogReader
     text(from).scan(pattern).size
   end
 
-  # Returns the first line since `from` that matches.
+  # Returns the first whole line since `from` that matches.
   def wait_for(pattern, from: 0, within: Eventually::LIMIT)
     Eventually.eventually("a line like #{pattern.inspect} in #{path}", within: within) do
-      text(from).each_line.find { |line| line.match?(pattern) }
+      text(from).each_line.find { |line| line.end_with?("\n") && line.match?(pattern) }
     end
   end
 end

@@ -81,8 +81,8 @@ public:
 
     void testAnAgentThatIsReapedElsewhereIsStillStopped() {
         auto agent = startAgent(fakeAgentSettings());
-        ::kill(agent.handle.anchorPid, SIGTERM);
-        CPPUNIT_ASSERT_EQUAL(agent.handle.anchorPid, ::waitpid(agent.handle.anchorPid, nullptr, 0));
+        killAnchor(agent);
+        CPPUNIT_ASSERT(updateAgent(agent.handle, fakeAgentSettings()) == AgentUpdate::FAILED);
         stopAgent(agent.handle);
         CPPUNIT_ASSERT(!agentAlive(agent.handle));
     }
@@ -90,7 +90,7 @@ public:
     void testUsersOfADeadAgentConnectToItsReplacement() {
         auto agent = startAgent(fakeAgentSettings());
         const FileDescriptor users(::fcntl(agent.handle.connectSocket, F_DUPFD_CLOEXEC, 3));
-        killWatchdog(agent);
+        killAnchor(agent);
         auto other = replaceAgent(agent.handle, fakeAgentSettings());
         CPPUNIT_ASSERT_EQUAL(other.poolPid, FakeAgentClient(users.get()).welcome().poolPid);
         stopAgent(other.handle);
@@ -98,7 +98,7 @@ public:
 
     void testUsersOfADeadAgentLearnThatItIsNotReplaced() {
         auto agent = startAgent(fakeAgentSettings());
-        killWatchdog(agent);
+        killAnchor(agent);
         refuseAgentsUsers(agent.handle);
         assertRefused(agent.handle);
         stopAgent(agent.handle);
@@ -213,7 +213,7 @@ public:
 private:
     /** Returns after the end of the pool process, and kills the instance: the fake pool process
      *  does not end it. */
-    static void killWatchdog(const StartedAgent &agent) {
+    static void killAnchor(const StartedAgent &agent) {
         const FileDescriptor pool = openPidFd(agent.poolPid);
         ::kill(agent.handle.anchorPid, SIGKILL);
         ::waitpid(agent.handle.anchorPid, nullptr, 0);

@@ -26,6 +26,7 @@ class PoolScalingTest : public PoolContract {
     CPPUNIT_TEST(testMaxInstancesPerAppHoldsForEachApplication);
     CPPUNIT_TEST(testTheSmallerOfAnApplicationsLimitsCounts);
     CPPUNIT_TEST(testMaxPoolSizeHoldsOverAllApplications);
+    CPPUNIT_TEST(testARaisedMaxPoolSizeStartsWhatWaitsAtOnce);
     CPPUNIT_TEST(testAMinimumAboveTheMaximumIsLimitedToTheMaximum);
     CPPUNIT_TEST(testAMinimumEndsWithAMaximumThatIsLower);
     CPPUNIT_TEST(testAnInstanceWithTwoThreadsServesTwoRequests);
@@ -208,6 +209,24 @@ public:
         }
         CPPUNIT_ASSERT(eventuallyCount(3));
         CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
+    }
+
+    /** As at a reload; no timer is needed. */
+    void testARaisedMaxPoolSizeStartsWhatWaitsAtOnce() {
+        const HeldPtr blog = get(app("/srv/blog"));
+        const HeldPtr shop = get(app("/srv/shop"));
+        const HeldPtr wiki = get(app("/srv/wiki"));
+        const AnswerPtr chat = ask(app("/srv/chat"));
+        const AnswerPtr mail = ask(app("/srv/mail"));
+        CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
+        PoolSettings larger = settings();
+        for (const AnswerPtr *answer : {&chat, &mail}) {
+            larger.maxSize++;
+            pool_->configure(larger);
+            CPPUNIT_ASSERT(eventuallyCount(larger.maxSize));
+            CPPUNIT_ASSERT(eventually([&] { return step(), (*answer)->here(); }));
+        }
+        CPPUNIT_ASSERT_EQUAL(5U, factory_->attempts());
     }
 
     void testAMinimumAboveTheMaximumIsLimitedToTheMaximum() {
