@@ -60,6 +60,9 @@ class BootPriorityTest < IntegrationTest
       end
       made.site("late.test", SampleApps.written(SampleApps.saying("old")),
                 "PassengerStartTimeout 16\n")
+      # Without a preloader of the old version no instance of it starts again.
+      made.site("alone.test", SampleApps.written(SampleApps.saying("old")),
+                "PassengerSpawnMethod direct\n")
       %w[cold daemon].each do |name|
         made.site("#{name}.test", SampleApps.written(SampleApps.saying("old")))
       end
@@ -113,6 +116,23 @@ class BootPriorityTest < IntegrationTest
     eventually("the normal policy") { starting.policies == [NORMAL] }
     release(path)
     eventually("the new version") { client("late.test").get("/").body == "new" }
+  end
+
+  # Requests wait for it then. On a busy machine the start may have the normal policy before.
+  def test_a_start_gets_the_normal_policy_when_the_last_instance_that_serves_has_ended
+    in_one_of(3) do
+      position = server.log.position
+      assert_status 200, client("alone.test").get("/")
+      serving = instances("alone")
+      path = fifo("alone-#{position}")
+      starting = deploy("alone", path, "ruby")
+      serving.each { |process| Process.kill(:KILL, process.pid) }
+      line = server.log.wait_for(/event=spawn\.priority_raised /, from: position)
+      eventually("the normal policy") { starting.policies == [NORMAL] }
+      release(path)
+      eventually("the new version") { client("alone.test").get("/").body == "new" }
+      assert_match(/reason="no instance of the application serves any more"/, line)
+    end
   end
 
   # Its spawn server waits until a process executes its program, and so do all other starts.

@@ -326,6 +326,18 @@ class BufferedUploadsTest < IntegrationTest
     end
   end
 
+  # As in a container whose root file system is read-only.
+  def test_httpd_says_at_its_start_that_its_user_cannot_write_to_the_default_folder
+    needs_root "mounts a folder"
+    skip "the tests are below /var/tmp" if TestEnvironment::WORK_DIR.start_with?("/var/tmp/")
+    with_server(configuration { |made| made.mounts["/var/tmp"] = SampleApps.new_folder }) do |own|
+      line = own.log.wait_for(%r{PassengerDataBufferDir "/var/tmp": })
+      assert_match(/cannot make files there: Permission denied; long uploads fail until/, line)
+      assert_equal "500", own.client.post("/upload", "x" * 200_000).code
+      assert_equal "200", own.client.post("/upload", "x" * 1000).code
+    end
+  end
+
   # A service may have another /var/tmp.
   def test_a_test_of_the_configuration_only_warns_of_a_folder_below_tmp
     Dir.mktmpdir("passenger-test-", "/tmp") do |present|

@@ -62,10 +62,14 @@ int lookAsChild(const char *folder) {
     return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 }
 
-/** The directive's value. Null: it is not set, or the children of a httpd with ChrootDir see other
- *  folders. */
-const char *folderToCheck(const server_rec *server) {
-    return ap_unixd_config.chroot_dir == nullptr ? Settings::of(server).dataBufferDir.given.value_or(nullptr) : nullptr;
+/** The children of a httpd with ChrootDir see other folders. */
+bool isVisible() {
+    return ap_unixd_config.chroot_dir == nullptr;
+}
+
+/** The directive's value; null: it is not set. */
+const char *folderGiven(const server_rec *server) {
+    return Settings::of(server).dataBufferDir.given.value_or(nullptr);
 }
 
 bool becomesUser() {
@@ -81,20 +85,30 @@ bool isInTmp(const char *folder) {
     return std::strncmp(folder, "/tmp/", 5) == 0 || std::strncmp(folder, "/var/tmp/", 9) == 0;
 }
 
-std::string problemText(const char *folder, int error) {
+std::string remedyFor(const char *folder, int error, const char *user) {
+    if (error == ENOENT && isInTmp(folder)) {
+        return "name a folder outside of /tmp and /var/tmp, of which a service may have its own (systemd's "
+               "PrivateTmp)";
+    }
+    if (error == ENOENT) {
+        return fmt::format("make it (install -d -o {} -m 700 {})", user, folder);
+    }
+    if (error == ENOTDIR) {
+        return "name a folder";
+    }
+    if (error == EROFS) {
+        return "name a folder on a file system that can be written";
+    }
+    return "give that user the permission to write there (chown), and to enter the folders above it (chmod o+x)";
+}
+
+/** @param given whether the directive names the folder */
+std::string problemText(const char *folder, bool given, int error) {
     const char *user = becomesUser() ? ap_unixd_config.user_name : "this user";
-    const std::string remedy = error == ENOENT && isInTmp(folder)
-                                   ? "name a folder outside of /tmp and /var/tmp, of which a service may have its own "
-                                     "(systemd's PrivateTmp)"
-                               : error == ENOENT  ? fmt::format("make it (install -d -o {} -m 700 {})", user, folder)
-                               : error == ENOTDIR ? "name a folder"
-                               : error == EROFS   ? "name a folder on a file system that can be written"
-                                                  : "give that user the permission to write there (chown), and to "
-                                                    "enter the folders above it (chmod o+x)";
-    return fmt::format(
-        "PassengerDataBufferDir \"{}\": httpd's user ({}) cannot make files there: {}; {}, or remove the "
-        "directive for /var/tmp",
-        folder, user, std::strerror(error), remedy);
+    const std::string remedy = given ? remedyFor(folder, error, user) + ", or remove the directive for /var/tmp"
+                                     : "long uploads fail until the directive names a folder where it can";
+    return fmt::format("PassengerDataBufferDir \"{}\": httpd's user ({}) cannot make files there: {}; {}", folder, user,
+                       std::strerror(error), remedy);
 }
 
 }  // namespace
@@ -102,8 +116,8 @@ std::string problemText(const char *folder, int error) {
 bool isRefused(server_rec *server) {
     const bool onlyTests = ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST;
     const bool starts = ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL && !Retained::isForService();
-    const char *folder = folderToCheck(server);
-    if (folder == nullptr || (!onlyTests && !starts)) {
+    const char *folder = folderGiven(server);
+    if (folder == nullptr || !isVisible() || (!onlyTests && !starts)) {
         return false;
     }
     const int error = lookForChildren(folder);
@@ -112,7 +126,7 @@ bool isRefused(server_rec *server) {
     const bool passes =
         error == 0 || (onlyTests && ((error == EACCES && !becomesUser()) || (error == ENOENT && isInTmp(folder))));
     if (!passes) {
-        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, server, "%s", problemText(folder, error).c_str());
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, server, "%s", problemText(folder, true, error).c_str());
     } else if (onlyTests && isInTmp(folder)) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, server,
                      "PassengerDataBufferDir \"%s\": a service may have a /tmp and a /var/tmp of its own (systemd's "
@@ -123,10 +137,11 @@ bool isRefused(server_rec *server) {
 }
 
 void logProblem(server_rec *server) {
-    const char *folder = folderToCheck(server);
-    const int error = folder != nullptr ? lookForChildren(folder) : 0;
+    const char *folder = Settings::of(server).dataBufferDir.value();
+    const int error = isVisible() ? lookForChildren(folder) : 0;
     if (error != 0) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "%s", problemText(folder, error).c_str());
+        const bool given = folderGiven(server) != nullptr;
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "%s", problemText(folder, given, error).c_str());
     }
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -151,6 +153,9 @@ struct Options {
     /** Instances of the application serve while another one starts. The agent sets the value, and
      *  no frame has it. */
     bool othersServe = false;
+    /** Whether instances of the application serve at this moment; null: unknown. The agent sets the
+     *  value, and no frame has it. */
+    std::shared_ptr<const std::atomic<bool>> othersStillServe;
 
     /** The file for the output of the application's processes; empty: the agent's log. */
     std::string logFile;

@@ -31,6 +31,7 @@ SpawnTask InstanceStarter::order(SpawnTask::Purpose purpose) const {
     task.spawner = parts_.versions.spawner();
     task.options = parts_.options;
     task.options.othersServe = parts_.instances.serving() > 0;
+    task.options.othersStillServe = parts_.instances.anyServes();
     task.begunAt = parts_.context.clock.now();
     return task;
 }

@@ -131,6 +131,7 @@ void Instances::retireOlderThan(std::uint64_t version) {
 
 void Instances::publish() {
     queue_.publish(counts());
+    *anyServes_ = serving() > 0;
 }
 
 /** The requests in it go to the application's queue. */

@@ -2,9 +2,11 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -65,7 +67,7 @@ public:
     /** Takes the instances of older versions out of service: instances of this version take their
      *  place. */
     void retireOlderThan(std::uint64_t version);
-    /** Tells the children how many requests the instances can take. */
+    /** Tells the children how many requests the instances can take, and anyServes(). */
     void publish();
     /** Kills an instance that has not begun to serve, and is not wanted any more. */
     void discard(const ProcessPtr &process);
@@ -77,6 +79,8 @@ public:
     bool empty() const noexcept { return all_.empty(); }
     unsigned living() const noexcept { return static_cast<unsigned>(all_.size()); }
     unsigned serving() const noexcept { return count(Process::State::SERVING); }
+    /** Whether an instance serves, for threads without the pool's lock. */
+    std::shared_ptr<const std::atomic<bool>> anyServes() const noexcept { return anyServes_; }
     unsigned draining() const noexcept { return count(Process::State::DRAINING); }
     /** The number of instances of a later version. They stand by until that version takes over. */
     unsigned companions(std::uint64_t current) const noexcept;
@@ -147,6 +151,7 @@ private:
     ApplicationQueue &queue_;
     const std::function<void(ProcessPtr)> bury_;
     std::vector<ProcessPtr> all_;
+    const std::shared_ptr<std::atomic<bool>> anyServes_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 }  // namespace Passenger

@@ -58,16 +58,29 @@ void BootLimits::check(const SpawnedProcess &process) {
         return;
     }
     const auto ran = cpuTimeOfFamily(process.pid());
-    // With hidepid /proc tells this process nothing of those of other users.
-    const bool unknown = !ran && !waitPidFd(process.pidFd(), std::chrono::milliseconds(0));
-    if (unknown || (ran && *ran - ran_ < LITTLE_TIME && BootPriority::wantsProcessor(process.pid()))) {
+    if (const char *reason = reasonToRaise(process, ran)) {
         Log::info("event=spawn.priority_raised app=\"{}\" pid={} reason=\"{}\"", options_.groupName(), process.pid(),
-                  unknown ? "its use of the processors is unknown" : "the processors have no free time for it");
+                  reason);
         raise(process);
         return;
     }
     ran_ = ran.value_or(ran_);
     nextLook_ = deadlineIn(BETWEEN_LOOKS);
+}
+
+/** @param ran cpuTimeOfFamily() @return null: there is none */
+const char *BootLimits::reasonToRaise(const SpawnedProcess &process,
+                                      std::optional<std::chrono::nanoseconds> ran) const {
+    if (options_.othersStillServe && !*options_.othersStillServe) {
+        return "no instance of the application serves any more";
+    }
+    if (!ran) {
+        // With hidepid /proc tells this process nothing of those of other users.
+        const bool lives = !waitPidFd(process.pidFd(), std::chrono::milliseconds(0));
+        return lives ? "its use of the processors is unknown" : nullptr;
+    }
+    const bool lacksTime = *ran - ran_ < LITTLE_TIME && BootPriority::wantsProcessor(process.pid());
+    return lacksTime ? "the processors have no free time for it" : nullptr;
 }
 
 void BootLimits::raise(const SpawnedProcess &process) {

@@ -41,8 +41,9 @@ public:
     /** Gives the process low priority if others serve. Not before it executes its program: its
      *  spawn server waits for that, and with it all starts of the user. */
     void lower(const SpawnedProcess &process);
-    /** Gives it normal priority if it has been low for long enough, the processors have no time
-     *  left for it, or /proc does not tell. @throws std::exception */
+    /** Gives it normal priority if it has been low for long enough, no other instance serves any
+     *  more, the processors have no time left for it, or /proc does not tell.
+     *  @throws std::exception */
     void check(const SpawnedProcess &process);
     /** Lifts the limits. @throws std::exception if the process still has low priority: it must not
      *  serve. Other failures are logged. */
@@ -52,6 +53,7 @@ public:
     std::string tooManyTasks(const SpawnedProcess &process) const;
 
 private:
+    const char *reasonToRaise(const SpawnedProcess &process, std::optional<std::chrono::nanoseconds> ran) const;
     void raise(const SpawnedProcess &process);
 
     const Options &options_;

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <memory>
@@ -26,6 +27,7 @@ class BootLimitsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testOnlyThePriorityOfALongStartEndsBefore);
     CPPUNIT_TEST(testAProcessThatGetsNoTimeHasNormalPriority);
     CPPUNIT_TEST(testAProcessOfWhichNothingIsKnownHasNormalPriority);
+    CPPUNIT_TEST(testAProcessBesideWhichNoOtherServesAnyMoreHasNormalPriority);
     CPPUNIT_TEST(testAProcessThatWaitsForSomethingElseStaysLow);
     CPPUNIT_TEST(testAProcessHasNormalPriorityThoughTheAnswerWasLost);
     CPPUNIT_TEST(testThePolicyOfAFirstInstanceIsItsOwn);
@@ -140,6 +142,20 @@ public:
         limits.check(process_);
         CPPUNIT_ASSERT_EQUAL(std::string("low normal "), rights_.done);
         CPPUNIT_ASSERT(log_->contains("use of the processors is unknown"));
+    }
+
+    void testAProcessBesideWhichNoOtherServesAnyMoreHasNormalPriority() {
+        start([] { ::pause(); });
+        CPPUNIT_ASSERT(eventually([this] { return !BootPriority::wantsProcessor(process_.pid()); }));
+        const auto othersServe = std::make_shared<std::atomic<bool>>(true);
+        options_.othersStillServe = othersServe;
+        BootLimits limits = begun(true);
+        limits.check(process_);
+        CPPUNIT_ASSERT_EQUAL(std::string("low "), rights_.done);
+        *othersServe = false;
+        limits.check(process_);
+        CPPUNIT_ASSERT_EQUAL(std::string("low normal "), rights_.done);
+        CPPUNIT_ASSERT(!limits.due());
     }
 
     void testAProcessThatWaitsForSomethingElseStaysLow() {
