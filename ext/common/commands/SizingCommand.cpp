@@ -18,6 +18,7 @@
 #include "base/Processors.h"
 #include "base/Split.h"
 #include "base/ThreadCapabilities.h"
+#include "base/WholeNumber.h"
 #include "commands/AgentFinder.h"
 #include "commands/CommandFailure.h"
 #include "commands/CommandLimit.h"
@@ -54,15 +55,8 @@ std::uint64_t usedMemory(const SystemMetrics &metrics, bool inGroup) {
     if (!inGroup) {
         return value("MemTotal") - std::min(value("MemTotal"), value("MemAvailable"));
     }
-    for (const std::string &line : split(fileContent(std::string(CGROUP) + "memory.stat"), '\n')) {
-        std::istringstream words(line);
-        std::string name;
-        std::uint64_t bytes = 0;
-        if (words >> name >> bytes && name == "anon") {
-            return bytes;
-        }
-    }
-    return 0;
+    const std::string statistics = fileContent(std::string(CGROUP) + "memory.stat");
+    return wholeNumber<std::uint64_t>(afterLabel(statistics, "anon ")).value_or(0);
 }
 
 SizingMachine thisMachine(std::uint64_t ofPassenger, std::optional<std::int64_t> pool) {
