@@ -63,7 +63,6 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/FairnessText.cpp \
     %D%/request/ForgedHeaders.cpp \
     %D%/request/MimeChoices.cpp \
-    %D%/request/RequestBody.cpp \
     %D%/request/RequestContext.cpp \
     %D%/request/RequestEnvironment.cpp \
     %D%/request/RequestNotes.cpp \

@@ -356,6 +356,7 @@ endif
     %D%/watchdog/AnswerWatchTest.cpp \
     %D%/watchdog/PoolSupervisorTest.cpp \
     %D%/watchdog/ProcessorShortageTest.cpp \
+    %D%/watchdog/RightsSupervisorTest.cpp \
     %D%/watchdog/StoredDescriptorsTest.cpp \
     %D%/watchdog/WatchdogTest.cpp
 

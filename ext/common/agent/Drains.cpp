@@ -1,10 +1,8 @@
 #include "agent/Drains.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <iterator>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -12,6 +10,7 @@
 
 #include "base/Exceptions.h"
 #include "base/Split.h"
+#include "base/WholeNumber.h"
 #include "pool/DescriptorStore.h"
 
 namespace Passenger {
@@ -35,10 +34,7 @@ std::pair<std::string, Drains::Owner> parse(const std::string &line) {
     if (tab == std::string::npos) {
         return {line, std::nullopt};
     }
-    uid_t owner = 0;
-    const char *const end = line.data() + line.size();
-    const auto [rest, error] = std::from_chars(line.data() + tab + 1, end, owner);
-    return {line.substr(0, tab), error == std::errc() && rest == end ? Drains::Owner(owner) : std::nullopt};
+    return {line.substr(0, tab), wholeNumber<uid_t>(line.substr(tab + 1))};
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -20,6 +19,7 @@
 #include "base/Split.h"
 #include "base/SystemUserDatabase.h"
 #include "base/UserSwitch.h"
+#include "base/WholeNumber.h"
 #include "confinement/Confinement.h"
 
 namespace Passenger {
@@ -62,9 +62,8 @@ void become(const std::string &user, const std::string &group) {
 void limitProgram(const char *mode, const char *list) {
     std::vector<std::uint16_t> ports;
     for (const std::string &text : split(list, ',')) {
-        std::uint16_t port = 0;
-        if (std::from_chars(text.data(), text.data() + text.size(), port).ec == std::errc()) {
-            ports.push_back(port);
+        if (const auto port = wholeNumber<std::uint16_t>(text)) {
+            ports.push_back(*port);
         }
     }
     confineProgram(ports, seccompModeIn(mode).value_or(SeccompMode::ON));

@@ -4,10 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <charconv>
-#include <filesystem>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "base/ProcessStat.h"
@@ -30,15 +27,9 @@ struct Change {
 bool changeThreads(pid_t process, Change change) {
     const sched_param none{};
     bool any = false;
-    std::error_code ended;
-    for (std::filesystem::directory_iterator threads("/proc/" + std::to_string(process) + "/task", ended), end;
-         !ended && threads != end; threads.increment(ended)) {
-        const std::string name = threads->path().filename().string();
-        pid_t thread = 0;
-        std::from_chars(name.data(), name.data() + name.size(), thread);
-        any = (thread > 0 && ::sched_getscheduler(thread) == change.from &&
-               ::sched_setscheduler(thread, change.to, &none) == 0) ||
-              any;
+    for (const pid_t thread : pidsIn("/proc/" + std::to_string(process) + "/task")) {
+        any =
+            (::sched_getscheduler(thread) == change.from && ::sched_setscheduler(thread, change.to, &none) == 0) || any;
     }
     return any;
 }

@@ -11,7 +11,6 @@
 #include <fstream>
 #include <memory>
 #include <sstream>
-#include <string>
 #include <utility>
 
 #include "base/FileContent.h"
@@ -101,19 +100,20 @@ pid_t parentOf(pid_t pid) {
     return stat ? stat->parent : 0;
 }
 
-std::vector<pid_t> allPids() {
+std::vector<pid_t> pidsIn(const std::string &folder) {
     std::vector<pid_t> pids;
-    const auto close = [](DIR *folder) { ::closedir(folder); };
-    const std::unique_ptr<DIR, decltype(close)> processes(::opendir("/proc"), close);
-    if (processes == nullptr) {
-        return pids;
-    }
-    while (const dirent *entry = ::readdir(processes.get())) {
+    const auto close = [](DIR *open) { ::closedir(open); };
+    const std::unique_ptr<DIR, decltype(close)> listing(::opendir(folder.c_str()), close);
+    while (const dirent *entry = listing != nullptr ? ::readdir(listing.get()) : nullptr) {
         if (const auto pid = wholeNumber<pid_t>(entry->d_name)) {
             pids.push_back(*pid);
         }
     }
     return pids;
+}
+
+std::vector<pid_t> allPids() {
+    return pidsIn("/proc");
 }
 
 std::optional<ListedChildren> listedChildrenOf(pid_t parent, std::size_t mostThreads) {

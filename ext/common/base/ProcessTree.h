@@ -5,11 +5,14 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace Passenger {
 
-/** All processes of /proc. Empty if it cannot be read. */
+/** The processes of /proc, or the threads of /proc/PID/task. Empty if the folder cannot be read. */
+std::vector<pid_t> pidsIn(const std::string &folder);
+/** All processes. */
 std::vector<pid_t> allPids();
 
 /** The parent of a process; 0: there is none, or no such process. */

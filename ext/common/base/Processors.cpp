@@ -6,11 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
-#include <cstdint>
 #include <sstream>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "base/Split.h"
 #include "base/WholeNumber.h"
@@ -21,8 +17,23 @@ namespace {
 
 /** Linux has no more. */
 constexpr std::size_t MOST_SETS = 64;
-/** user nice system idle iowait irq softirq steal */
+/** user nice system idle iowait irq softirq steal. The guests' time is in user already. */
 constexpr std::size_t FIELDS = 8;
+constexpr std::size_t NICE = 1;
+constexpr std::size_t IDLE = 3;
+constexpr std::size_t IO_WAIT = 4;
+
+/** @param words of a line of /proc/stat, behind its name */
+void add(std::istream &words, ProcessorTimes &sum) {
+    std::array<std::uint64_t, FIELDS> ticks{};
+    for (std::uint64_t &value : ticks) {
+        words >> value;
+        sum.all += value;
+    }
+    sum.nice += ticks[NICE];
+    sum.idle += ticks[IDLE];
+    sum.wait += ticks[IO_WAIT];
+}
 
 }  // namespace
 
@@ -44,29 +55,24 @@ std::vector<unsigned> processorsOf(pid_t pid) {
     return processors.empty() ? std::vector<unsigned>{0} : processors;
 }
 
-std::string timesOf(const std::vector<unsigned> &processors, const std::string &stat) {
-    const std::vector<std::string> lines = split(stat, '\n');
-    std::array<std::uint64_t, FIELDS> sums{};
+ProcessorTimes timesOf(const std::vector<unsigned> &processors, const std::string &stat) {
+    ProcessorTimes whole;
+    ProcessorTimes sum;
     std::size_t listed = 0;
-    for (const std::string &line : lines) {
+    for (const std::string &line : split(stat, '\n')) {
         std::istringstream words(line);
         std::string name;
         words >> name;
-        const auto number = name.starts_with("cpu") ? wholeNumber<unsigned>(name.substr(3)) : std::nullopt;
-        if (!number) {
-            continue;
-        }
-        listed++;
-        if (std::binary_search(processors.begin(), processors.end(), *number)) {
-            for (std::uint64_t &sum : sums) {
-                std::uint64_t value = 0;
-                words >> value;
-                sum += value;
+        if (name == "cpu") {
+            add(words, whole);
+        } else if (const auto number = wholeNumber<unsigned>(afterLabel(name, "cpu"))) {
+            listed++;
+            if (std::binary_search(processors.begin(), processors.end(), *number)) {
+                add(words, sum);
             }
         }
     }
-    return listed > processors.size() ? fmt::format("cpu {}", fmt::join(sums, " "))
-                                      : (lines.empty() ? std::string() : lines.front());
+    return listed > processors.size() ? sum : whole;
 }
 
 }  // namespace Passenger

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,11 +15,22 @@ namespace Passenger {
  */
 std::vector<unsigned> processorsOf(pid_t pid = 0);
 
+/** Times of processors since the machine's start, in ticks (proc(5)). */
+struct ProcessorTimes {
+    /** Of processes with a low priority. */
+    std::uint64_t nice = 0;
+    std::uint64_t idle = 0;
+    /** Idle, while a process waits for a disk. Sometimes falls. */
+    std::uint64_t wait = 0;
+    /** These and all others: user, system, irq, softirq, steal. */
+    std::uint64_t all = 0;
+};
+
 /**
- * The first line of /proc/stat, but with the times of these processors. The line itself if the file
- * lists no more than so many: lxcfs shows a container its processors under other numbers.
+ * The times of these processors together. Of all if the file lists no more than so many: lxcfs
+ * shows a container its processors under other numbers.
  * @param stat the content of /proc/stat
  */
-std::string timesOf(const std::vector<unsigned> &processors, const std::string &stat);
+ProcessorTimes timesOf(const std::vector<unsigned> &processors, const std::string &stat);
 
 }  // namespace Passenger

@@ -1,7 +1,6 @@
 #include "bridge/Bridge.h"
 
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -92,15 +91,6 @@ void enter(const std::string &folder) {
     }
 }
 
-/** Each request has two descriptors. The application, which runs already, keeps its limit. */
-void raiseDescriptorLimit() {
-    rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 /**
  * From now on the bridge only talks with the agent, httpd's children and the application. The
  * keeper and the application's processes exist already, so they have no such limits.
@@ -137,7 +127,6 @@ std::optional<Application> start(ControlSocket &control, const Application::Opti
     const bool wanted = step(control, LISTENING, [&] {
         const bool accepts = application->awaitAccepting(control.descriptor(), deadline);
         if (accepts) {
-            raiseDescriptorLimit();
             confineTo(application->address(), options);
         }
         return accepts;

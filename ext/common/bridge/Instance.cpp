@@ -1,7 +1,6 @@
 #include "bridge/Instance.h"
 
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <exception>
 #include <memory>
@@ -18,6 +18,7 @@
 
 #include <fmt/format.h>
 
+#include "base/DescriptorLimit.h"
 #include "base/Exceptions.h"
 #include "base/Poll.h"
 #include "base/SignalDescriptor.h"
@@ -50,9 +51,8 @@ int exitStatusFor(const AppKeeper::Ending &ending) {
 
 /** Requests need descriptors, too. Each relay has two, and a third one at first. */
 std::size_t mostRelays() {
-    constexpr rlim_t PART = 4;
-    rlimit limit{};
-    return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur / PART : 0;
+    constexpr std::size_t PART = 4;
+    return descriptorLimit() / PART;
 }
 
 }  // namespace

@@ -12,7 +12,6 @@
 #include <string>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "base/CpuQuota.h"
 #include "base/FileContent.h"
@@ -24,7 +23,6 @@
 #include "commands/BalancerWeight.h"
 #include "commands/CommandFailure.h"
 #include "commands/JsonResult.h"
-#include "commands/SystemMetrics.h"
 #include "commands/Terminal.h"
 #include "control/ControlVerbs.h"
 #include "control/HealthCheck.h"
@@ -109,12 +107,6 @@ struct Answer {
     }
 };
 
-SystemMetrics metricsOf(const std::vector<unsigned> &processors) {
-    SystemMetrics metrics;
-    metrics.readStat(timesOf(processors, fileContent("/proc/stat")));
-    return metrics;
-}
-
 /** The use of the CPU quota of the agent and its applications, or else of the processors that they
  *  may use. */
 double useOf(const RunningAgent &agent) {
@@ -123,10 +115,11 @@ double useOf(const RunningAgent &agent) {
     const auto count = static_cast<unsigned>(processors.size());
     const auto begin = std::chrono::steady_clock::now();
     const auto quotas = cpuQuotas(files, count);
-    const SystemMetrics before = metricsOf(processors);
+    const auto times = [&processors] { return timesOf(processors, fileContent("/proc/stat")); };
+    const ProcessorTimes before = times();
     std::this_thread::sleep_for(MEASURED_FOR);
     const auto use = quotaUse(quotas, cpuQuotas(files, count), std::chrono::steady_clock::now() - begin);
-    return use ? *use : processorUse(before, metricsOf(processors));
+    return use ? *use : processorUse(before, times());
 }
 
 /** The weight that the balancer is told. */

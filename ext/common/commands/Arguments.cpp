@@ -6,11 +6,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <cstdlib>
 
 #include "base/Split.h"
+#include "base/WholeNumber.h"
 #include "commands/CommandFailure.h"
+#include "commands/Terminal.h"
 
 namespace Passenger {
 
@@ -149,6 +150,20 @@ std::optional<std::chrono::milliseconds> Arguments::seconds(const std::string &o
             fmt::format("--{} {} is not a time: write seconds, from 0 to a year (31536000)", option, text));
     }
     return std::chrono::milliseconds(static_cast<std::int64_t>(std::ceil(number * MILLISECONDS)));
+}
+
+std::optional<std::uint64_t> Arguments::number(const std::string &option, std::uint64_t least, std::uint64_t most,
+                                               const char *what) const {
+    if (!has(option)) {
+        return std::nullopt;
+    }
+    const std::string text = value(option);
+    const auto number = wholeNumber<std::uint64_t>(text);
+    if (!number || *number < least || *number > most) {
+        throw CommandFailureException(
+            fmt::format("--{} {} is not {}: write {} to {}", option, singleLine(text), what, least, most));
+    }
+    return number;
 }
 
 }  // namespace Passenger

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -27,6 +28,9 @@ public:
     /** Rounds up: a tiny time does not become zero.
      *  @return nothing: the option is missing @throws CommandFailureException: it is no number */
     std::optional<std::chrono::milliseconds> seconds(const std::string &option) const;
+    /** @param what for messages, as "a number of cores" @return, @throws as seconds() */
+    std::optional<std::uint64_t> number(const std::string &option, std::uint64_t least, std::uint64_t most,
+                                        const char *what = "a number") const;
     const std::vector<std::string> &operands() const noexcept { return operands_; }
 
 private:

@@ -43,16 +43,10 @@ double useOf(const ServerStatus &status, const AppStatus &app) {
 
 }  // namespace
 
-double processorUse(const SystemMetrics &before, const SystemMetrics &after) {
-    if (before.processors.empty() || after.processors.empty()) {
-        return 0;
-    }
-    const SystemMetrics::Processor &then = before.processors.front();
-    const SystemMetrics::Processor &now = after.processors.front();
-    // The wait for disks sometimes falls (proc(5)).
+double processorUse(const ProcessorTimes &before, const ProcessorTimes &after) {
     const auto grown = [](std::uint64_t from, std::uint64_t to) { return to - std::min(from, to); };
-    const std::uint64_t passed = grown(then.total(), now.total());
-    const std::uint64_t idle = grown(then.idle + then.wait, now.idle + now.wait);
+    const std::uint64_t passed = grown(before.all, after.all);
+    const std::uint64_t idle = grown(before.idle + before.wait, after.idle + after.wait);
     return passed == 0 ? 0 : 1 - static_cast<double>(std::min(idle, passed)) / static_cast<double>(passed);
 }
 

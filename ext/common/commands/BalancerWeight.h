@@ -1,12 +1,12 @@
 #pragma once
 
-#include "commands/SystemMetrics.h"
+#include "base/Processors.h"
 #include "control/ServerStatus.h"
 
 namespace Passenger {
 
 /** The part of the processors' time between two moments in which they computed: 0 to 1. */
-double processorUse(const SystemMetrics &before, const SystemMetrics &after);
+double processorUse(const ProcessorTimes &before, const ProcessorTimes &after);
 
 /**
  * How many requests a balancer should send to this host, in per cent of what an idle host gets.

@@ -10,10 +10,13 @@
 #include "base/ProcessMemory.h"
 #include "commands/JsonResult.h"
 #include "commands/Terminal.h"
+#include "control/StatusWords.h"
 
 namespace Passenger {
 
 namespace {
+
+using StatusWords::counted;
 
 /** More instances or requests than any server has. */
 constexpr std::uint64_t MOST = 1000000;
@@ -38,10 +41,6 @@ constexpr unsigned dividedUp(unsigned value, unsigned divisor) {
 
 std::uint64_t inMegabytes(std::uint64_t bytes) {
     return (bytes + MEGABYTE / 2) / MEGABYTE;
-}
-
-std::string plural(std::size_t number, const char *what) {
-    return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
 }
 
 std::string appTable(const Sizing &sizing) {
@@ -141,16 +140,16 @@ unsigned Sizing::maxRequestWorkers() const noexcept {
 std::string sizingForm(const Sizing &sizing, unsigned presentPool) {
     const SizingMachine &machine = sizing.machine();
     std::string text = fmt::format("Memory {} MB, {}\n\n{}\n", inMegabytes(machine.memory),
-                                   plural(machine.cores, "core"), appTable(sizing));
+                                   counted(machine.cores, "core"), appTable(sizing));
     const std::string now = presentPool == 0 ? "" : fmt::format("    (now {})", presentPool);
     text += fmt::format("PassengerMaxPoolSize {}{}\n", sizing.maxPoolSize(), now);
     text += fmt::format("  {} keep {} busy, if a request computes for a quarter of its time\n",
-                        plural(sizing.poolByCores(), "instance"), plural(machine.cores, "core"));
+                        counted(sizing.poolByCores(), "instance"), counted(machine.cores, "core"));
     if (sizing.apps().size() > sizing.poolByCores()) {
-        text += fmt::format("  {} need one instance each\n", plural(sizing.apps().size(), "application"));
+        text += fmt::format("  {} need one instance each\n", counted(sizing.apps().size(), "application"));
     }
     text += fmt::format("  {} fit into {} MB, at {} MB each, while one more takes another one's place\n",
-                        plural(sizing.poolByMemory(), "instance"), inMegabytes(sizing.room()),
+                        counted(sizing.poolByMemory(), "instance"), inMegabytes(sizing.room()),
                         inMegabytes(sizing.largestInstance()));
     text += fmt::format(
         "  ({} MB, less a fifth in reserve, {} MB of other programs, {} MB of httpd, the agent and\n"
@@ -160,11 +159,11 @@ std::string sizingForm(const Sizing &sizing, unsigned presentPool) {
         text += fmt::format(
             "  The memory is too small for {}: instances end to make room for others. Add\n"
             "  memory, or move an application to another machine\n",
-            plural(sizing.apps().size(), "application"));
+            counted(sizing.apps().size(), "application"));
     }
     text += fmt::format("MaxRequestWorkers {}\n", sizing.maxRequestWorkers());
     text += fmt::format("  {} in work and {} in the queue of one application are seven eighths of it at most\n",
-                        plural(sizing.requestsInWork(), "request"), sizing.requestsWaiting());
+                        counted(sizing.requestsInWork(), "request"), sizing.requestsWaiting());
     return text + "  add one for each WebSocket and each event stream that holds a thread\n";
 }
 

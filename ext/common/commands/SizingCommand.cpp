@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -19,13 +18,13 @@
 #include "base/Processors.h"
 #include "base/Split.h"
 #include "base/ThreadCapabilities.h"
+#include "base/WholeNumber.h"
 #include "commands/AgentFinder.h"
 #include "commands/CommandFailure.h"
 #include "commands/CommandLimit.h"
 #include "commands/MemorySections.h"
 #include "commands/Sizing.h"
 #include "commands/SystemMetrics.h"
-#include "commands/Terminal.h"
 
 namespace Passenger {
 
@@ -35,25 +34,10 @@ namespace {
  *  one is sized for so many. */
 constexpr unsigned MOST_THREADS = 1024;
 constexpr unsigned EVENT_LOOP_REQUESTS = 32;
+/** Of each number that the user names. */
+constexpr std::uint64_t MOST = 1000000000;
 /** The control group's own folder, as a container sees it (cgroup v2, kernel documentation). */
 constexpr const char *CGROUP = "/sys/fs/cgroup/";
-
-/** @return nothing: the option is missing @throws CommandFailureException: it is no such number */
-std::optional<std::uint64_t> numberOf(const Arguments &arguments, const char *option, const char *unit) {
-    constexpr std::uint64_t MOST = 1000000000;
-    if (!arguments.has(option)) {
-        return std::nullopt;
-    }
-    const std::string text = arguments.value(option);
-    char *end = nullptr;
-    const std::uint64_t number = std::strtoull(text.c_str(), &end, 10);
-    if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos || *end != '\0' || number == 0 ||
-        number > MOST) {
-        throw CommandFailureException(
-            fmt::format("--{} {} is not a number of {}: write 1 to {}", option, singleLine(text), unit, MOST));
-    }
-    return number;
-}
 
 /** @param pool the pool process, whose control group may have a quota; nothing: this process */
 unsigned usableCores(std::optional<std::int64_t> pool) {
@@ -70,15 +54,8 @@ std::uint64_t usedMemory(const SystemMetrics &metrics, bool inGroup) {
     if (!inGroup) {
         return value("MemTotal") - std::min(value("MemTotal"), value("MemAvailable"));
     }
-    for (const std::string &line : split(fileContent(std::string(CGROUP) + "memory.stat"), '\n')) {
-        std::istringstream words(line);
-        std::string name;
-        std::uint64_t bytes = 0;
-        if (words >> name >> bytes && name == "anon") {
-            return bytes;
-        }
-    }
-    return 0;
+    const std::string statistics = fileContent(std::string(CGROUP) + "memory.stat");
+    return wholeNumber<std::uint64_t>(afterLabel(statistics, "anon ")).value_or(0);
 }
 
 SizingMachine thisMachine(std::uint64_t ofPassenger, std::optional<std::int64_t> pool) {
@@ -165,10 +142,10 @@ int recommendSizes(const Arguments &arguments) {
         return *status;
     }
     // Wrong numbers are found before anything is measured.
-    const auto memory = numberOf(arguments, "memory", "MB");
-    const auto cores = numberOf(arguments, "cores", "cores");
-    const auto instance = numberOf(arguments, "instance-memory", "MB");
-    const auto requests = numberOf(arguments, "instance-requests", "requests");
+    const auto memory = arguments.number("memory", 1, MOST, "a number of MB");
+    const auto cores = arguments.number("cores", 1, MOST, "a number of cores");
+    const auto instance = arguments.number("instance-memory", 1, MOST, "a number of MB");
+    const auto requests = arguments.number("instance-requests", 1, MOST, "a number of requests");
     MeasuredServer server;
     if (instance) {
         SizingApp planned;

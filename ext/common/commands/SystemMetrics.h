@@ -18,8 +18,6 @@ struct SystemMetrics {
         std::uint64_t idle = 0;
         std::uint64_t wait = 0;
         std::uint64_t stolen = 0;
-
-        std::uint64_t total() const noexcept { return user + nice + system + idle + wait + stolen; }
     };
 
     std::string kernel;

@@ -3,12 +3,12 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <cstdint>
 #include <optional>
 #include <vector>
 
 #include "base/Clock.h"
 #include "base/CpuQuota.h"
+#include "base/Processors.h"
 #include "base/SystemClock.h"
 #include "pool/CpuLoad.h"
 
@@ -31,18 +31,13 @@ public:
     std::optional<std::chrono::nanoseconds> usedBy(pid_t pid) override;
 
 private:
-    struct Times {
-        std::uint64_t idle = 0;
-        std::uint64_t all = 0;
-    };
-    Times read() const;
     void look();
 
     const Clock &clock_;
     const CgroupFiles files_;
     std::vector<unsigned> processors_;
     MonotonicTime measured_;
-    Times last_;
+    ProcessorTimes last_;
     std::vector<CpuQuota> quotas_;
     unsigned cores_ = 1;
     double idleCores_ = 1;

@@ -17,17 +17,6 @@ namespace {
 
 constexpr std::chrono::seconds KILL_LIMIT{2};
 
-/** The form of waitpid(). */
-int statusIn(const siginfo_t &end) {
-    constexpr int STATUS_SHIFT = 8;
-    constexpr int CORE_DUMPED = 0x80;
-    switch (end.si_code) {
-        case CLD_EXITED: return end.si_status << STATUS_SHIFT;
-        case CLD_DUMPED: return end.si_status | CORE_DUMPED;
-        default: return end.si_status;
-    }
-}
-
 }  // namespace
 
 HelperProcess::HelperProcess(pid_t pid, FileDescriptor pidFd) noexcept : pid_(pid), pidFd_(std::move(pidFd)) {}
@@ -53,11 +42,15 @@ std::optional<int> HelperProcess::wait(std::chrono::milliseconds timeout) {
         return std::nullopt;
     }
     siginfo_t end{};
-    const bool own =
-        pidFd_ && ::waitid(P_PIDFD, static_cast<id_t>(pidFd_.get()), &end, WEXITED | WNOHANG) == 0 && end.si_pid != 0;
+    int status = UNKNOWN_WAIT_STATUS;
+    // Only an own child that has ended: its pid is no other process's before this reaps it.
+    if (pidFd_ && ::waitid(P_PIDFD, static_cast<id_t>(pidFd_.get()), &end, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        end.si_pid != 0) {
+        ::waitpid(end.si_pid, &status, WNOHANG);
+    }
     pid_ = 0;
     pidFd_.reset();
-    return own ? statusIn(end) : UNKNOWN_WAIT_STATUS;
+    return status;
 }
 
 void HelperProcess::end() noexcept {

@@ -20,6 +20,5 @@ libpassenger_rights_la_SOURCES = \
     %D%/RightsServer.cpp \
     %D%/SilentFiles.cpp \
     %D%/SocketFolders.cpp \
-    %D%/SystemFileOwners.cpp \
     %D%/TaskLimit.cpp \
     %D%/UserResolver.cpp

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,9 +15,29 @@
 #include "base/FileDescriptor.h"
 #include "base/FileRights.h"
 #include "base/UserDatabase.h"
-#include "rights/FileOwners.h"
 
 namespace Passenger {
+
+struct FileOwner {
+    uid_t uid = 0;
+    gid_t gid = 0;
+    /** Not empty: the reason, for people, why this owner must not be trusted. */
+    std::string doubt = {};
+};
+
+/**
+ * Finds the owner of a path; of the link itself if the path is a symbolic link. Returns the owner,
+ * or the errno value of the failure. May block (network file systems). Thread-safe.
+ */
+using FindOwner = std::function<tl::expected<FileOwner, int>(const std::string &path)>;
+
+/**
+ * Searches in this process: as root by an OwnerSearch, else by lstat(). Not by stat(): with a link
+ * to another user's file an attacker could take that user's identity. The function throws
+ * SystemException and IOException.
+ * @param database outlives the function
+ */
+FindOwner ownersBy(const UserDatabase &database);
 
 /**
  * Resolves a path as root, component by component, to find the owner of its end. Root's rights are

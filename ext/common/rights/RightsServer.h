@@ -12,8 +12,8 @@
 #include "io/AgentSettings.h"
 #include "io/Frame.h"
 #include "rights/GrantsInForce.h"
+#include "rights/OwnerSearch.h"
 #include "rights/Rights.h"
-#include "rights/SystemFileOwners.h"
 #include "rights/UserResolver.h"
 
 namespace Passenger {
@@ -31,7 +31,8 @@ class RightsServer {
 public:
     /** @param own carries the requests out; outlives this object
      *  @param agent the anchor: the ancestor of all processes that requests may be about */
-    RightsServer(Rights &own, pid_t agent) : own_(own), agent_(agent), resolver_(database_, owners_, grants_) {}
+    RightsServer(Rights &own, pid_t agent)
+        : own_(own), agent_(agent), resolver_(database_, ownersBy(database_), grants_) {}
     RightsServer(const RightsServer &) = delete;
     RightsServer &operator=(const RightsServer &) = delete;
 
@@ -91,7 +92,6 @@ private:
     Rights &own_;
     const pid_t agent_;
     const SystemUserDatabase database_;
-    const SystemFileOwners owners_{database_};
     GrantsInForce grants_;
     const UserResolver resolver_;
     /** The files that the configuration names, now and before the last change. */

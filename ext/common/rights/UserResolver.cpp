@@ -139,12 +139,12 @@ tl::expected<RunAs, std::string> UserResolver::withGroup(Choice choice, tl::expe
 
 tl::expected<FileOwner, std::string> UserResolver::ownerOfStartupFile(const Options &options) const {
     const std::string path = startupFilePath(options);
-    auto owner = owners_.ownerOf(path);
+    auto owner = findOwner_(path);
     if (owner) {
         return *owner;
     }
     // A wrong folder is the more likely mistake, so it is checked first.
-    if (auto folder = owners_.ownerOf(options.appRoot); !folder) {
+    if (auto folder = findOwner_(options.appRoot); !folder) {
         return tl::unexpected(fmt::format("the application's folder \"{}\" cannot be used: {}", options.appRoot,
                                           strerror(folder.error())));
     }

@@ -2,13 +2,14 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <tl/expected.hpp>
 
 #include "base/UserDatabase.h"
 #include "exchange/Options.h"
-#include "rights/FileOwners.h"
 #include "rights/GrantsInForce.h"
+#include "rights/OwnerSearch.h"
 #include "rights/RunAs.h"
 
 namespace Passenger {
@@ -26,8 +27,8 @@ public:
     /** The value of PassengerGroup for "the group of the startup file". */
     static constexpr const char *STARTUP_FILE_GROUP = "!STARTUP_FILE!";
 
-    UserResolver(const UserDatabase &database, const FileOwners &owners, const GrantsInForce &grants)
-        : database_(database), owners_(owners), grants_(grants) {}
+    UserResolver(const UserDatabase &database, FindOwner findOwner, const GrantsInForce &grants)
+        : database_(database), findOwner_(std::move(findOwner)), grants_(grants) {}
 
     /**
      * @param canSwitch whether new processes can run as other users (SpawnManager::canSwitchUsers)
@@ -73,7 +74,7 @@ private:
     tl::expected<Group, std::string> primaryGroup(const User &user) const;
 
     const UserDatabase &database_;
-    const FileOwners &owners_;
+    const FindOwner findOwner_;
     const GrantsInForce &grants_;
 };
 

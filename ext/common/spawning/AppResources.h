@@ -11,7 +11,7 @@
 #include "exchange/Options.h"
 #include "loop/EventLoop.h"
 #include "rights/GrantsInForce.h"
-#include "rights/SystemFileOwners.h"
+#include "rights/OwnerSearch.h"
 #include "rights/UserResolver.h"
 #include "spawning/AppGroups.h"
 #include "spawning/AppTable.h"
@@ -44,9 +44,8 @@ struct AppResources {
     SpawnManager &manager;
     const LimitCountsPtr counts = std::make_shared<LimitCounts>();
     const SystemUserDatabase database;
-    const SystemFileOwners owners{database};
     GrantsInForce grants;
-    const UserResolver users{database, owners, grants};
+    const UserResolver users{database, ownersBy(database), grants};
     OutputFiles outputs;
     OutputLimits outputLimits;
     /** The user as whom each application was last started, or was to be. Nothing: this pool process

@@ -5,27 +5,23 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <stdexcept>
 
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/WholeNumber.h"
 
 namespace Passenger {
 
 namespace {
 
-constexpr unsigned HIGHEST_PORT = 65535;
-constexpr std::size_t PORT_DIGITS = 5;
-
 bool isPort(const std::string &text) {
-    return !text.empty() && text.size() <= PORT_DIGITS &&
-           std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
-           std::stoul(text) <= HIGHEST_PORT;
+    return wholeNumber<std::uint16_t>(text).has_value();
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include "base/Exceptions.h"
 #include "base/Lists.h"
 #include "base/Split.h"
+#include "base/WholeNumber.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
 
@@ -153,7 +154,7 @@ void ListeningSockets::takeFromSystemd() {
         }
         return;
     }
-    for (int number = 0; number < std::atoi(count.c_str()); ++number) {
+    for (int number = 0; number < wholeNumber<int>(count).value_or(0); ++number) {
         adopt(FIRST_OF_SYSTEMD + number, "LISTEN_FDS");
     }
 }

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <climits>
 #include <cstdlib>
 #include <exception>
@@ -37,19 +36,9 @@ std::string textOf(const Arguments &arguments, const std::string &option, const 
     return arguments.has(option) ? arguments.value(option) : fallback;
 }
 
-/** @throws std::invalid_argument */
+/** @throws CommandFailureException */
 unsigned numberOf(const Arguments &arguments, const std::string &option, unsigned fallback) {
-    if (!arguments.has(option)) {
-        return fallback;
-    }
-    const std::string text = arguments.value(option);
-    const char *const end = text.data() + text.size();
-    unsigned number = 0;
-    if (const auto read = std::from_chars(text.data(), end, number);
-        read.ec != std::errc() || read.ptr != end || number > INT_MAX) {
-        throw std::invalid_argument(fmt::format("--{} {} is not a number: write 0 to {}", option, text, INT_MAX));
-    }
-    return number;
+    return static_cast<unsigned>(arguments.number(option, 0, INT_MAX).value_or(fallback));
 }
 
 /** Above zero. @throws CommandFailureException, std::invalid_argument */

@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include "base/WholeNumber.h"
+
 namespace Passenger {
 
 namespace {
@@ -71,7 +73,7 @@ pid_t Successor::endPredecessor() {
     if (value == nullptr) {
         return 0;
     }
-    const auto pid = static_cast<pid_t>(std::atoi(value));
+    const auto pid = wholeNumber<pid_t>(value).value_or(0);
     ::unsetenv(PREDECESSOR);
     // The pid surely belongs to the predecessor only while that is the parent.
     if (pid <= 1 || pid != ::getppid()) {

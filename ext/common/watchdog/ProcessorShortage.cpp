@@ -1,22 +1,22 @@
 #include "watchdog/ProcessorShortage.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include <fmt/format.h>
 
 #include "base/CpuTime.h"
 #include "base/ProcessStat.h"
-#include "watchdog/ThreadReport.h"
+#include "base/ProcessTree.h"
 
 namespace Passenger {
 
 ProcessorShortage::Times ProcessorShortage::ready(pid_t process) const {
     Times result;
-    for (const std::filesystem::path &thread : threadFoldersIn(fmt::format("{}/{}", proc_, process))) {
-        const auto stat = ProcessStat::in(thread.string());
+    const std::string folder = fmt::format("{}/{}/task", proc_, process);
+    for (const pid_t thread : pidsIn(folder)) {
+        const auto stat = ProcessStat::in(fmt::format("{}/{}", folder, thread));
         if (stat && stat->state == 'R') {
-            result.emplace(thread.filename().string(), cpuTimeOfTicks(stat->userTime + stat->systemTime));
+            result.emplace(thread, cpuTimeOfTicks(stat->userTime + stat->systemTime));
         }
     }
     return result;

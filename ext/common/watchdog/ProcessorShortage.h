@@ -32,7 +32,7 @@ public:
 
 private:
     /** The time that threads have run, by their ids. */
-    using Times = std::map<std::string, std::chrono::nanoseconds>;
+    using Times = std::map<pid_t, std::chrono::nanoseconds>;
 
     /** The times of the threads that are ready to run. */
     Times ready(pid_t process) const;

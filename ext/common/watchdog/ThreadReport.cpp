@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <system_error>
 
 #include <fmt/format.h>
 
 #include "base/FileContent.h"
 #include "base/Lists.h"
 #include "base/ProcessStat.h"
+#include "base/ProcessTree.h"
 
 namespace Passenger {
 
@@ -40,20 +40,12 @@ std::string stackOf(const std::filesystem::path &task) {
 
 }  // namespace
 
-std::vector<std::filesystem::path> threadFoldersIn(const std::filesystem::path &folder) {
-    std::vector<std::filesystem::path> threads;
-    std::error_code error;
-    for (std::filesystem::directory_iterator next(folder / "task", error), end; !error && next != end;
-         next.increment(error)) {
-        threads.push_back(next->path());
-    }
-    return threads;
-}
-
 std::vector<std::string> describeThreads(pid_t process) {
-    auto lines = listOf(threadFoldersIn(fmt::format("/proc/{}", process)), [](const std::filesystem::path &task) {
-        return fmt::format("thread={} name=\"{}\" state={} wchan={} stack=\"{}\"", task.filename().string(),
-                           firstLine(task / "comm"), stateOf(task), firstLine(task / "wchan"), stackOf(task));
+    const std::string folder = fmt::format("/proc/{}/task", process);
+    auto lines = listOf(pidsIn(folder), [&folder](pid_t thread) {
+        const auto task = std::filesystem::path(folder) / std::to_string(thread);
+        return fmt::format("thread={} name=\"{}\" state={} wchan={} stack=\"{}\"", thread, firstLine(task / "comm"),
+                           stateOf(task), firstLine(task / "wchan"), stackOf(task));
     });
     std::sort(lines.begin(), lines.end());
     return lines;

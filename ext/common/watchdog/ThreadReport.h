@@ -2,14 +2,10 @@
 
 #include <sys/types.h>
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
 namespace Passenger {
-
-/** /proc/PID/task/TID of each thread. @param folder as /proc/PID */
-std::vector<std::filesystem::path> threadFoldersIn(const std::filesystem::path &folder);
 
 /**
  * Where the threads of a process are, a line for each. It has the name, the state, and the function

@@ -22,6 +22,7 @@ class ArgumentsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAnOptionalValueIsANumber);
     CPPUNIT_TEST(testAMistakeNamesTheWordAndTheRemedy);
     CPPUNIT_TEST(testATimeHasLimits);
+    CPPUNIT_TEST(testANumberIsWithinItsLimits);
     CPPUNIT_TEST(testApplicationsAreSelectedByPathNameOrAll);
     CPPUNIT_TEST(testANameFitsWithoutItsUser);
     CPPUNIT_TEST(testApplicationsAreSelectedInOneWayOnly);
@@ -113,6 +114,18 @@ public:
         }
         CPPUNIT_ASSERT(!restart({}).seconds("wait"));
         CPPUNIT_ASSERT_MESSAGE("A tiny time is not zero", 1ms == restart({"--wait", "1e-9"}).seconds("wait"));
+    }
+
+    void testANumberIsWithinItsLimits() {
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, restart({"--wait", "0"}).number("wait", 0, 9).value());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, restart({"--wait", "9"}).number("wait", 0, 9).value());
+        for (const char *text : {"0", "10", "-1", "1.5", "x", ""}) {
+            CPPUNIT_ASSERT_EQUAL(std::string("--wait ") + text + " is not a number of days: write 1 to 9",
+                                 failure([text] {
+                                     (void)restart({"--wait", text}).number("wait", 1, 9, "a number of days");
+                                 }));
+        }
+        CPPUNIT_ASSERT(!restart({}).number("wait", 0, 9));
     }
 
     void testApplicationsAreSelectedByPathNameOrAll() {

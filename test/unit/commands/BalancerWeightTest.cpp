@@ -52,12 +52,11 @@ class BalancerWeightTest : public CppUnit::TestFixture {
         return result;
     }
 
-    static SystemMetrics metrics(std::uint64_t user, std::uint64_t idle) {
-        SystemMetrics result;
-        SystemMetrics::Processor all;
-        all.user = user;
-        all.idle = idle;
-        result.processors = {all};
+    static ProcessorTimes times(std::uint64_t user, std::uint64_t idle, std::uint64_t wait = 0) {
+        ProcessorTimes result;
+        result.idle = idle;
+        result.wait = wait;
+        result.all = user + idle + wait;
         return result;
     }
 
@@ -100,16 +99,14 @@ public:
     void testTheLeastWeightIsNotZero() { CPPUNIT_ASSERT_EQUAL(5U, balancerWeight(server({waiting(3600)}), 1)); }
 
     void testAWaitForDisksThatFallsIsNoIdleTime() {
-        SystemMetrics before = metrics(100, 100);
-        before.processors.front().wait = 1;
-        CPPUNIT_ASSERT_EQUAL(1.0, processorUse(before, metrics(200, 100)));
-        CPPUNIT_ASSERT_EQUAL(0.0, processorUse(before, metrics(100, 100)));
+        const ProcessorTimes before = times(100, 100, 1);
+        CPPUNIT_ASSERT_EQUAL(1.0, processorUse(before, times(200, 100)));
+        CPPUNIT_ASSERT_EQUAL(0.0, processorUse(before, times(100, 100)));
     }
 
     void testProcessorUseIsThePartThatIsNotIdle() {
-        CPPUNIT_ASSERT_DOUBLES_EQUAL(0.25, processorUse(metrics(100, 100), metrics(125, 175)), 1e-9);
-        CPPUNIT_ASSERT_DOUBLES_EQUAL(0, processorUse(metrics(1, 1), metrics(1, 1)), 0);
-        CPPUNIT_ASSERT_DOUBLES_EQUAL(0, processorUse(SystemMetrics(), SystemMetrics()), 0);
+        CPPUNIT_ASSERT_DOUBLES_EQUAL(0.25, processorUse(times(100, 100), times(125, 175)), 1e-9);
+        CPPUNIT_ASSERT_DOUBLES_EQUAL(0, processorUse(times(1, 1), times(1, 1)), 0);
     }
 };
 

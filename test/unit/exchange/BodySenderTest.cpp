@@ -6,19 +6,17 @@
 
 #include <cstring>
 #include <future>
-#include <memory>
 
 #include "exchange/Exchange.h"
 #include "support/CrowdedDescriptors.h"
+#include "support/ExchangeFixture.h"
 #include "support/Expect.h"
-#include "support/FakeHost.h"
-#include "support/LeakCheck.h"
 
 namespace Passenger {
 
 using namespace std::chrono_literals;
 
-class BodySenderTest : public LeakCheck {
+class BodySenderTest : public ExchangeFixture {
     CPPUNIT_TEST_SUITE(BodySenderTest);
     CPPUNIT_TEST(testASmallBodyIsOneMessage);
     CPPUNIT_TEST(testABodyLargerThanTheChannelIsSentInPieces);
@@ -49,12 +47,9 @@ class BodySenderTest : public LeakCheck {
     CPPUNIT_TEST(testAFileThatAnInstanceHasTakenIsNoLongerInFlight);
     CPPUNIT_TEST_SUITE_END();
 
-    std::shared_ptr<FakeHost> host_;
-    std::unique_ptr<Exchange> exchange_;
     std::string environment_;
     DescriptorSender givenTo_;
     FileDescriptor file_;
-    std::vector<char> buffer_;
 
     void start(bool bodyFollows, bool retryable = false) {
         MessageRequest request;
@@ -85,10 +80,7 @@ class BodySenderTest : public LeakCheck {
         exchange_->sendBody("", true);
         CPPUNIT_ASSERT(exchange_->bodyDone());
     }
-    void awaitInVain() { CPPUNIT_ASSERT(receive(50ms).endsWith(Reply::Kind::TIMED_OUT)); }
-    Exchange::Event receive(std::chrono::milliseconds timeout = 60s) {
-        return exchange_->receive(buffer_, -1, timeout);
-    }
+    void awaitInVain() { CPPUNIT_ASSERT(receive(50ms).endsWith(Kind::TIMED_OUT)); }
     void answer() {
         host_->send(MessageType::RESPONSE, 1, "", "hello", true);
         CPPUNIT_ASSERT(!receive().end);
@@ -98,18 +90,14 @@ class BodySenderTest : public LeakCheck {
 
 public:
     void setUp() override {
-        LeakCheck::setUp();
-        host_ = std::make_shared<FakeHost>();
-        exchange_ = std::make_unique<Exchange>(host_, host_->options);
+        ExchangeFixture::setUp();
+        makeExchange();
         environment_ = std::string("NAME\0value\0", 11);
-        buffer_.resize(MAX_MESSAGE);
     }
 
     void tearDown() override {
-        exchange_.reset();
-        host_.reset();
         file_.reset();
-        LeakCheck::tearDown();
+        ExchangeFixture::tearDown();
     }
 
     void testASmallBodyIsOneMessage() {
@@ -314,7 +302,7 @@ public:
         host_->claim(host_->take());
         exchange_->sendBody("body", true);
         host_->send(MessageType::LOST, 1);
-        CPPUNIT_ASSERT(receive().endsWith(Reply::Kind::LOST));
+        CPPUNIT_ASSERT(receive().endsWith(Kind::LOST));
     }
 
     void testBodyMessagesOfAnEarlierTicketAreKept() {
@@ -324,7 +312,7 @@ public:
         host_->send(MessageType::RECHECK, 1);
         // No instance has claimed the request. The request is queued again, and the first bytes of
         // its body stay in the channel.
-        CPPUNIT_ASSERT(receive(50ms).endsWith(Reply::Kind::TIMED_OUT));
+        CPPUNIT_ASSERT(receive(50ms).endsWith(Kind::TIMED_OUT));
         const FakeHost::Request again = host_->take();
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, again.header.ticket);
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{1}, again.header.resends);
@@ -347,7 +335,7 @@ public:
         const std::string body(100'000, 'x');
         CPPUNIT_ASSERT_EQUAL(body.size(), exchange_->sendBody(body, true));
         host_->prepare();
-        CPPUNIT_ASSERT(receive(50ms).endsWith(Reply::Kind::TIMED_OUT));
+        CPPUNIT_ASSERT(receive(50ms).endsWith(Kind::TIMED_OUT));
         host_->take();
         CPPUNIT_ASSERT(body == host_->receiveBody());
     }
@@ -358,7 +346,7 @@ public:
         exchange_->sendBody("bo", false);
         host_->prepare();
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, exchange_->sendBody("dy", true));
-        CPPUNIT_ASSERT(receive().endsWith(Reply::Kind::LOST));
+        CPPUNIT_ASSERT(receive().endsWith(Kind::LOST));
     }
 
     void testTheBodyOfARequestThatWasNotBegunIsSentOnAnotherChannel() {
@@ -384,7 +372,7 @@ public:
         host_->claim(host_->take());
         host_->refuseBody();
         exchange_->sendBody("body", true);
-        CPPUNIT_ASSERT(receive().endsWith(Reply::Kind::BROKEN));
+        CPPUNIT_ASSERT(receive().endsWith(Kind::BROKEN));
     }
 
     void testAFileIsSentInPiecesIfInstancesHaveNotTakenThoseBefore() {

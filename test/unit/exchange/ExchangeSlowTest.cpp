@@ -3,19 +3,16 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <chrono>
-#include <memory>
 #include <string>
-#include <vector>
 
-#include "support/FakeHost.h"
-#include "support/LeakCheck.h"
+#include "support/ExchangeFixture.h"
 
 namespace Passenger {
 
 using namespace std::chrono_literals;
 
 /** Which requests the agent is told to be slow (PassengerSlowRequestLog). */
-class ExchangeSlowTest : public LeakCheck {
+class ExchangeSlowTest : public ExchangeFixture {
     CPPUNIT_TEST_SUITE(ExchangeSlowTest);
     CPPUNIT_TEST(testASlowRequestIsToldToTheAgentOnceAndGoesOn);
     CPPUNIT_TEST(testARequestThatWaitsForLongIsSlow);
@@ -23,30 +20,11 @@ class ExchangeSlowTest : public LeakCheck {
     CPPUNIT_TEST(testARequestWhoseAnswerHasBegunIsNotSlow);
     CPPUNIT_TEST_SUITE_END();
 
-    using Kind = Reply::Kind;
-
-    std::shared_ptr<FakeHost> host_;
-    std::unique_ptr<Exchange> exchange_;
-    std::vector<char> buffer_;
-
-    void start(const MessageRequest &request = {}) { exchange_->start(request, 0); }
-    Exchange::Event receive(std::chrono::milliseconds timeout = 60s) {
-        return exchange_->receive(buffer_, -1, timeout);
-    }
-
 public:
     void setUp() override {
-        LeakCheck::setUp();
-        host_ = std::make_shared<FakeHost>();
+        ExchangeFixture::setUp();
         host_->options.slowRequestTime = 2s;
-        exchange_ = std::make_unique<Exchange>(host_, host_->options);
-        buffer_.resize(MAX_MESSAGE);
-    }
-
-    void tearDown() override {
-        exchange_.reset();
-        host_.reset();
-        LeakCheck::tearDown();
+        makeExchange();
     }
 
     void testASlowRequestIsToldToTheAgentOnceAndGoesOn() {

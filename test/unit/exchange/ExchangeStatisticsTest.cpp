@@ -3,16 +3,15 @@
 #include "exchange/Exchange.h"
 #include "io/SocketPair.h"
 #include "support/Eventually.h"
+#include "support/ExchangeFixture.h"
 #include "support/Expect.h"
-#include "support/FakeHost.h"
-#include "support/LeakCheck.h"
 
 namespace Passenger {
 
 using namespace std::chrono_literals;
 
 /** What is counted of requests, and which times. */
-class ExchangeStatisticsTest : public LeakCheck {
+class ExchangeStatisticsTest : public ExchangeFixture {
     CPPUNIT_TEST_SUITE(ExchangeStatisticsTest);
     CPPUNIT_TEST(testAnAnswerCountsItsTimeInTheQueueAndItsTimeInTheInstance);
     CPPUNIT_TEST(testAnAnswerCountsWhenItsLastMessageArrived);
@@ -37,18 +36,9 @@ class ExchangeStatisticsTest : public LeakCheck {
     CPPUNIT_TEST(testARefusedStreamDoesNotCountAsAnswered);
     CPPUNIT_TEST_SUITE_END();
 
-    using Kind = Reply::Kind;
-
-    std::shared_ptr<FakeHost> host_;
-    std::unique_ptr<Exchange> exchange_;
-    std::vector<char> buffer_;
-
     void start(const MessageRequest &request = {}, std::uint8_t flags = 0) {
-        exchange_ = std::make_unique<Exchange>(host_, host_->options);
-        exchange_->start(request, flags);
-    }
-    Exchange::Event receive(std::chrono::milliseconds timeout = 60s, int client = -1) {
-        return exchange_->receive(buffer_, client, timeout);
+        makeExchange();
+        ExchangeFixture::start(request, flags);
     }
     void answer(std::uint64_t ticket, std::chrono::microseconds queued) {
         host_->queued = static_cast<std::uint32_t>(queued.count());
@@ -81,18 +71,6 @@ class ExchangeStatisticsTest : public LeakCheck {
     }
 
 public:
-    void setUp() override {
-        LeakCheck::setUp();
-        host_ = std::make_shared<FakeHost>();
-        buffer_.resize(MAX_MESSAGE);
-    }
-
-    void tearDown() override {
-        exchange_.reset();
-        host_.reset();
-        LeakCheck::tearDown();
-    }
-
     void testAnAnswerCountsItsTimeInTheQueueAndItsTimeInTheInstance() {
         start();
         host_->advance(7s);

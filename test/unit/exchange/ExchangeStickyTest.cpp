@@ -6,14 +6,13 @@
 #include <thread>
 
 #include "exchange/Exchange.h"
-#include "support/FakeHost.h"
-#include "support/LeakCheck.h"
+#include "support/ExchangeFixture.h"
 
 namespace Passenger {
 
 using namespace std::chrono_literals;
 
-class ExchangeStickyTest : public LeakCheck {
+class ExchangeStickyTest : public ExchangeFixture {
     CPPUNIT_TEST_SUITE(ExchangeStickyTest);
     CPPUNIT_TEST(testARequestGoesToItsInstance);
     CPPUNIT_TEST(testARequestWaitsForItsInstanceWhileTheInstanceIsBusy);
@@ -25,32 +24,11 @@ class ExchangeStickyTest : public LeakCheck {
     CPPUNIT_TEST(testTheEndOfTheInstanceIsNoticedWithoutAMessage);
     CPPUNIT_TEST_SUITE_END();
 
-    using Kind = Reply::Kind;
-
-    std::shared_ptr<FakeHost> host_;
-    std::unique_ptr<Exchange> exchange_;
-    std::vector<char> buffer_;
-
-    void start() {
-        MessageRequest request;
-        request.environment = std::string_view("NAME\0value\0", 11);
-        exchange_->start(request, 0);
-    }
-    Exchange::Event receive(std::chrono::milliseconds timeout) { return exchange_->receive(buffer_, -1, timeout); }
-
 public:
     void setUp() override {
-        LeakCheck::setUp();
-        host_ = std::make_shared<FakeHost>();
+        ExchangeFixture::setUp();
         host_->haveInstance();
-        exchange_ = std::make_unique<Exchange>(host_, host_->options);
-        buffer_.resize(MAX_MESSAGE);
-    }
-
-    void tearDown() override {
-        exchange_.reset();
-        host_.reset();
-        LeakCheck::tearDown();
+        makeExchange();
     }
 
     void testARequestGoesToItsInstance() {

@@ -5,15 +5,14 @@
 #include <future>
 
 #include "io/SocketPair.h"
+#include "support/ExchangeFixture.h"
 #include "support/Expect.h"
-#include "support/FakeHost.h"
-#include "support/LeakCheck.h"
 
 namespace Passenger {
 
 using namespace std::chrono_literals;
 
-class ExchangeTest : public LeakCheck {
+class ExchangeTest : public ExchangeFixture {
     CPPUNIT_TEST_SUITE(ExchangeTest);
     CPPUNIT_TEST(testARequestArrivesAsItIsWritten);
     CPPUNIT_TEST(testAnAnswerArrives);
@@ -54,20 +53,11 @@ class ExchangeTest : public LeakCheck {
     CPPUNIT_TEST(testAMessageOfTheAgentThatAnInstanceSendsBreaksTheChannel);
     CPPUNIT_TEST_SUITE_END();
 
-    using Kind = Reply::Kind;
-
-    std::shared_ptr<FakeHost> host_;
-    std::unique_ptr<Exchange> exchange_;
-    std::vector<char> buffer_;
-
     void start(bool retryable = false) {
         MessageRequest request;
         request.environment = std::string_view("NAME\0value\0", 11);
         request.retryable = retryable;
         exchange_->start(request, 0);
-    }
-    Exchange::Event receive(std::chrono::milliseconds timeout = 60s, int client = -1) {
-        return exchange_->receive(buffer_, client, timeout);
     }
     void assertAnswered(const std::string &body) {
         const Exchange::Event event = receive();
@@ -78,16 +68,8 @@ class ExchangeTest : public LeakCheck {
 
 public:
     void setUp() override {
-        LeakCheck::setUp();
-        host_ = std::make_shared<FakeHost>();
-        exchange_ = std::make_unique<Exchange>(host_, host_->options);
-        buffer_.resize(MAX_MESSAGE);
-    }
-
-    void tearDown() override {
-        exchange_.reset();
-        host_.reset();
-        LeakCheck::tearDown();
+        ExchangeFixture::setUp();
+        makeExchange();
     }
 
     void testARequestArrivesAsItIsWritten() {
@@ -414,7 +396,7 @@ public:
         host_->send(MessageType::RESPONSE, 1, "", "hello", true);
         assertAnswered("hello");
         exchange_->complete();
-        exchange_ = std::make_unique<Exchange>(host_, host_->options);
+        makeExchange();
         start();
         const FakeHost::Request second = host_->take();
         CPPUNIT_ASSERT_EQUAL(1U, host_->channelsMade);
@@ -454,7 +436,7 @@ public:
     void testAMessageOfTheAgentThatAnInstanceSendsBreaksTheChannel() {
         for (const MessageType type : {MessageType::LOST, MessageType::RECHECK, MessageType::REFUSED}) {
             for (const std::size_t size : {std::size_t{0}, CHANNEL_SECRET, CHANNEL_SECRET + 9}) {
-                exchange_ = std::make_unique<Exchange>(host_, host_->options);
+                makeExchange();
                 start(true);
                 MessageHeader header{};
                 header.ticket = host_->take().header.ticket;

@@ -36,7 +36,6 @@
 #include "rights/RightsClient.h"
 #include "rights/RightsMessages.h"
 #include "rights/RightsServer.h"
-#include "rights/SystemFileOwners.h"
 #include "support/AgentProgram.h"
 #include "support/Eventually.h"
 #include "support/HeldFolder.h"
@@ -433,9 +432,8 @@ private:
     ChildProcess process_;
     FrameSocket watchdog_;
     SystemUserDatabase database_;
-    const SystemFileOwners owners_{database_};
     GrantsInForce grants_;
-    const UserResolver resolver_{database_, owners_, grants_};
+    const UserResolver resolver_{database_, ownersBy(database_), grants_};
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(RightsProcessTest);

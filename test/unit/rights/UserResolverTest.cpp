@@ -55,19 +55,6 @@ private:
                                         {"web", 2003}, {"nogroup", 65534}, {"defaults", 2004}};
 };
 
-class FakeOwners final : public FileOwners {
-public:
-    tl::expected<FileOwner, int> ownerOf(const std::string &path) const override {
-        const auto found = files.find(path);
-        if (found == files.end()) {
-            return tl::unexpected(ENOENT);
-        }
-        return found->second;
-    }
-
-    std::map<std::string, FileOwner> files;
-};
-
 }  // namespace
 
 class UserResolverTest : public CppUnit::TestFixture {
@@ -105,9 +92,17 @@ class UserResolverTest : public CppUnit::TestFixture {
     static inline const FileOwner UNKNOWNS{1234, 1234};
 
     FakeDatabase database_;
-    FakeOwners owners_;
+    std::map<std::string, FileOwner> owners_;
     GrantsInForce grants_;
-    const UserResolver resolver_{database_, owners_, grants_};
+    const UserResolver resolver_{database_,
+                                 [this](const std::string &path) -> tl::expected<FileOwner, int> {
+                                     const auto found = owners_.find(path);
+                                     if (found == owners_.end()) {
+                                         return tl::unexpected(ENOENT);
+                                     }
+                                     return found->second;
+                                 },
+                                 grants_};
 
     static Options options() {
         Options options;
@@ -122,7 +117,7 @@ class UserResolverTest : public CppUnit::TestFixture {
         options.defaultUser = row.defaultUser;
         options.defaultGroup = row.defaultGroup;
         options.userSwitching = row.switching;
-        owners_.files["/srv/blog/config.ru"] = row.owner;
+        owners_["/srv/blog/config.ru"] = row.owner;
 
         const auto result = resolver_.resolve(options, true);
         if (*row.error != '\0') {
@@ -178,7 +173,7 @@ public:
     }
 
     void testWithoutRootUsersAreNotSwitched() {
-        owners_.files["/srv/blog/config.ru"] = ALICES;
+        owners_["/srv/blog/config.ru"] = ALICES;
         Options options = UserResolverTest::options();
         options.user = "bob";
         const auto result = resolver_.resolve(options, false);
@@ -197,7 +192,7 @@ public:
     }
 
     void testAMissingStartupFileIsNamed() {
-        owners_.files["/srv/blog"] = ALICES;
+        owners_["/srv/blog"] = ALICES;
         for (const bool canSwitch : {true, false}) {
             const auto result = resolver_.resolve(options(), canSwitch);
             CPPUNIT_ASSERT_EQUAL(
@@ -229,7 +224,7 @@ public:
     }
 
     void testAnOwnerWhoIsReplacedIsNoted() {
-        owners_.files["/srv/blog/config.ru"] = ROOTS;
+        owners_["/srv/blog/config.ru"] = ROOTS;
         CPPUNIT_ASSERT_EQUAL(std::string("the application's owner, user 0, is root, so \"nobody\" is used"),
                              resolver_.resolve(options(), true)->note);
     }
@@ -249,17 +244,17 @@ public:
         grants_.use("server\nany folder\nruby ruby\nserver\nuser bob\ngroup web\ndocument_root /srv/bob/public\n", {});
         Options options = UserResolverTest::options();
         options.user = "bob";
-        owners_.files["/srv/blog/config.ru"] = ALICES;
+        owners_["/srv/blog/config.ru"] = ALICES;
         const auto refused = resolver_.resolve(options, true);
         CPPUNIT_ASSERT(!refused);
         CPPUNIT_ASSERT_EQUAL(std::string("httpd's configuration has PassengerUser \"bob\", but not for the folder "
                                          "\"/srv/blog\": set PassengerAppRoot to it in the same place"),
                              refused.error());
-        owners_.files["/srv/blog/config.ru"].doubt = "a link";
-        owners_.files["/srv/blog/config.ru"].uid = 1002;
+        owners_["/srv/blog/config.ru"].doubt = "a link";
+        owners_["/srv/blog/config.ru"].uid = 1002;
         CPPUNIT_ASSERT(!resolver_.resolve(options, true));
         for (const uid_t owner : {1002U, 0U}) {
-            owners_.files["/srv/blog/config.ru"] = {owner, 0};
+            owners_["/srv/blog/config.ru"] = {owner, 0};
             CPPUNIT_ASSERT_EQUAL(std::string("bob"), resolver_.resolve(options, true)->user);
         }
         options.group = "web";
@@ -276,13 +271,13 @@ public:
             {});
         Options options = UserResolverTest::options();
         options.appGroupName = "shared";
-        owners_.files["/srv/bob/current/config.ru"] = {1002, 0};
-        owners_.files["/srv/blog/config.ru"] = ALICES;
+        owners_["/srv/bob/current/config.ru"] = {1002, 0};
+        owners_["/srv/blog/config.ru"] = ALICES;
         const auto refused = resolver_.resolve(options, true);
         CPPUNIT_ASSERT(!refused);
         CPPUNIT_ASSERT(refused.error().starts_with(
             "httpd's configuration has PassengerAppGroupName \"shared\", but not for the folder \"/srv/blog\""));
-        owners_.files["/srv/blog/config.ru"] = {1002, 0};
+        owners_["/srv/blog/config.ru"] = {1002, 0};
         CPPUNIT_ASSERT_EQUAL(std::string("bob"), resolver_.resolve(options, true)->user);
     }
 };

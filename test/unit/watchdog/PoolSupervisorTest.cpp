@@ -4,7 +4,6 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -32,6 +31,7 @@
 #include "support/Eventually.h"
 #include "support/LingeringConnection.h"
 #include "support/ManualClock.h"
+#include "support/Tracer.h"
 
 namespace Passenger {
 
@@ -64,35 +64,6 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
     bool failed_ = false;
     bool reopens_ = false;
     int orders_ = 0;
-
-    /** A process whose parent cannot reap it: this one traces it. It stands for a process with a
-     *  thread that no signal ends. */
-    class Tracer {
-    public:
-        explicit Tracer(pid_t traced) {
-            DescriptorPair ready = makeStreamPair();
-            pid_ = ::fork();
-            if (pid_ == 0) {
-                const bool traces = ::ptrace(PTRACE_SEIZE, traced, 0, 0) == 0;
-                static_cast<void>(::write(ready.second.get(), "x", traces ? 1 : 0));
-                ready.second.reset();
-                ::pause();
-                ::_exit(0);
-            }
-            ready.second.reset();
-            char byte = 0;
-            CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::read(ready.first.get(), &byte, 1));
-        }
-        ~Tracer() {
-            ::kill(pid_, SIGKILL);
-            ::waitpid(pid_, nullptr, 0);
-        }
-        Tracer(const Tracer &) = delete;
-        Tracer &operator=(const Tracer &) = delete;
-
-    private:
-        pid_t pid_;
-    };
 
     std::vector<pid_t> started() const {
         std::ifstream file(folder_ + "/pids");
