@@ -19,7 +19,7 @@ module PhusionPassenger
 
     FILES.each do |file|
       define_method("test_of_#{File.basename(file, '.js')}") do
-        skip "there is no node (Debian: apt-get install nodejs)" unless RunsNode::NODE
+        skip "there is no Node 16 or newer" unless RunsNode::NODE
         native = RunsNode::NATIVE
         skip "there is no #{native}: build it with Node's headers" unless File.exist?(native)
         text, status = Open3.capture2e("node", file, native)
