@@ -7,11 +7,19 @@ module PhusionPassenger
   # Runs the unit tests of the code in JavaScript.
   class NodeUnitsTest < TestCase
     FILES = Dir[File.expand_path("../node/*_test.js", __dir__)].sort
-    private_constant :FILES
+    LOADER = Dir[File.expand_path("../../lib/passenger/node/*.js", __dir__)].sort
+    # Optional chaining and logical operators: Node 12, which Ubuntu 22.04 has, does not read them.
+    TOO_NEW = /\?\.[a-z_\[(]|\?\?|(?:\|\||&&)=/i.freeze
+    private_constant :FILES, :LOADER, :TOO_NEW
+
+    def test_node_12_can_read_the_loader
+      refute_empty LOADER
+      assert_empty(LOADER.select { |file| File.read(file).match?(TOO_NEW) })
+    end
 
     FILES.each do |file|
       define_method("test_of_#{File.basename(file, '.js')}") do
-        skip "there is no node (Debian: apt-get install nodejs)" unless RunsNode::NODE
+        skip "there is no Node 16 or newer" unless RunsNode::NODE
         native = RunsNode::NATIVE
         skip "there is no #{native}: build it with Node's headers" unless File.exist?(native)
         text, status = Open3.capture2e("node", file, native)

@@ -13,10 +13,12 @@ module PhusionPassenger
     unless ENV["NODE"].to_s.empty?
       ENV["PATH"] = "#{File.dirname(File.expand_path(ENV.fetch('NODE')))}:#{ENV.fetch('PATH')}"
     end
-    NODE = system("node --version >/dev/null 2>&1")
+    # Node before 16 serves only behind a bridge.
+    NODE = system("node", "-e", "process.exit(+(parseInt(process.versions.node) < 16))",
+                  err: File::NULL)
 
     def setup
-      skip "there is no node (Debian: apt-get install nodejs)" unless NODE
+      skip "there is no Node 16 or newer (Debian: apt-get install nodejs)" unless NODE
       skip "there is no #{NATIVE}: build it with Node's headers" unless File.exist?(NATIVE)
       super
     end

@@ -18,7 +18,7 @@ module PhusionPassenger
     CHANNEL = "@#{CHANNEL_OFFSET}Q<"
     READ_LIMIT = Layout::MESSAGE_LIMIT + 1
     # Whether Thread#wakeup ends a read.
-    WAKES_READERS = RUBY_VERSION.to_f >= 3.0
+    WAKES_READERS = RUBY_VERSION.to_f >= 3.1
     # Seconds between two looks at the intake if not.
     LOOK = 0.1
     private_constant :WAKES_READERS, :LOOK

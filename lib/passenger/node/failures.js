@@ -35,8 +35,8 @@ function describe(error) {
 // Whether a module of ECMAScript breaks the grammar: Node's loader raises it. JSON.parse or RegExp
 // are the first frame of their own errors.
 function isOfModule(error, message) {
-    return error instanceof SyntaxError && !message.startsWith("/") &&
-        /^ +at .*/m.exec(error.stack)?.[0].includes("node:internal/");
+    const [frame] = /^ +at .*/m.exec(error.stack) || [""];
+    return error instanceof SyntaxError && !message.startsWith("/") && frame.includes("node:internal/");
 }
 
 // Characters of a message or a backtrace in a frame.
