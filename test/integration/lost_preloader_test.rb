@@ -4,7 +4,8 @@ require_relative "support/command_runner"
 require_relative "support/integration_test"
 require_relative "support/steady_load"
 
-# After a failed deployment the preloader alone has the old version. It dies while it is to fork.
+# After a failed deployment the preloader alone has the old version. It dies while it is to fork, or
+# its forks die.
 class LostPreloaderTest < IntegrationTest
   include CommandRunner
 
@@ -15,6 +16,9 @@ class LostPreloaderTest < IntegrationTest
       made.site("#{name}.test", SampleApps.written(telling("old")),
                 "PassengerMinInstances 2\nPassengerMaxInstances 2\n")
     end
+    made.site("forks.test", SampleApps.written(telling("old")), "PassengerMinInstances 1\n")
+    made.site("refork.test", SampleApps.written(telling("old")),
+              "PassengerMinInstances 1\nPassengerReforkAfter 5\n")
   end
 
   # It answers with the version, its process and its preloader.
@@ -40,7 +44,41 @@ class LostPreloaderTest < IntegrationTest
     assert_equal ["old"], answers.map { |answer| version(answer) }.uniq
   end
 
+  # Random.srand runs in each fork.
+  def test_corrected_files_are_loaded_if_the_forks_of_the_old_version_die
+    flag = File.join(root("forks"), "flag")
+    dying = "def Random.srand(*) = (exit!(4) if File.exist?(#{flag.dump}))\n"
+    site = serve("forks", dying)
+    instance = site.get("/").body.split[1]
+    fail_to_deploy("forks")
+    File.write(config("forks"), self.class.telling("new"))
+    FileUtils.touch(flag)
+    Process.kill(:KILL, instance.to_i)
+    eventually("the corrected version") { site.get("/").body.start_with?("new") }
+  end
+
+  # A fork of a fork dies, as by what requests leave behind.
+  def test_after_a_failed_deployment_no_instance_forks_the_next_preloader
+    frail = "def Random.srand(*) = (exit!(4) if ($forks = $forks.to_i + 1) > 2)\n"
+    site = serve("refork", frail)
+    fail_to_deploy("refork")
+    20.times { assert_status 200, site.get("/") }
+    2.times do
+      instance = site.get("/").body.split[1]
+      Process.kill(:KILL, instance.to_i)
+      body = site.get("/").body
+      assert_equal "old", body.split.first
+      refute_equal instance, body.split[1]
+    end
+  end
+
   private
+
+  # The application is as before, and runs this code first.
+  def serve(name, code)
+    File.write(config(name), code + self.class.telling("old"))
+    client("#{name}.test").tap { |site| assert_status 200, site.get("/") }
+  end
 
   # Returns the answers. `files`: what there is instead of the broken version when it happens.
   def lose_preloader(name, files)

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "support/command_runner"
 require_relative "support/integration_test"
 require_relative "support/module_copy"
 require_relative "support/steady_load"
@@ -8,8 +9,17 @@ require_relative "support/steady_load"
 # releases/N, as Capistrano makes it. A release notes its boot in the file `boots` beside `current`,
 # and boots until its file `go_on` exists.
 class ReleasesTest < IntegrationTest
+  include CommandRunner
+
   SPAWNS = %w[smart direct].freeze
-  NAMES = %w[touches first unborn removed].freeze
+  NAMES = %w[touches first removed overtaken].freeze
+
+  # Only the first process can load the application. It waits for the second one.
+  ONLY_THE_FIRST = <<~'RUBY'
+    File.write("boot-#{Process.pid}", "")
+    sleep 0.01 until (boots = Dir["boot-*"]).size > 1
+    raise "not the first" if Process.pid > boots.map { |name| name[/\d+/].to_i }.min
+  RUBY
 
   serve do |made|
     made.set("PassengerMaxPoolSize", 40)
@@ -46,15 +56,49 @@ class ReleasesTest < IntegrationTest
     end
   end
 
+  # In the first second after a first start nothing looks at restart files by itself.
   def test_a_release_that_is_removed_while_it_boots_fails_no_request
-    each_site("unborn") do |site|
-      requests = wait_for_release(site, 1)
-      release(site, 2)
-      go_on(site, 2)
-      switch(site, 2)
-      touch(site)
-      FileUtils.rm_rf(folder(site, 1))
-      assert_answers requests, "2"
+    sites = SPAWNS.product([1, 2, 3]).to_h { |spawns, i| ["unborn#{i}.#{spawns}.test", spawns] }
+    @configuration = configuration do |one|
+      one.set("PassengerMaxPoolSize", 40)
+      one.set("PassengerStatThrottleRate", 3600)
+      sites.each { |site, spawns| self.class.site(one, site, spawns) }
+    end
+    with_server(@configuration) do |server|
+      sites.each_key do |site|
+        requests = wait_for_release(site, 1, server)
+        release(site, 2)
+        go_on(site, 2)
+        switch(site, 2)
+        touch(site)
+        FileUtils.rm_rf(folder(site, 1))
+        assert_answers requests, "2"
+      end
+    end
+  end
+
+  # An instance dies, and the start of another one waits when the release is switched.
+  def test_a_start_that_a_failing_release_overtakes_gives_no_instance
+    each_site("overtaken") do |site|
+      telling(site, 1)
+      switch(site, 1)
+      eventually("two instances") do
+        client(site).get("/").code == "200" && app(site)["instances"].size == 2
+      end
+      position = server.log.position
+      answers = SteadyLoad.during(client(site), threads: 3) do |load|
+        without_spawn_servers do
+          lose_instance(site, position)
+          telling(site, 2, ONLY_THE_FIRST)
+          switch(site, 2)
+          touch(site)
+          server.log.wait_for(/event=app\.restart app="#{root(site)}/, from: position)
+        end
+        server.log.wait_for(/event=deploy\.failed app="#{root(site)}/, from: position)
+        load.wait_for_all("later answers", count: 20)
+      end
+      assert_all_answered answers
+      assert_equal ["1"], answers.map { |answer| answer.body.split.first }.uniq
     end
   end
 
@@ -185,12 +229,40 @@ class ReleasesTest < IntegrationTest
   end
 
   # Requests that wait for the first boot of all.
-  def wait_for_release(site, number)
+  def wait_for_release(site, number, from = server)
     release(site, number)
     switch(site, number)
-    requests = Array.new(3) { Thread.new { client(site).get("/") } }
+    requests = Array.new(3) { Thread.new { from.client(site).get("/") } }
     booting(site, number)
     requests
+  end
+
+  # A release that answers with its number, its process and the parent of this.
+  def telling(site, number, more = "")
+    release(site, number)
+    File.write(File.join(folder(site, number), "config.ru"), <<~RUBY)
+      #{more}run proc { |_| [200, {}, ["#{number} \#{Process.pid} \#{Process.ppid}"]] }
+    RUBY
+  end
+
+  # The spawn servers stand still meanwhile.
+  def without_spawn_servers
+    pids = server.tree.spawn_servers.map(&:pid)
+    pids.each { |pid| Process.kill(:STOP, pid) }
+    yield
+  ensure
+    pids&.each { |pid| Process.kill(:CONT, pid) }
+  end
+
+  # An instance dies, and the preloader with it. Returns when the next load is ordered.
+  def lose_instance(site, position)
+    _, instance, preloader = client(site).get("/").body.split
+    Process.kill(:KILL, preloader.to_i) if site.include?("smart")
+    Process.kill(:KILL, instance.to_i)
+    eventually("the order of a start") { app(site)["starting"].positive? }
+    return unless site.include?("smart")
+
+    server.log.wait_for(/event=preloader\.died app="#{root(site)}/, from: position)
   end
 
   def assert_answers(requests, version)

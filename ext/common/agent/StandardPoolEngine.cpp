@@ -224,6 +224,7 @@ void StandardPoolEngine::beginPool(const AgentSettings &settings) {
                               .measureMemory = memoryOf,
                               .memoryPressure = pressureIn},
                   poolSettings(settings));
+    resources_->lookForRestart = [&pool = *pool_](const std::string &app) { pool.checkRestart(app); };
     // An instance that has ended must not end the group of those that come after it.
     resources_->groups.keep(true);
     for (StoreEntry &entry : std::exchange(restored_, {})) {

@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include <tl/expected.hpp>
+
 #include "base/Exceptions.h"
 #include "base/LogLimit.h"
 #include "log/Log.h"
@@ -135,21 +137,28 @@ bool InstanceStarter::adopt(const SpawnTask &task) {
     return false;
 }
 
-/** Does a part of the task. An exception is the task's failure. */
+/** Does the task. An exception is its failure, unless the version is over by then: the failed
+ *  process may have found the files of the next one, or none. */
 void InstanceStarter::attempt(const SpawnTask &task, const std::function<void()> &work) {
-    GetFailure failure{GetFailure::Reason::SPAWN_FAILED, ""};
+    tl::expected<GetFailure, NotLoadedException> failure;
     try {
         work();
         return;
-    } catch (const NotLoadedException &) {
-        const PoolGuard guard(parts_.context);
-        notLoaded(task);
-        return;
+    } catch (const NotLoadedException &error) {
+        failure = tl::unexpected(error);
     } catch (const std::exception &error) {
         failure = FailureReports::describe(error);
+        task.spawner->lookForChanges(task.options);
     }
     const PoolGuard guard(parts_.context);
-    fail(task, std::move(failure));
+    concluded(task);
+    if (isOver(task)) {
+        listener_.roomCame();
+    } else if (failure) {
+        fail(task, std::move(*failure));
+    } else {
+        notLoaded(failure.error());
+    }
 }
 
 /** In a background thread. */
@@ -197,7 +206,7 @@ void InstanceStarter::startCompanions(const SpawnTask &first, const Process &pro
         } catch (const std::exception &error) {
             const PoolGuard guard(parts_.context);
             concluded(task);
-            if (wanted(task)) {
+            if (wanted(task) && !task.spawner->loadsNothing()) {
                 Log::warn("event=deploy.alone app=\"{}\" version={} error=\"{}\"", parts_.app, task.version,
                           error.what());
             }
@@ -293,12 +302,15 @@ QueueGenerationPtr InstanceStarter::queueFor(const SpawnTask &task) const {
     return parts_.versions.deploys(task) ? parts_.versions.deployment()->queue : parts_.queue.current();
 }
 
+/** Whether the task's version is over: what becomes of the task counts for nothing. */
+bool InstanceStarter::isOver(const SpawnTask &task) const {
+    return cancelled_ || parts_.context.shuttingDown ||
+           (task.version != parts_.versions.current() && !parts_.versions.deploys(task));
+}
+
 /** Whether the task's instance is still of use. */
 bool InstanceStarter::wanted(const SpawnTask &task) const {
-    if (cancelled_ || parts_.context.shuttingDown) {
-        return false;
-    }
-    return parts_.versions.deploys(task) || (task.version == parts_.versions.current() && parts_.queue.current());
+    return !isOver(task) && queueFor(task);
 }
 
 void InstanceStarter::concluded(const SpawnTask &task) {
@@ -314,11 +326,6 @@ void InstanceStarter::cancel() {
 // ----- Failures
 
 void InstanceStarter::fail(const SpawnTask &task, GetFailure failure) {
-    concluded(task);
-    if (cancelled_ || (task.version != parts_.versions.current() && !parts_.versions.deploys(task))) {
-        listener_.roomCame();
-        return;
-    }
     if (tryAgain(task, failure)) {
         return;
     }
@@ -343,13 +350,10 @@ bool InstanceStarter::tryAgain(const SpawnTask &task, const GetFailure &failure)
     return run(again);
 }
 
-/** What was to fork the instance, or was to be taken over, has ended. That is no failure of the
- *  application: the Scaler decides anew. */
-void InstanceStarter::notLoaded(const SpawnTask &task) {
-    Log::notice("event=spawn.not_loaded app=\"{}\" reason=\"nothing has the version that serves loaded any more\"",
-                parts_.app);
+/** That is no failure of the application: the Scaler decides anew. */
+void InstanceStarter::notLoaded(const NotLoadedException &why) {
+    Log::notice("event=spawn.not_loaded app=\"{}\" reason=\"{}\"", parts_.app, why.what());
     parts_.preloader.notLoaded();
-    concluded(task);
     listener_.roomCame();
 }
 

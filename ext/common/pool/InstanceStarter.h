@@ -105,11 +105,12 @@ private:
     void putToWork(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
     void watch(const ProcessPtr &process) EXCLUDES(poolLock);
     QueueGenerationPtr queueFor(const SpawnTask &task) const REQUIRES(poolLock);
+    bool isOver(const SpawnTask &task) const REQUIRES(poolLock);
     bool wanted(const SpawnTask &task) const REQUIRES(poolLock);
     void concluded(const SpawnTask &task) REQUIRES(poolLock);
     void fail(const SpawnTask &task, GetFailure failure) REQUIRES(poolLock);
     bool tryAgain(const SpawnTask &task, const GetFailure &failure) REQUIRES(poolLock);
-    void notLoaded(const SpawnTask &task) REQUIRES(poolLock);
+    void notLoaded(const NotLoadedException &why) REQUIRES(poolLock);
 
     const Parts parts_;
     Listener &listener_;

@@ -172,7 +172,7 @@ public:
     void rescale();
     /** See RestartCheck::check(). */
     bool checkRestarts() EXCLUDES(poolLock) { return restarts_.check(); }
-    void checkRestart(const std::string &name) EXCLUDES(poolLock) { restarts_.check(name); }
+    void checkRestart(const std::string &name) noexcept EXCLUDES(poolLock) { restarts_.check(name); }
     /** See RestartCheck::ask(). */
     void askForRestart(const std::string &name, RestartCheck::Done done) EXCLUDES(poolLock) {
         restarts_.ask(name, std::move(done));

@@ -54,7 +54,7 @@ void PreloaderCare::warm(const Process &process) {
     // Null after the shutdown.
     const SpawnerPointer spawner = parts_.versions.spawner();
     if (!instance || instance->state() != Process::State::SERVING || instance->lifecycle().isDue() || reforking_ ||
-        instance->version() != parts_.versions.current() || parts_.versions.deployment() || !spawner ||
+        instance->version() != parts_.versions.current() || !spawner || spawner->loadsNothing() ||
         !instance->parts().origin) {
         return;
     }
@@ -63,7 +63,9 @@ void PreloaderCare::warm(const Process &process) {
             const Reforked reforked = fork(instance, *spawner, options);
             const PoolGuard guard(parts_.context);
             reforking_ = false;
-            if (spawner == parts_.versions.spawner() && !parts_.context.shuttingDown) {
+            // A restart may have come meanwhile, which is no failure.
+            const bool overtaken = spawner != parts_.versions.spawner() || (!reforked && spawner->loadsNothing());
+            if (!overtaken && !parts_.context.shuttingDown) {
                 ended(*instance, reforked);
             }
         });

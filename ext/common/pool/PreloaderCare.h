@@ -74,7 +74,8 @@ public:
     /** Whether a refork is under way. One at a time. */
     bool reforking() const noexcept { return reforking_; }
     /** The instance has answered Options::reforkAfter requests: it forks the next preloader, in a
-     *  background thread. */
+     *  background thread. Not while the files are of another version: only a preloader whose forks
+     *  live can start this one. */
     void warm(const Process &process) REQUIRES(poolLock);
     /** Has the instance replaced if it comes from a preloader that a refork has made old. Called
      *  also for an instance whose start began before the refork. */

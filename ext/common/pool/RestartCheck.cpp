@@ -50,14 +50,14 @@ bool RestartCheck::check() {
     return looked;
 }
 
-void RestartCheck::check(const std::string &name) {
+void RestartCheck::check(const std::string &name) noexcept {
     GroupPtr group;
     {
         const PoolGuard guard(context_);
         group = groups_.share(name);
     }
     if (group) {
-        check(*group);
+        tryCheck(*group);
     }
 }
 

@@ -30,9 +30,9 @@ public:
     /** Looks at the restart files of all applications that have ever been started. @return whether
      *  each could be looked at */
     bool check() EXCLUDES(poolLock);
-    /** Looks at the restart files of one application, if it is known. @param name of the
-     *  SuperGroup */
-    void check(const std::string &name) EXCLUDES(poolLock);
+    /** Looks at the restart files of one application, if it is known. A failure is logged. @param
+     *  name of the SuperGroup */
+    void check(const std::string &name) noexcept EXCLUDES(poolLock);
     /**
      * Looks at them in a background thread. Does not wait. Questions about one application share
      * looks.

@@ -52,6 +52,9 @@ struct AppResources {
      *  has not started it yet. */
     AppTable<RunAs> appUsers{Locks::APP_USERS};
     AppGroups groups;
+    /** Looks at the restart files of this application, and has it restarted if they ask for it.
+     *  Blocks, and throws nothing. Set before the first start. */
+    std::function<void(const std::string &app)> lookForRestart = [](const std::string &) {};
 };
 
 }  // namespace Passenger

@@ -12,13 +12,22 @@ SpawnResult DirectSpawner::spawn(const Options &options) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to spawn");
     checkMayLoad();
     SpawnStartup startup(resources_, cancelSwitch(), options);
-    startup.plan();
-    if (!options.startsByBridge()) {
-        return startup.load(StartRequest::Role::INSTANCE).toResult();
+    return load(startup, options);
+}
+
+SpawnResult DirectSpawner::load(SpawnStartup &startup, const Options &options) {
+    const bool byBridge = options.startsByBridge();
+    const auto role = byBridge ? StartRequest::Role::BRIDGE : StartRequest::Role::INSTANCE;
+    SpawnResult result = loadBy(options, [&] { return startup.load(role); }).toResult();
+    result.hasDescendants = byBridge;
+    return result;
+}
+
+/** A start that was cancelled fails, whatever the files are. */
+void DirectSpawner::lookForChanges(const Options &options) noexcept {
+    if (!cancelSwitch().cancelled()) {
+        resources_.lookForRestart(options.groupName());
     }
-    SpawnResult bridge = startup.load(StartRequest::Role::BRIDGE).toResult();
-    bridge.hasDescendants = true;
-    return bridge;
 }
 
 SpawnResult DirectSpawner::adopt(const Options &options, const LeftInstance &instance) {

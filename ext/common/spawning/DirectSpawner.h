@@ -18,8 +18,11 @@ public:
 
     SpawnResult spawn(const Options &options) override;
     SpawnResult adopt(const Options &options, const LeftInstance &instance) override;
+    void lookForChanges(const Options &options) noexcept override;
 
 protected:
+    /** Starts an instance that loads the application. @throws NotLoadedException */
+    SpawnResult load(SpawnStartup &startup, const Options &options);
     AppResources &resources() noexcept { return resources_; }
 
 private:

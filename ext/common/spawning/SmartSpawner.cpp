@@ -49,8 +49,7 @@ SpawnResult SmartSpawner::spawn(const Options &options) {
             return forkInstance(startup, options);
         }
     }
-    checkMayLoad();
-    return startup.load(StartRequest::Role::INSTANCE).toResult();
+    return load(startup, options);
 }
 
 void SmartSpawner::rest() {
@@ -76,6 +75,10 @@ std::shared_ptr<const Origin> SmartSpawner::refork(const Options &options, const
     if (givenUp_ || !preloads(options)) {
         throw SpawnException("the application is no longer preloaded");
     }
+    if (loadsNothing()) {
+        // Nothing could take the place of a preloader whose forks do not live.
+        throw SpawnException("the files have changed");
+    }
     if (preloader_ && !preloader_->suits(instance.origin->plan)) {
         throw SpawnException("the application's user, Ruby or environment variables have changed");
     }
@@ -88,13 +91,13 @@ std::shared_ptr<const Origin> SmartSpawner::refork(const Options &options, const
 }
 
 SpawnResult SmartSpawner::forkInstance(SpawnStartup &startup, const Options &options) {
-    if (lateForks_ >= LATE_FORKS && !loadsNothing()) {
+    if (lateForks_ >= LATE_FORKS) {
         lateForks_ = 0;
         return giveUpPreloading(options, "its forks were not ready in time");
     }
     for (bool again = false;; again = true) {
         if (!preloader_) {
-            startPreloader(startup);
+            startPreloader(startup, options);
         }
         try {
             return forkOnce(startup);
@@ -103,7 +106,7 @@ SpawnResult SmartSpawner::forkInstance(SpawnStartup &startup, const Options &opt
             if (!worthAnother || cancelSwitch().cancelled()) {
                 throw;
             }
-            if (again && isOwnFault(*failure.details()) && !loadsNothing()) {
+            if (again && isOwnFault(*failure.details()) && !(loadsNothing() && options.othersServe)) {
                 return giveUpPreloading(options, failure.what());
             }
             if (again) {
@@ -127,22 +130,26 @@ SpawnResult SmartSpawner::forkOnce(SpawnStartup &startup) {
 
 SpawnResult SmartSpawner::giveUpPreloading(const Options &options, const std::string &why) {
     preloader_.reset();
+    if (loadsNothing()) {
+        throw NotLoadedException("its preloader was ended: " + why);
+    }
     // A new object has the whole PassengerStartTimeout again: the application was already loaded
     // twice.
     SpawnStartup startup(resources(), cancelSwitch(), options);
     // If this start fails as well, the preloader is not the cause.
-    SpawnResult result = startup.load(StartRequest::Role::INSTANCE).toResult();
+    SpawnResult result = load(startup, options);
     givenUp_ = true;
     Log::warn("event=preloader.given_up app=\"{}\" reason=\"{}\" action=\"its instances are started directly\"",
               options.groupName(), why);
     return result;
 }
 
-void SmartSpawner::startPreloader(SpawnStartup &startup) {
-    checkMayLoad();
+void SmartSpawner::startPreloader(SpawnStartup &startup, const Options &options) {
     try {
-        preloader_ = std::make_unique<Preloader>(startup);
+        preloader_ = loadBy(options, [&] { return std::make_unique<Preloader>(startup); });
         failedStart_.reset();
+    } catch (const NotLoadedException &) {
+        throw;
     } catch (const SpawnException &e) {
         failedStart_ = {startup.plan(), e, arrivals_.load()};
         lateForks_ = 0;
@@ -176,7 +183,8 @@ void SmartSpawner::dropUnusedPreloader() {
 
 /**
  * Kills a preloader that cannot be used any more. If only the instance died, a preloader that
- * loaded the application itself stays. So does one that waits for the next frame.
+ * loaded the application itself stays, and after filesChanged() any. So does one that waits for the
+ * next frame.
  * @return whether the preloader or its instance died by itself, so that another attempt makes sense
  */
 bool SmartSpawner::dropFailedPreloader(const SpawnStartup &startup, const Options &options) {
@@ -184,7 +192,7 @@ bool SmartSpawner::dropFailedPreloader(const SpawnStartup &startup, const Option
     if (!died && !startup.lostContact() && startup.preloaderWaits()) {
         return false;
     }
-    if (!died && startup.lostContact() && !preloader_->reforked()) {
+    if (!died && startup.lostContact() && (!preloader_->reforked() || loadsNothing())) {
         return true;
     }
     const pid_t pid = preloader_->pid();

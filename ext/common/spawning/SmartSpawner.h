@@ -17,7 +17,8 @@ namespace Passenger {
  * Keeps a preloader that has loaded the application, and lets it fork instances. The first spawn()
  * starts the preloader. It is restarted after its death (once in a spawn, without an error), and if
  * a spawn needs another user, interpreter, environment or startup file (SpawnPlan). After
- * filesChanged() it is kept for as long as it lives, and is not restarted.
+ * filesChanged() it is kept for as long as it lives, and is not restarted. Only if its forks die,
+ * and no other instance serves, it is given up.
  *
  * A spawn() whose options need no preloader (PassengerSpawnMethod direct, a bridge) goes the way of
  * the DirectSpawner and ends the preloader. So a reload that changes how an application is started
@@ -57,7 +58,7 @@ private:
 
     SpawnResult forkInstance(SpawnStartup &startup, const Options &options);
     SpawnResult forkOnce(SpawnStartup &startup);
-    void startPreloader(SpawnStartup &startup);
+    void startPreloader(SpawnStartup &startup, const Options &options);
     void dropUnusedPreloader();
     void dropUnsuitablePreloader(SpawnStartup &startup, const Options &options);
     bool dropFailedPreloader(const SpawnStartup &startup, const Options &options);

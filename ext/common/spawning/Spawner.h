@@ -6,6 +6,9 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/Exceptions.h"
@@ -86,11 +89,12 @@ struct WarmInstance {
     AppGroupPtr group = nullptr;
 };
 
-/** The files of the application are of another version, and nothing that lives has this one
- *  loaded. */
+/** The files of the application are of another version, and no preloader can fork an instance of
+ *  this one. */
 class NotLoadedException : public SpawnException {
 public:
-    NotLoadedException() : SpawnException("no process has this version of the application loaded") {}
+    NotLoadedException() : NotLoadedException("the files have changed, and no preloader has this version loaded") {}
+    explicit NotLoadedException(const std::string &why) : SpawnException(why) {}
 };
 
 /**
@@ -125,10 +129,14 @@ public:
         throw SpawnException("this spawn method makes no processes");
     }
     /** The application's files are of another version from now on, for good. spawn() loads nothing
-     *  any more; it forks from what is loaded. Any thread may call this method; it never blocks. */
+     *  any more; it forks from what is loaded. A load that has begun gives nothing, either: it may
+     *  have read the new files. Any thread may call this method; it never blocks. */
     void filesChanged() noexcept { filesChanged_ = true; }
     /** Whether filesChanged() was called. */
     bool loadsNothing() const noexcept { return filesChanged_; }
+    /** Looks whether the files have changed unseen so far; filesChanged() or cancel() is called
+     *  then. @param options of the start */
+    virtual void lookForChanges(const Options &) noexcept {}
     /** Ends the processes that only make spawns faster. The next spawn starts them again. */
     virtual void rest() {}
     /**
@@ -154,6 +162,28 @@ protected:
         if (loadsNothing()) {
             throw NotLoadedException();
         }
+    }
+    /**
+     * Loads the application. Neither what was loaded nor a failure counts if the files have changed
+     * before the end: it is unknown of which version it is.
+     * @param load gives the result, or throws a SpawnException
+     * @throws NotLoadedException
+     */
+    template <typename Load> auto loadBy(const Options &options, Load load) -> decltype(load()) {
+        checkMayLoad();
+        std::optional<decltype(load())> loaded;
+        std::optional<SpawnException> failure;
+        try {
+            loaded.emplace(load());
+        } catch (const SpawnException &error) {
+            failure = error;
+        }
+        lookForChanges(options);
+        checkMayLoad();
+        if (failure) {
+            throw *failure;
+        }
+        return std::move(*loaded);
     }
 
 private:

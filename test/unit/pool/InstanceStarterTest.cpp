@@ -20,6 +20,7 @@ class InstanceStarterTest : public GroupParts {
     CPPUNIT_TEST(testAStartThatFailsIsTold);
     CPPUNIT_TEST(testWithoutThreadsAStartIsTriedOnceASecondAndLoggedOnceInTen);
     CPPUNIT_TEST(testAStartOfAnOldVersionIsNoFailure);
+    CPPUNIT_TEST(testALoadOfAnOldVersionTellsNothingOfThePreloaderOfTheNewOne);
     CPPUNIT_TEST(testAnInstanceOfAnOldVersionThatWasToldToServeIsNotWaitedFor);
     CPPUNIT_TEST(testAnInstanceIsWarmedUpByAQueueOfItsOwn);
     CPPUNIT_TEST(testWithALimitOfOneTheSuccessorStandsByUntilThePredecessorHasEnded);
@@ -149,6 +150,29 @@ public:
         CPPUNIT_ASSERT(shop_->failuresTold.empty());
         CPPUNIT_ASSERT_EQUAL(0U, shop_->instances.living());
         CPPUNIT_ASSERT(shop_->spawns.none());
+    }
+
+    void testALoadOfAnOldVersionTellsNothingOfThePreloaderOfTheNewOne() {
+        factory_->loaded = false;
+        make();
+        factory_->hold();
+        {
+            const PoolGuard guard(*context_);
+            CPPUNIT_ASSERT(shop_->starter.start(SpawnTask::Purpose::GROW));
+        }
+        factory_->waitUntilHeld(1);
+        {
+            const PoolGuard guard(*context_);
+            shop_->versions.deploy(factory_->create(options_), context_->makeQueue(options_), clock_.now());
+            shop_->versions.adopt();
+            SpawnResult fork;
+            fork.origin = std::make_shared<const Origin>();
+            shop_->preloader.joined(Process(std::move(fork), InstanceId(9), 2, clock_.now(), Process::Start()),
+                                    options_);
+        }
+        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->roomsCame == 1; }));
+        CPPUNIT_ASSERT(shop_->preloader.isLoaded());
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=spawn.not_loaded"));
     }
 
     /** PassengerWarmUp may take most of the time limit of a start. */

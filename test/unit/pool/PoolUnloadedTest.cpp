@@ -1,5 +1,7 @@
 // Pool: the files are those of a new version, and what has the old one loaded ends just now.
 
+#include <exception>
+#include <future>
 #include <memory>
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -22,9 +24,19 @@ class PoolUnloadedTest : public PoolContract {
     CPPUNIT_TEST(testATakeOverThatFailsAfterAFailedDeployLoadsNothingBesideOthers);
     CPPUNIT_TEST(testATakeOverThatFailsAfterAFailedDeployIsAnotherAttemptAtTheNewVersion);
     CPPUNIT_TEST(testATakeOverForWhichThereIsNoThreadIsTriedAgainBeforeTheNewVersion);
+    CPPUNIT_TEST(testALoadThatARestartOvertakesGivesNoInstanceBesideOthers);
+    CPPUNIT_TEST(testAFailedLoadThatARestartOvertakesIsNoFailure);
+    CPPUNIT_TEST(testAFirstStartThatFailsAfterAnUnseenRestartCostsNoRequest);
+    CPPUNIT_TEST(testAFirstLoadThatFailsAfterAnUnseenRestartCostsNoRequest);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char *NOT_LOADED = "event=spawn.not_loaded";
+
+    HeldPtr held_;
+    AnswerPtr waiter_;
+    /** The starts of holdGrowth(). */
+    std::promise<void> growth_;
+    std::promise<void> deployment_;
 
     std::uint64_t version() const { return group(inFolder()).version; }
     bool eventuallyVersion(std::uint64_t version) const {
@@ -49,6 +61,45 @@ class PoolUnloadedTest : public PoolContract {
         left->deployFailed = true;
         left->restoreIn(*pool_);
         return left;
+    }
+    /** An instance serves. The start of another one for a request has begun, and is held. */
+    void holdGrowth() {
+        factory_->loaded = false;
+        factory_->beforeSpawn = [this](const Options &) {
+            if (factory_->attempts() == 2) {
+                growth_.get_future().get();
+            } else if (factory_->attempts() == 3) {
+                deployment_.get_future().get();
+            }
+        };
+        held_ = get(inFolder());
+        waiter_ = ask(inFolder());
+        CPPUNIT_ASSERT(eventually([this] {
+            pass(100ms);
+            return factory_->attempts() == 2;
+        }));
+        restart();
+        CPPUNIT_ASSERT(eventually([this] { return factory_->attempts() == 3; }));
+    }
+    static void fail(std::promise<void> &start) {
+        start.set_exception(std::make_exception_ptr(SpawnException("a failure was ordered")));
+    }
+    void endRequests() {
+        held_.reset();
+        CPPUNIT_ASSERT(waiter_->session());
+        waiter_.reset();
+    }
+    void failFirstStartAfterTouch() {
+        factory_->look = [this](const Options &options) { pool_->checkRestart(options.groupName()); };
+        factory_->hold();
+        const AnswerPtr waiter = ask(inFolder());
+        factory_->waitUntilHeld(1);
+        touch();
+        factory_->failuresToCome = 1;
+        factory_->release();
+        CPPUNIT_ASSERT(waiter->session());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, version());
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=spawn.failed"));
     }
     void failFirstTakeOver() {
         factory_->loaded = false;
@@ -135,6 +186,36 @@ public:
         CPPUNIT_ASSERT(instances(inFolder())[0].adopted);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, version());
         CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=deploy.again"));
+    }
+
+    void testALoadThatARestartOvertakesGivesNoInstanceBesideOthers() {
+        holdGrowth();
+        fail(deployment_);
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
+        growth_.set_value();
+        CPPUNIT_ASSERT(eventually([this] { return log_->contains(NOT_LOADED); }));
+        pass(500ms);
+        CPPUNIT_ASSERT(eventuallyVersion(3));
+        endRequests();
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        expectVersionOfAll(3);
+    }
+
+    void testAFailedLoadThatARestartOvertakesIsNoFailure() {
+        holdGrowth();
+        fail(growth_);
+        CPPUNIT_ASSERT(eventually([this] { return log_->contains(NOT_LOADED); }));
+        deployment_.set_value();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        endRequests();
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=spawn.failed"));
+    }
+
+    void testAFirstStartThatFailsAfterAnUnseenRestartCostsNoRequest() { failFirstStartAfterTouch(); }
+
+    void testAFirstLoadThatFailsAfterAnUnseenRestartCostsNoRequest() {
+        factory_->loaded = false;
+        failFirstStartAfterTouch();
     }
 };
 

@@ -26,7 +26,9 @@ class PreloaderCareTest : public GroupParts {
     CPPUNIT_TEST(testAReforkWithoutOldInstancesStillChangesTheDate);
     CPPUNIT_TEST(testAReforkThatFailsIsCountedAndReplacesNothing);
     CPPUNIT_TEST(testOnlyAServingForkOfTheCurrentVersionReforks);
+    CPPUNIT_TEST(testAfterAFailedDeploymentNoInstanceReforks);
     CPPUNIT_TEST(testARestartDropsARefork);
+    CPPUNIT_TEST(testAReforkThatFailsSinceADeploymentHasBegunIsNoFailure);
     CPPUNIT_TEST(testNoReforkOutlivesTheShutdown);
     CPPUNIT_TEST_SUITE_END();
 
@@ -240,6 +242,28 @@ public:
         versions_->adopt();
         warm(*serving);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, counters_.reforked);
+    }
+
+    void testAfterAFailedDeploymentNoInstanceReforks() {
+        const ProcessPtr warmed = serveFork(std::make_shared<const Origin>());
+        versions_->deploy(factory_->create(options_), nullptr, now());
+        versions_->fail({GetFailure::Reason::SPAWN_FAILED, "broken"}, true, "the old version keeps serving");
+        warm(*warmed);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, counters_.reforked);
+    }
+
+    void testAReforkThatFailsSinceADeploymentHasBegunIsNoFailure() {
+        failing_ = true;
+        const ProcessPtr warmed = serveFork(std::make_shared<const Origin>());
+        {
+            const PoolGuard guard(*context_);
+            care_->warm(*warmed);
+            versions_->deploy(factory_->create(options_), nullptr, now());
+        }
+        context_->threads.join();
+        CPPUNIT_ASSERT(!care_->reforking());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, counters_.reforksFailed);
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=refork.failed"));
     }
 
     void testARestartDropsARefork() {

@@ -12,6 +12,7 @@
 #include "base/PidFd.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"
+#include "support/TestThread.h"
 
 namespace Passenger {
 
@@ -23,6 +24,11 @@ class ChangedFilesTest : public SpawningFixture {
     CPPUNIT_TEST(testNothingIsLoadedWithoutAPreloader);
     CPPUNIT_TEST(testStartsThatThePreloaderCannotServeLeaveIt);
     CPPUNIT_TEST(testAnInstanceThatCannotBeForkedIsNotStartedDirectly);
+    CPPUNIT_TEST(testIfNothingElseServesAPreloaderWhoseForksDieIsGivenUp);
+    CPPUNIT_TEST(testAWarmPreloaderWhoseForkDiesStays);
+    CPPUNIT_TEST(testNoWarmPreloaderTakesThePlaceOfThePreloader);
+    CPPUNIT_TEST(testALoadThatBeginsBeforeTheChangeGivesNothing);
+    CPPUNIT_TEST(testAChangeIsLookedForAfterALoad);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char *LOADED = "loaded by ";
@@ -39,6 +45,48 @@ class ChangedFilesTest : public SpawningFixture {
     }
     void expectNotLoaded(const Options &options) {
         thrownBy<NotLoadedException>([&] { spawner_->spawn(options); });
+    }
+    Options python() const {
+        Options options = direct();
+        options.appType = "wsgi";
+        options.startupFile = "passenger_wsgi.py";
+        options.python = "/usr/bin/python3";
+        return options;
+    }
+    /** Forks exit while this file exists. */
+    std::string dying() {
+        const std::string file = folder_->path() + "/dying";
+        folder_->setStartupFile(
+            application("puts \"loaded by #{Process.pid}\"\n"
+                        "def Random.srand; exit!(4) if File.exist?('" +
+                        file + "'); end"));
+        return file;
+    }
+    std::string failure() {
+        return thrownBy<SpawnException>([&] { spawner_->spawn(smart_); }).what();
+    }
+    /** The files change while the application is loaded. @param end of the startup file */
+    void changeDuring(const Options &options, const std::string &end) {
+        const std::string go = folder_->path() + "/go";
+        std::filesystem::remove(go);
+        folder_->setStartupFile(
+            application("puts \"loaded by #{Process.pid}\"\n"
+                        "sleep 0.01 until File.exist?('" +
+                        go + "')\n" + end));
+        std::ofstream(folder_->path() + "/passenger_wsgi.py")
+            << "import os, time\nprint(f'loaded by {os.getpid()}', flush=True)\nwhile not os.path.exists('" + go +
+                   "'): time.sleep(0.01)\n" + end + "\ndef application(environ, start_response): pass\n";
+        log_.reset();
+        log_ = std::make_unique<CapturedLog>();
+        spawner_ = factory_->create(options);
+        TestThread start([&] { expectNotLoaded(options); });
+        const pid_t pid = pidInLog(LOADED);
+        spawner_->filesChanged();
+        std::ofstream(go).close();
+        start.join();
+        CPPUNIT_ASSERT(eventually([&] { return !exists(pid); }));
+        expectNotLoaded(options);
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count(LOADED));
     }
     Options direct() const {
         Options options = smart_;
@@ -94,19 +142,70 @@ public:
     }
 
     void testAnInstanceThatCannotBeForkedIsNotStartedDirectly() {
-        const std::string broken = folder_->path() + "/broken";
-        folder_->setStartupFile(
-            application("puts \"loaded by #{Process.pid}\"\n"
-                        "def Random.srand; exit!(4) if File.exist?('" +
-                        broken + "'); end"));
+        const std::string file = dying();
         const auto first = spawn(smart_).origin;
         spawner_->filesChanged();
-        std::ofstream(broken).close();
-        const std::string failure = thrownBy<SpawnException>([&] { spawner_->spawn(smart_); }).what();
-        CPPUNIT_ASSERT_MESSAGE(failure, failure.find("the process exited") != std::string::npos);
-        std::filesystem::remove(broken);
+        std::ofstream(file).close();
+        smart_.othersServe = true;
+        const std::string why = failure();
+        CPPUNIT_ASSERT_MESSAGE(why, why.find("the process exited") != std::string::npos);
+        std::filesystem::remove(file);
         CPPUNIT_ASSERT(spawn(smart_).origin == first);
         CPPUNIT_ASSERT_EQUAL(1U, log_->count(LOADED));
+    }
+
+    /** Corrected files would never be loaded otherwise. */
+    void testIfNothingElseServesAPreloaderWhoseForksDieIsGivenUp() {
+        const std::string file = dying();
+        spawn(smart_);
+        const pid_t preloader = pidInLog(LOADED);
+        spawner_->filesChanged();
+        std::ofstream(file).close();
+        const std::string why = thrownBy<NotLoadedException>([&] { spawner_->spawn(smart_); }).what();
+        CPPUNIT_ASSERT_MESSAGE(why, why.find("the process exited") != std::string::npos);
+        CPPUNIT_ASSERT(eventually([&] { return !exists(preloader); }));
+        expectNotLoaded(smart_);
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count(LOADED));
+    }
+
+    void testAWarmPreloaderWhoseForkDiesStays() {
+        const std::string file = dying();
+        SpawnResult instance = spawner_->spawn(smart_);
+        serve(instance);
+        const auto warmed = spawner_->refork(smart_, warm(instance));
+        spawner_->filesChanged();
+        std::ofstream(file).close();
+        smart_.othersServe = true;
+        failure();
+        std::filesystem::remove(file);
+        CPPUNIT_ASSERT(spawn(smart_).origin == warmed);
+    }
+
+    /** None of its forks has lived yet. */
+    void testNoWarmPreloaderTakesThePlaceOfThePreloader() {
+        SpawnResult instance = spawner_->spawn(smart_);
+        serve(instance);
+        spawner_->filesChanged();
+        thrownBy<SpawnException>([&] { spawner_->refork(smart_, warm(instance)); });
+        CPPUNIT_ASSERT(spawn(smart_).origin == instance.origin);
+    }
+
+    void testALoadThatBeginsBeforeTheChangeGivesNothing() {
+        for (const Options &options : {smart_, direct(), python()}) {
+            changeDuring(options, "");
+        }
+        changeDuring(smart_, "raise 'a release that was removed'");
+        changeDuring(python(), "raise Exception('a release that was removed')");
+    }
+
+    void testAChangeIsLookedForAfterALoad() {
+        std::string app;
+        resources_->lookForRestart = [&](const std::string &name) {
+            app = name;
+            spawner_->filesChanged();
+        };
+        expectNotLoaded(smart_);
+        CPPUNIT_ASSERT_EQUAL(smart_.groupName(), app);
     }
 };
 

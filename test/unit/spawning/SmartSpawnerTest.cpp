@@ -20,11 +20,7 @@
 #include "base/PidFd.h"
 #include "base/SystemUserDatabase.h"
 #include "base/UserDatabase.h"
-#include "io/RequestQueue.h"
-#include "io/Serve.h"
 #include "rights/OwnRights.h"
-#include "shm/Claims.h"
-#include "shm/SenderMemory.h"
 #include "support/CrowdedDescriptors.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
@@ -72,7 +68,6 @@ class SmartSpawnerTest : public SpawningFixture {
     };
 
     SpawnerPtr spawner_;
-    RequestQueue queue_;
 
     void spawnAndEnd(const Options &options) {
         auto instance = spawner_->spawn(options);
@@ -105,26 +100,6 @@ class SmartSpawnerTest : public SpawningFixture {
             }
         }
         return 0;
-    }
-
-    /** Gives an instance its queue, so that it serves and can be reforked. */
-    void serve(SpawnResult &instance) {
-        const Claims claims;
-        const SenderMemory senders;
-        Serve order;
-        order.reforkAfter = 1000;
-        instance.control.send(
-            order.toFrame(),
-            {queue_.receivingEnd().get(), claims.memory().descriptor().get(), senders.memory().descriptor().get()},
-            FrameSocket::in(60s));
-        CPPUNIT_ASSERT(instance.control.receive(FrameSocket::in(60s)).type == FrameType::READY);
-    }
-
-    /** The instance as the agent passes it to refork(). */
-    static WarmInstance warm(SpawnResult &instance) {
-        return {instance.pid, instance.origin, [&](const Frame &frame, const std::vector<int> &descriptors) {
-                    instance.control.send(frame, descriptors, FrameSocket::in(60s));
-                }};
     }
 
     void clearLog() {

@@ -17,10 +17,14 @@ DummySpawner::~DummySpawner() {
 
 SpawnResult DummySpawner::spawn(const Options &options) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to spawn");
-    if (!factory_.loaded) {
-        checkMayLoad();
+    const auto make = [&] { return factory_.spawn(options, cancelled_); };
+    return factory_.loaded ? make() : loadBy(options, make);
+}
+
+void DummySpawner::lookForChanges(const Options &options) noexcept {
+    if (factory_.look && !cancelled_) {
+        factory_.look(options);
     }
-    return factory_.spawn(options, cancelled_);
 }
 
 SpawnResult DummySpawner::adopt(const Options &options, const LeftInstance &instance) {

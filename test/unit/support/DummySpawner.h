@@ -20,6 +20,7 @@ public:
     SpawnResult spawn(const Options &options) override;
     /** As spawn(): what an earlier pool process has left is looked at by nobody. */
     SpawnResult adopt(const Options &options, const LeftInstance &instance) override;
+    void lookForChanges(const Options &options) noexcept override;
     void rest() override;
     std::shared_ptr<const Origin> refork(const Options &options, const WarmInstance &instance) override;
     void cancel() override;

@@ -31,9 +31,11 @@ public:
     std::function<void(const Options &options)> beforeSpawn;
     /** Makes the result, likewise. Without it, instances() does. */
     std::function<SpawnResult(const Options &options)> makeResult;
+    /** What Spawner::lookForChanges() does, likewise. Without it, nothing. */
+    std::function<void(const Options &options)> look;
     /** Does what a refork does, in its thread; may throw. Without it, they fail. */
     std::function<std::shared_ptr<const Origin>(const WarmInstance &instance)> refork;
-    /** Whether a process has the application loaded after Spawner::filesChanged(). */
+    /** Whether a preloader has the application loaded, so that no spawn() loads it. */
     std::atomic<bool> loaded{true};
     /** So many of the next spawns fail with a SpawnException. */
     std::atomic<unsigned> failuresToCome{0};

@@ -65,11 +65,15 @@ std::string PoolContract::restartFile() const {
     return folder_->path() + "/tmp/restart.txt";
 }
 
-void PoolContract::restart() {
+void PoolContract::touch() {
     std::filesystem::create_directory(folder_->path() + "/tmp");
     std::ofstream(restartFile()).flush();
     const timespec times[2] = {{++restarted_, 0}, {restarted_, 0}};
     CPPUNIT_ASSERT_EQUAL(0, ::utimensat(AT_FDCWD, restartFile().c_str(), times, 0));
+}
+
+void PoolContract::restart() {
+    touch();
     pool_->checkRestarts();
     step();
 }

@@ -25,6 +25,8 @@ public:
 protected:
     /** The application with a real folder. */
     Options inFolder() const;
+    /** Touches its restart file. */
+    void touch();
     /** Asks it to restart, by its restart file. */
     void restart();
 

@@ -5,11 +5,17 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#include <cppunit/TestAssert.h>
+
 #include "base/Exceptions.h"
+#include "io/Serve.h"
+#include "shm/Claims.h"
+#include "shm/SenderMemory.h"
 #include "support/AgentProgram.h"
 #include "support/Eventually.h"
 
@@ -54,6 +60,7 @@ void SpawningFixture::setUp() {
 }
 
 void SpawningFixture::tearDown() {
+    queue_.reset();
     factory_.reset();
     resources_.reset();
     manager_.reset();
@@ -100,6 +107,27 @@ pid_t SpawningFixture::pidInLog(const std::string &label) const {
 
 bool SpawningFixture::exists(pid_t pid) {
     return ::kill(pid, 0) == 0 || errno != ESRCH;
+}
+
+void SpawningFixture::serve(SpawnResult &instance) {
+    if (!queue_) {
+        queue_ = std::make_unique<RequestQueue>();
+    }
+    const Claims claims;
+    const SenderMemory senders;
+    Serve order;
+    order.reforkAfter = 1000;
+    instance.control.send(
+        order.toFrame(),
+        {queue_->receivingEnd().get(), claims.memory().descriptor().get(), senders.memory().descriptor().get()},
+        FrameSocket::in(std::chrono::seconds(60)));
+    CPPUNIT_ASSERT(instance.control.receive(FrameSocket::in(std::chrono::seconds(60))).type == FrameType::READY);
+}
+
+WarmInstance SpawningFixture::warm(SpawnResult &instance) {
+    return {instance.pid, instance.origin, [&](const Frame &frame, const std::vector<int> &descriptors) {
+                instance.control.send(frame, descriptors, FrameSocket::in(std::chrono::seconds(60)));
+            }};
 }
 
 }  // namespace Passenger

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "exchange/Options.h"
+#include "io/RequestQueue.h"
 #include "loop/EventLoop.h"
 #include "spawning/AppResources.h"
 #include "spawning/SpawnManager.h"
@@ -48,6 +49,10 @@ protected:
     /** The number that the application has printed after `label`, from the log. */
     pid_t pidInLog(const std::string &label) const;
     static bool exists(pid_t pid);
+    /** Gives an instance its queue, so that it serves and can be reforked. */
+    void serve(SpawnResult &instance);
+    /** The instance as the agent passes it to refork(). */
+    static WarmInstance warm(SpawnResult &instance);
 
     std::unique_ptr<CapturedLog> log_;
     std::unique_ptr<ApplicationFolder> folder_;
@@ -55,6 +60,8 @@ protected:
     std::unique_ptr<SpawnManager> manager_;
     std::unique_ptr<AppResources> resources_;
     std::unique_ptr<StandardSpawnerFactory> factory_;
+    /** The queue of serve(). */
+    std::unique_ptr<RequestQueue> queue_;
 };
 
 }  // namespace Passenger
