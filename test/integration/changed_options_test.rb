@@ -61,7 +61,39 @@ class ChangedOptionsTest < IntegrationTest
     end
   end
 
+  # The child of before has the old settings, and asks the next process for the queue by them.
+  def test_a_request_of_before_a_reload_outlives_a_killed_process_of_the_agent
+    %w[pool watchdog].each do |name|
+      root = SampleApps.written(SampleApps.saying("served"))
+      serve(root, "served", "PassengerMinInstances 2\n") do |server|
+        request = request_that_waits(server)
+        server.graceful { |one| one.sites.last.directives = "PassengerMinInstances 1\n" }
+        replaced(server, /passenger-agent\S* #{name}/)
+        succeed(CONFIG, "resume", "--all")
+        assert_equal %w[200 served], [request.value.code, request.value.body], name
+      end
+    end
+  end
+
   private
+
+  def request_that_waits(server)
+    eventually("idle instances") { one_app["instances"].map { |one| one["sessions"] } == [0, 0] }
+    succeed(CONFIG, "pause", "--all")
+    request = Thread.new { server.client("app.test").get("/") }
+    eventually("a request that waits") { one_app["queue"]["waiting"] == 1 }
+    request
+  end
+
+  # The next process answers as soon as it has begun.
+  def replaced(server, pattern)
+    old = server.tree.matching(pattern).map(&:pid)
+    Process.kill(:KILL, old.first)
+    eventually("another process", within: 60) do
+      (server.tree.matching(pattern).map(&:pid) - old).any?
+    end
+    eventually("the application is known again", within: 60) { apps.any? }
+  end
 
   # The application says `text` before the block runs.
   def serve(root, text, directives = "")

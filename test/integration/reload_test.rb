@@ -82,6 +82,18 @@ class ReloadTest < IntegrationTest
     end
   end
 
+  def test_an_agent_that_is_killed_while_it_starts_is_started_again_and_no_request_fails
+    with_server(configuration) do |server|
+      ok(server.client.get("/hello"))
+      answers = SteadyLoad.during(server.client, "/hello") do |load|
+        server.graceful { |one| one.set("PassengerRoot", root_of_an_agent_that_is_killed_once) }
+        load.wait_for_all("answers of the new children", count: 5)
+      end
+      assert_equal [200], answers.map(&:code).uniq
+      assert_match(/event=agent\.start_failed reason=".* signal 9/, server.log.text)
+    end
+  end
+
   def test_a_module_that_is_removed_and_added_again_serves_applications
     with_server(configuration) do |server|
       assert_equal "hello world\n", server.client.get("/hello").body
@@ -306,6 +318,20 @@ class ReloadTest < IntegrationTest
   end
 
   private
+
+  def root_of_an_agent_that_is_killed_once
+    SampleApps.new_folder.tap do |folder|
+      FileUtils.ln_s(Dir[File.join(TestEnvironment::PASSENGER_ROOT, "*")], folder)
+      agent = File.join(folder, "passenger-agent")
+      real = File.readlink(agent)
+      File.unlink(agent)
+      File.write(agent, <<~SH, perm: 0o755)
+        #!/bin/sh
+        [ -e "#{folder}/killed" ] || { : > "#{folder}/killed"; kill -KILL $$; }
+        exec "#{real}" "$@"
+      SH
+    end
+  end
 
   # Children with this configuration tell the name in each answer.
   def told_by_children(configuration, name)

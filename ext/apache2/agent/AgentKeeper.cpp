@@ -133,6 +133,21 @@ bool tell(const AgentSettings &settings, server_rec *server) {
     }
 }
 
+/** Once more, if the agent has ended before it was ready: one of its processes was killed, perhaps.
+ *  @throws as ApplicationPoolServer::replace() */
+void startAgent(const AgentSettings &settings, server_rec *server) {
+    try {
+        theServer->replace(settings);
+        return;
+    } catch (const TimeoutException &) {
+        throw;
+    } catch (const IOException &problem) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                     "event=agent.start_failed reason=\"%s\" action=\"one more attempt\"", problem.what());
+    }
+    theServer->replace(settings);
+}
+
 /**
  * Starts an agent in the place of one that has ended, or the first one. Counts the attempt. If it
  * fails, the log says so, and requests are refused until a later attempt succeeds. httpd need not
@@ -151,7 +166,7 @@ void attempt(LeftAgent &keep, AgentSettings settings, server_rec *server) {
             // If this fails, later attempts help only the children that are forked after them.
             theServer = new ApplicationPoolServer(makeAgentHandle());
         }
-        theServer->replace(settings);
+        startAgent(settings, server);
         keepOrders("", "");
         if (!theServer->warning().empty()) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, "event=agent.started warning=\"%s\"",

@@ -162,7 +162,7 @@ void StandardPoolEngine::useSettings(const AgentSettings &settings) {
 }
 
 void StandardPoolEngine::useGrants(const AgentSettings &settings) {
-    resources_->grants.use(settings.grants, std::chrono::steady_clock::now());
+    resources_->grants.use(settings);
     resources_->outputs.reopen(settings.appFiles);
 }
 

@@ -42,7 +42,7 @@ template <typename Self, typename Each> void visit(Self &settings, Each each) {
     each("drains", settings.drains);
     each("environment", settings.environment);
     each("first_agent", settings.firstAgent);
-    each("grants", settings.grants);
+    each(AgentSettings::GRANTS, settings.grants);
     each("instance_registry_dir", settings.instanceRegistryDir);
     each("log_file", settings.logFile);
     each("log_format", settings.logFormat);
@@ -129,6 +129,8 @@ AgentSettings AgentSettings::fromMap(const Map &map) {
     };
     visit(settings, read);
     read(AGENT_KILLS, settings.agentKills);
+    read(EARLIER_GRANTS, settings.earlierGrants);
+    read(GRANTS_CHANGED, settings.grantsChanged);
     return settings;
 }
 

@@ -113,6 +113,12 @@ struct AgentSettings {
      *  watchdog adds it when it starts a pool process. */
     std::uint64_t agentKills = 0;
 
+    /** `grants` of the configuration before, and when they were replaced, in seconds of the steady
+     *  clock; 0: they never were. Not in toMap(): the watchdog adds both to the settings of a
+     *  reload, for processes that start later. */
+    std::string earlierGrants;
+    std::uint64_t grantsChanged = 0;
+
     /** What logFile says beside a path. */
     LogTarget logTarget() const noexcept { return LogTarget::parse(logFile).value_or(LogTarget()); }
     /** Whether logFile is the path of a file. */
@@ -127,6 +133,10 @@ struct AgentSettings {
 
     /** The key of agentKills. */
     static constexpr const char *AGENT_KILLS = "agent_kills";
+    /** The keys of grants, earlierGrants and grantsChanged. */
+    static constexpr const char *GRANTS = "grants";
+    static constexpr const char *EARLIER_GRANTS = "earlier_grants";
+    static constexpr const char *GRANTS_CHANGED = "grants_changed";
     /** The form for frames. */
     std::map<std::string, std::string> toMap() const;
     /**

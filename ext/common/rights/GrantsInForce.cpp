@@ -4,7 +4,13 @@
 
 namespace Passenger {
 
-void GrantsInForce::use(const std::string &text, Now now) {
+void GrantsInForce::use(const AgentSettings &settings) {
+    const bool changed = settings.grantsChanged > 0;
+    use(settings.grants, changed ? Now(std::chrono::seconds(settings.grantsChanged)) : std::chrono::steady_clock::now(),
+        settings.earlierGrants);
+}
+
+void GrantsInForce::use(const std::string &text, Now now, const std::string &earlier) {
     {
         const LockGuard guard(mutex_);
         if (text == present_->text()) {
@@ -12,9 +18,10 @@ void GrantsInForce::use(const std::string &text, Now now) {
         }
     }
     auto next = std::make_shared<const Grants>(text);
+    auto before = earlier.empty() ? nullptr : std::make_shared<const Grants>(earlier);
     const LockGuard guard(mutex_);
     // Until the first settings come, no process can be started.
-    earlier_ = present_->everything() ? nullptr : std::move(present_);
+    earlier_ = present_->everything() ? std::move(before) : std::move(present_);
     present_ = std::move(next);
     changed_ = now;
 }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/Mutex.h"
+#include "io/AgentSettings.h"
 #include "rights/Grants.h"
 
 namespace Passenger {
@@ -22,8 +23,11 @@ public:
     using Now = std::chrono::steady_clock::time_point;
     static constexpr std::chrono::minutes EARLIER_COUNT_FOR{10};
 
-    /** @param text as for Grants. An equal text changes nothing */
-    void use(const std::string &text, Now now) EXCLUDES(mutex_);
+    /** @param text as for Grants. An equal text changes nothing
+     *  @param earlier what counted before `now`, for an object that has had no grants yet */
+    void use(const std::string &text, Now now, const std::string &earlier = "") EXCLUDES(mutex_);
+    /** Those of the settings, with the earlier ones. */
+    void use(const AgentSettings &settings) EXCLUDES(mutex_);
     /** Grants::refusal() of the present configuration, unless the earlier one has these options. */
     std::optional<std::string> refusal(const Options &options, Now now) const EXCLUDES(mutex_);
     /** Whether the present configuration has the application's name no more: Grants::hasName() of

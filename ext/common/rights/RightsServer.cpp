@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <climits>
 #include <csignal>
 
@@ -112,7 +111,7 @@ Application applicationIn(Frame &request, pid_t agent) {
 }  // namespace
 
 void RightsServer::configure(AgentSettings settings) {
-    grants_.use(settings.grants, std::chrono::steady_clock::now());
+    grants_.use(settings);
     if (settings.appFiles != namedFiles_) {
         earlierNamedFiles_ = std::exchange(namedFiles_, settings.appFiles);
     }

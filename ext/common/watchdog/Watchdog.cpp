@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <csignal>
 #include <cstdlib>
@@ -65,6 +66,28 @@ void useLog(Frame &frame, std::size_t descriptor = 0) {
     Log::setFormat(logFormatIn(settings.logFormat));
     Log::setTarget(settings.logTarget());
     tellOfFewDescriptors(settings.maxPoolSize);
+}
+
+/** The settings of a reload, with what counted before it: requests of before need that of a process
+ *  that starts after the reload, too. */
+std::vector<std::string> withEarlierGrants(std::vector<std::string> fields, const std::vector<std::string> &before) {
+    auto settings = Frame(FrameType::SETTINGS, std::move(fields)).map(0);
+    auto earlier = Frame(FrameType::SETTINGS, before).map(0);
+    if (settings[AgentSettings::GRANTS] == earlier[AgentSettings::GRANTS]) {
+        for (const char *const key : {AgentSettings::EARLIER_GRANTS, AgentSettings::GRANTS_CHANGED}) {
+            if (const auto found = earlier.find(key); found != earlier.end()) {
+                settings[key] = found->second;
+            }
+        }
+    } else {
+        const auto now = std::chrono::steady_clock::now().time_since_epoch();
+        settings[AgentSettings::EARLIER_GRANTS] = earlier[AgentSettings::GRANTS];
+        settings[AgentSettings::GRANTS_CHANGED] =
+            std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+    }
+    Frame frame(FrameType::SETTINGS);
+    frame.add(settings);
+    return std::move(frame.fields);
 }
 
 }  // namespace
@@ -270,6 +293,7 @@ void Watchdog::handle(Frame frame) {
         case FrameType::SETTINGS:
             useLog(frame);
             settingsAwaited_ = true;
+            frame.fields = withEarlierGrants(std::move(frame.fields), pool_.settings());
             tellOthers(frame.fields);
             pool_.setSettings(std::move(frame.fields));
             return;
