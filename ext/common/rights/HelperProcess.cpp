@@ -16,6 +16,8 @@ namespace Passenger {
 namespace {
 
 constexpr std::chrono::seconds KILL_LIMIT{2};
+/** P_PIDFD of waitid(2), which glibc declares from 2.36 on. */
+constexpr auto BY_PIDFD = static_cast<idtype_t>(3);
 
 }  // namespace
 
@@ -44,7 +46,7 @@ std::optional<int> HelperProcess::wait(std::chrono::milliseconds timeout) {
     siginfo_t end{};
     int status = UNKNOWN_WAIT_STATUS;
     // Only an own child that has ended: its pid is no other process's before this reaps it.
-    if (pidFd_ && ::waitid(P_PIDFD, static_cast<id_t>(pidFd_.get()), &end, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+    if (pidFd_ && ::waitid(BY_PIDFD, static_cast<id_t>(pidFd_.get()), &end, WEXITED | WNOHANG | WNOWAIT) == 0 &&
         end.si_pid != 0) {
         ::waitpid(end.si_pid, &status, WNOHANG);
     }
