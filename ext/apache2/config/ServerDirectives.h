@@ -30,7 +30,8 @@ inline constexpr std::array SERVER{
     Directive{"PassengerSeccomp", Context::GLOBAL, choice(&Settings::seccomp, SECCOMP_MODES).readBy(Reader::AGENT),
               "on",
               "what happens to system calls that processes of the agent should not need (SECURITY.md). on: the kernel "
-              "refuses them, and ends the process at some of them. log: the kernel logs them, and refuses nothing. off: nothing"},
+              "refuses them, and ends the process at some of them. log: the kernel logs them, and refuses nothing. "
+              "off: nothing"},
     Directive{"PassengerLogLevel", Context::GLOBAL, number(&Settings::logLevel, 0, 7).sets(&AgentSettings::logLevel),
               "3", "0 critical, 1 errors, 2 warnings, 3 notices, 4 information, 5 to 7 debugging"},
     Directive{"PassengerLogFile",
@@ -107,13 +108,15 @@ inline constexpr std::array SERVER{
               "10",
               "most seconds between two checks of restart files; where inotify works, a change is seen at once. 0: 20 "
               "checks a second, without inotify"},
-    Directive{"PassengerPreStart", Context::GLOBAL, list(&Settings::preStart, Form::URL).sets(&AgentSettings::preStart),
-              "none",
-              "URL whose application is started with httpd, instead of at its first request: a helper requests it from "
-              "httpd (HEAD), and again at a reload if that has failed (OPERATIONS.md). The URL has no user or password"},
-    Directive{"PassengerTurbocaching", Context::GLOBAL, flag(&Settings::turbocaching).readBy(Reader::HTTPD), "On",
-              "small responses that allow it by Cache-Control or Expires are kept in memory, and sent to other clients that "
-              "request the same URL (COMPATIBILITY.md)"},
+    Directive{
+        "PassengerPreStart", Context::GLOBAL, list(&Settings::preStart, Form::URL).sets(&AgentSettings::preStart),
+        "none",
+        "URL whose application is started with httpd, instead of at its first request: a helper requests it from "
+        "httpd (HEAD), and again at a reload if that has failed (OPERATIONS.md). The URL has no user or password"},
+    Directive{
+        "PassengerTurbocaching", Context::GLOBAL, flag(&Settings::turbocaching).readBy(Reader::HTTPD), "On",
+        "small responses that allow it by Cache-Control or Expires are kept in memory, and sent to other clients that "
+        "request the same URL (COMPATIBILITY.md)"},
     Directive{"PassengerShowVersionInHeader", Context::GLOBAL,
               flag(&Settings::showVersionInHeader).readBy(Reader::HTTPD), "On",
               "the version is in the header X-Powered-By"},

@@ -11,17 +11,25 @@ void GrantsInForce::use(const AgentSettings &settings) {
 }
 
 void GrantsInForce::use(const std::string &text, Now now, const std::string &earlier) {
+    std::shared_ptr<const Grants> next;
+    std::shared_ptr<const Grants> before;
     {
         const LockGuard guard(mutex_);
-        if (text == present_->text()) {
+        if (text == present_->text() && (earlier.empty() || (earlier_ && earlier == earlier_->text()))) {
             return;
         }
+        next = text == present_->text() ? present_ : nullptr;
+        // Until the first settings come, no process can be started.
+        before = present_->everything() || (!earlier.empty() && earlier != present_->text()) ? nullptr : present_;
     }
-    auto next = std::make_shared<const Grants>(text);
-    auto before = earlier.empty() ? nullptr : std::make_shared<const Grants>(earlier);
+    if (!next) {
+        next = std::make_shared<const Grants>(text);
+    }
+    if (!before && !earlier.empty()) {
+        before = std::make_shared<const Grants>(earlier);
+    }
     const LockGuard guard(mutex_);
-    // Until the first settings come, no process can be started.
-    earlier_ = present_->everything() ? std::move(before) : std::move(present_);
+    earlier_ = std::move(before);
     present_ = std::move(next);
     changed_ = now;
 }

@@ -24,7 +24,7 @@ public:
     static constexpr std::chrono::minutes EARLIER_COUNT_FOR{10};
 
     /** @param text as for Grants. An equal text changes nothing
-     *  @param earlier what counted before `now`, for an object that has had no grants yet */
+     *  @param earlier what counted before `now`; empty: the present ones */
     void use(const std::string &text, Now now, const std::string &earlier = "") EXCLUDES(mutex_);
     /** Those of the settings, with the earlier ones. */
     void use(const AgentSettings &settings) EXCLUDES(mutex_);

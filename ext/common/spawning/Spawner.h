@@ -114,7 +114,8 @@ public:
     /**
      * Makes an instance.
      * @param options of the request that needs the instance, with its environment variables
-     * @throws NotLoadedException after filesChanged()
+     * @throws NotLoadedException after filesChanged(); daemons may be left that the application has
+     *     started, if the files changed during the load
      * @throws SpawnException, with a report that names the failed step, the reason and the
      *     application's output. No process that was started for the instance is left then, also no
      *     daemon of the application.
@@ -170,6 +171,7 @@ protected:
      * @throws NotLoadedException
      */
     template <typename Load> auto loadBy(const Options &options, Load load) -> decltype(load()) {
+        lookForChanges(options);
         checkMayLoad();
         std::optional<decltype(load())> loaded;
         std::optional<SpawnException> failure;

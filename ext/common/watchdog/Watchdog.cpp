@@ -68,8 +68,11 @@ void useLog(Frame &frame, std::size_t descriptor = 0) {
     tellOfFewDescriptors(settings.maxPoolSize);
 }
 
+/** Both grants together, so that a frame has room for the other settings. */
+constexpr std::size_t MAX_GRANTS = Frame::MAX_SETTINGS_SIZE - Frame::MAX_SIZE;
+
 /** The settings of a reload, with what counted before it: requests of before need that of a process
- *  that starts after the reload, too. */
+ *  that starts after the reload, too. Without it if both are too large for a frame. */
 std::vector<std::string> withEarlierGrants(std::vector<std::string> fields, const std::vector<std::string> &before) {
     auto settings = Frame(FrameType::SETTINGS, std::move(fields)).map(0);
     auto earlier = Frame(FrameType::SETTINGS, before).map(0);
@@ -79,7 +82,7 @@ std::vector<std::string> withEarlierGrants(std::vector<std::string> fields, cons
                 settings[key] = found->second;
             }
         }
-    } else {
+    } else if (settings[AgentSettings::GRANTS].size() + earlier[AgentSettings::GRANTS].size() <= MAX_GRANTS) {
         const auto now = std::chrono::steady_clock::now().time_since_epoch();
         settings[AgentSettings::EARLIER_GRANTS] = earlier[AgentSettings::GRANTS];
         settings[AgentSettings::GRANTS_CHANGED] =

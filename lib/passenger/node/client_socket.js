@@ -105,7 +105,8 @@ class ClientSocket extends ProxiedSocket {
     // As if the client closed it.
     drop() {
         kept.delete(this._client);
-        this.emit("end");
+        // Code of the application may throw.
+        process.nextTick(() => this.emit("end"));
         this.destroy();
     }
 

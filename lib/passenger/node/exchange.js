@@ -307,11 +307,15 @@ class Exchange {
 
     // The child has given the exchange up.
     clientLeft() {
-        if (this.socket && !this.over) {
-            this.socket.emit("end");
-        }
+        const { socket } = this;
         this.reply.gone = true;
-        this._afterSending();
+        try {
+            if (socket && !this.over && !socket.destroyed) {
+                socket.emit("end");
+            }
+        } finally {
+            this._afterSending();
+        }
     }
 
     // From an Upgrade: the connection is the application's, or its answer is complete.
