@@ -97,6 +97,22 @@ short.reply = { waits: false, fail: (...parts) => failed.push(...parts) };
 new RequestBody(short, 200000, 0, null, true).resume();
 assert.deepStrictEqual(failed, [503, "Service Unavailable", "left"]);
 
+// A client that leaves: code that awaits the socket's end may throw, and sends nothing any more.
+for (const listen of [() => { throw new Error("of the application"); }, (socket) => socket.exchange.cutOff()]) {
+    const left = new Exchange({ streams: new Set(), upgraded: new Set() }, {}, 0, {}, 1, 0);
+    const done = [];
+    left.reply = { waits: false, fail: (...parts) => done.push(...parts) };
+    left._afterSending = () => done.push(left.reply.gone);
+    left.socket = { destroyed: false, exchange: left, emit: () => listen(left.socket) };
+    try {
+        left.clientLeft();
+    } catch (error) {
+        done.push(error.message);
+    }
+    assert.strictEqual(done[0], true, done.join());
+    assert.ok(!done.includes(502), done.join());
+}
+
 // Half of the process's descriptors are for other things than the sockets of clients.
 const room = Object.create(Service.prototype, { streams: { value: new Set() }, upgraded: { value: new Set() } });
 execFileSync("prlimit", ["--pid", process.pid, "--nofile=100:"]);

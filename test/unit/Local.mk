@@ -277,6 +277,7 @@ endif
     %D%/rights/CgroupPlaceTest.cpp \
     %D%/rights/CgroupsTest.cpp \
     %D%/rights/GrantedNumbersTest.cpp \
+    %D%/rights/GrantsInForceTest.cpp \
     %D%/rights/GrantsTest.cpp \
     %D%/rights/OwnerSearchTest.cpp \
     %D%/rights/ProcessFactsTest.cpp \

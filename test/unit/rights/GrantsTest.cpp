@@ -4,12 +4,9 @@
 
 #include <filesystem>
 
-#include "rights/GrantsInForce.h"
 #include "support/SpawningFixture.h"
 
 namespace Passenger {
-
-using namespace std::chrono_literals;
 
 class GrantsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(GrantsTest);
@@ -30,12 +27,10 @@ class GrantsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testSlashesOfADocumentRootDoNotCount);
     CPPUNIT_TEST(testANameIsGoneWithItsEnvironment);
     CPPUNIT_TEST(testANameMayBeThereWhereFoldersAreNotKnown);
-    CPPUNIT_TEST(testAnApplicationIsRemovedIfOnlyTheEarlierConfigurationHasItsName);
     CPPUNIT_TEST(testTheOwnerOfFilesNeedsUserAndFolderAlone);
     CPPUNIT_TEST(testTheOwnerOfFilesNeedsAStartupFileThatDecidesAlone);
     CPPUNIT_TEST(testVariablesOfLoadersNeedAGrant);
     CPPUNIT_TEST(testUnknownLinesAreIgnored);
-    CPPUNIT_TEST(testEarlierGrantsCountForAWhile);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char *TEXT =
@@ -356,20 +351,6 @@ public:
         CPPUNIT_ASSERT(!any("name").hasName(gone));
     }
 
-    void testAnApplicationIsRemovedIfOnlyTheEarlierConfigurationHasItsName() {
-        GrantsInForce inForce;
-        const auto start = std::chrono::steady_clock::now();
-        const auto last = start + GrantsInForce::EARLIER_COUNT_FOR;
-        inForce.use("server\nserver\ndocument_root /srv/a/public\nserver\ndocument_root /srv/b/public\n", start);
-        CPPUNIT_ASSERT_MESSAGE("there was none before", !inForce.isRemoved(named("/srv/elsewhere"), start));
-        inForce.use("server\nserver\ndocument_root /srv/b/public\n", start);
-        CPPUNIT_ASSERT(inForce.isRemoved(named("/srv/a"), last - 1s));
-        CPPUNIT_ASSERT(!inForce.isRemoved(named("/srv/a"), last));
-        CPPUNIT_ASSERT(!inForce.isRemoved(named("/srv/b"), start));
-        CPPUNIT_ASSERT_MESSAGE("no configuration tells how it is found",
-                               !inForce.isRemoved(named("/srv/elsewhere"), start));
-    }
-
     void testFoldersBehindLinksAreCovered() {
         const ApplicationFolder folder("");
         namespace fs = std::filesystem;
@@ -478,19 +459,6 @@ public:
         CPPUNIT_ASSERT(!grants.refusal(options));
         options.user = "early";
         CPPUNIT_ASSERT(grants.refusal(options).has_value());
-    }
-
-    void testEarlierGrantsCountForAWhile() {
-        GrantsInForce inForce;
-        const auto start = std::chrono::steady_clock::now();
-        Options alices = options();
-        alices.user = "alice";
-        inForce.use("server\nserver\nuser alice\nruby /usr/bin/ruby\ndocument_root /srv/alice/public\n", start);
-        inForce.use("server\nruby /usr/bin/ruby\n", start + 1h);
-        inForce.use("server\nruby /usr/bin/ruby\n", start + 2h);
-        const auto last = start + 1h + GrantsInForce::EARLIER_COUNT_FOR;
-        CPPUNIT_ASSERT(!inForce.forOptions(alices, last - 1s)->refusal(alices));
-        CPPUNIT_ASSERT(inForce.forOptions(alices, last)->refusal(alices).has_value());
     }
 };
 
