@@ -225,8 +225,8 @@ class StatusTest < IntegrationTest
       assert_status 200, own.client.get("/status")
       watchdog = own.tree.matching(/passenger-agent watchdog/).first
       pool = own.tree.matching(/passenger-agent pool/).first
-      Process.kill(:STOP, watchdog.pid, pool.pid)
       begin
+        [watchdog, pool].each { |one| ProcessInfo.stop(one.pid) }
         response = assert_status 503, own.client.get("/status")
         assert_match(/does not answer/, response.body)
         assert_match(/\A\d+\z/, response["Retry-After"])
