@@ -55,7 +55,7 @@ class ChangedFilesTest : public SpawningFixture {
     }
     /** Forks exit while this file exists. */
     std::string dying() {
-        const std::string file = folder_->path() + "/dying";
+        std::string file = folder_->path() + "/dying";
         folder_->setStartupFile(
             application("puts \"loaded by #{Process.pid}\"\n"
                         "def Random.srand; exit!(4) if File.exist?('" +
