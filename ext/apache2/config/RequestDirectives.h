@@ -26,10 +26,8 @@ inline constexpr std::array REQUEST{
               "body in PassengerDataBufferDir. So a client that sends slowly, stalls or leaves occupies no instance, "
               "and the application knows the length of a chunked body, too (CONTENT_LENGTH). Off: the application "
               "reads a body that is chunked or above 3 KiB while it arrives, and a slow client occupies an instance; "
-              "for Rack a chunked "
-              "body has HTTP_TRANSFER_ENCODING and no length. A body with a length or a Content-Encoding still arrives "
-              "whole if "
-              "a filter of httpd (SetInputFilter, mod_security) may change it"},
+              "for Rack a chunked body has HTTP_TRANSFER_ENCODING and no length. A body with a length or a "
+              "Content-Encoding still arrives whole if a filter of httpd (SetInputFilter, mod_security) may change it"},
     Directive{"PassengerBufferResponse", Context::LOCAL, flag(&Settings::bufferResponse).readBy(Reader::HTTPD), "Off",
               "the client receives a response only once it is complete, so that a response that breaks off becomes a "
               "clean 502. A response longer than PassengerResponseBufferHighWatermark is streamed from there on"},

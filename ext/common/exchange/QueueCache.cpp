@@ -7,9 +7,11 @@
 #include <thread>
 #include <utility>
 
+#include "base/CpuQuota.h"
 #include "base/DescriptorCloser.h"
 #include "base/DescriptorLimit.h"
 #include "base/Lists.h"
+#include "base/Processors.h"
 #include "io/MessageRoom.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
@@ -59,6 +61,12 @@ Links Links::of(std::shared_ptr<QueueLink> queue, FileDescriptor ownQueue) {
             QueueLink{links.queue->groupSlot, links.queue->generation, std::move(ownQueue), links.queue->memory, 0});
     }
     return links;
+}
+
+/** Looked up once in a process: there may be thousands of applications. */
+unsigned QueueCache::processors() {
+    static const unsigned found = wholeProcessors({}, static_cast<unsigned>(processorsOf().size()));
+    return found;
 }
 
 QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {

@@ -8,10 +8,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/CpuQuota.h"
 #include "base/DescriptorSender.h"
 #include "base/Mutex.h"
-#include "base/Processors.h"
 #include "exchange/ChannelStock.h"
 #include "exchange/Options.h"
 #include "exchange/QueueHost.h"
@@ -88,6 +86,7 @@ private:
     using InstanceLinks = std::unordered_map<std::uint32_t, QueueLinkPtr>;
     using Channels = ChannelStock::Channels;
 
+    static unsigned processors();
     QueueLinkPtr freshLink(const Options &options, Generation unusable) EXCLUDES(mutex_);
     QueueLinkPtr known(QueueChoice choice) REQUIRES(mutex_);
     Links attachWithRelief(const Options &options, Generation unusable) EXCLUDES(mutex_);
@@ -108,7 +107,7 @@ private:
     const DescriptorSender sender_ = newDescriptorSender();
     BodyFilesInFlight bodyFiles_;
     QueueDelay queueDelay_;
-    BusyPolling busyPolling_{wholeProcessors({}, static_cast<unsigned>(processorsOf().size()))};
+    BusyPolling busyPolling_{processors()};
     Mutex mutex_{Locks::QUEUE_CACHE};
     QueueLinkPtr link_ GUARDED_BY(mutex_);
     ToldOptions told_ GUARDED_BY(mutex_);

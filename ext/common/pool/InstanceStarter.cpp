@@ -7,8 +7,6 @@
 #include <optional>
 #include <utility>
 
-#include <tl/expected.hpp>
-
 #include "base/Exceptions.h"
 #include "base/LogLimit.h"
 #include "log/Log.h"
@@ -140,12 +138,13 @@ bool InstanceStarter::adopt(const SpawnTask &task) {
 /** Does the task. An exception is its failure, unless the version is over by then: the failed
  *  process may have found the files of the next one, or none. */
 void InstanceStarter::attempt(const SpawnTask &task, const std::function<void()> &work) {
-    tl::expected<GetFailure, NotLoadedException> failure;
+    std::optional<GetFailure> failure;
+    std::string notLoadedReason;
     try {
         work();
         return;
     } catch (const NotLoadedException &error) {
-        failure = tl::unexpected(error);
+        notLoadedReason = error.what();
     } catch (const std::exception &error) {
         failure = FailureReports::describe(error);
         task.spawner->lookForChanges(task.options);
@@ -157,7 +156,7 @@ void InstanceStarter::attempt(const SpawnTask &task, const std::function<void()>
     } else if (failure) {
         fail(task, std::move(*failure));
     } else {
-        notLoaded(failure.error());
+        notLoaded(notLoadedReason);
     }
 }
 
@@ -351,8 +350,8 @@ bool InstanceStarter::tryAgain(const SpawnTask &task, const GetFailure &failure)
 }
 
 /** That is no failure of the application: the Scaler decides anew. */
-void InstanceStarter::notLoaded(const NotLoadedException &why) {
-    Log::notice("event=spawn.not_loaded app=\"{}\" reason=\"{}\"", parts_.app, why.what());
+void InstanceStarter::notLoaded(const std::string &reason) {
+    Log::notice("event=spawn.not_loaded app=\"{}\" reason=\"{}\"", parts_.app, reason);
     parts_.preloader.notLoaded();
     listener_.roomCame();
 }

@@ -110,7 +110,7 @@ private:
     void concluded(const SpawnTask &task) REQUIRES(poolLock);
     void fail(const SpawnTask &task, GetFailure failure) REQUIRES(poolLock);
     bool tryAgain(const SpawnTask &task, const GetFailure &failure) REQUIRES(poolLock);
-    void notLoaded(const NotLoadedException &why) REQUIRES(poolLock);
+    void notLoaded(const std::string &reason) REQUIRES(poolLock);
 
     const Parts parts_;
     Listener &listener_;

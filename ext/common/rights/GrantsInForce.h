@@ -23,8 +23,8 @@ public:
     using Now = std::chrono::steady_clock::time_point;
     static constexpr std::chrono::minutes EARLIER_COUNT_FOR{10};
 
-    /** @param text as for Grants. An equal text changes nothing
-     *  @param earlier what counted before `now`; empty: the present ones */
+    /** @param text as for Grants @param earlier what counted before `now`; empty: the present ones.
+     *  Equal texts change nothing */
     void use(const std::string &text, Now now, const std::string &earlier = "") EXCLUDES(mutex_);
     /** Those of the settings, with the earlier ones. */
     void use(const AgentSettings &settings) EXCLUDES(mutex_);
